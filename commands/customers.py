@@ -1,0 +1,140 @@
+"""Customers: register and change. Personal fields are sealed before they reach an event."""
+
+from uuid import UUID
+
+import msgspec
+
+from commands.tenants import today
+from commands.unit import AlreadyExists, Unit, load
+from ledger.customer import Changed, Customer, Person, Registered
+from ledger.errors import Rejected
+from ledger.events import New
+from ledger.money import Money
+from ledger.sealed import plain
+from ledger.zones import zone
+
+PERSONAL = ("name", "tax_number", "email", "phone", "address", "notes")
+
+
+class CustomerNameMissing(Rejected):
+    """A customer needs a name."""
+
+
+class RegisterCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new customer. `reference` is your own code for it, unique, stored in the clear: no personal data."""
+
+    name: str
+    reference: str = ""
+    tax_number: str = ""
+    email: str = ""
+    phone: str = ""
+    address: str = ""
+    notes: str = ""
+    language: str = ""
+    timezone: str = ""
+    country: str = ""
+
+
+class ChangeCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields to change; what is left out stays, an empty text clears."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    tax_number: str | msgspec.UnsetType = msgspec.UNSET
+    email: str | msgspec.UnsetType = msgspec.UNSET
+    phone: str | msgspec.UnsetType = msgspec.UNSET
+    address: str | msgspec.UnsetType = msgspec.UNSET
+    notes: str | msgspec.UnsetType = msgspec.UNSET
+    language: str | msgspec.UnsetType = msgspec.UNSET
+    timezone: str | msgspec.UnsetType = msgspec.UNSET
+    country: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class CustomerView(msgspec.Struct, frozen=True):
+    """A customer. Personal fields are sealed here and opened when the answer is written out."""
+
+    id: UUID
+    reference: str
+    name: str
+    tax_number: str
+    email: str
+    phone: str
+    address: str
+    notes: str
+    language: str
+    timezone: str
+    country: str
+    credit: list[Money]
+
+
+def register_customer(unit: Unit, command: RegisterCustomer) -> CustomerView:
+    """Raises CustomerNameMissing, AlreadyExists (the reference, or the idempotency key), UnknownZone."""
+    if not command.name.strip():
+        raise CustomerNameMissing("give the customer a name", field="name")
+    customer_id = unit.new_id("customer")
+    return register_as(unit, customer_id, command)
+
+
+def register_as(unit: Unit, customer_id: UUID, command: RegisterCustomer) -> CustomerView:
+    """Registers a customer under a given id."""
+    if unit.find("customer", customer_id) is not None:
+        raise AlreadyExists(f"customer {customer_id} exists; its idempotency key was used before")
+    if command.timezone:
+        zone(command.timezone)
+    if command.reference:
+        unit.claim("customer_reference", plain(command.reference, "reference"), customer_id)
+    event = Registered(
+        reference=command.reference,
+        person=_person(unit, customer_id, command),
+        language=plain(command.language, "language"),
+        timezone=command.timezone,
+        country=plain(command.country, "country"),
+    )
+    state = unit.append("customer", customer_id, [New(event, today(unit))])
+    return customer_view(customer_id, state)
+
+
+def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> CustomerView:
+    """Raises Unknown, CustomerNameMissing, UnknownZone."""
+    customer: Customer = load(unit, "customer", customer_id)
+    changes = {
+        name: value
+        for name in command.__struct_fields__
+        if (value := getattr(command, name)) is not msgspec.UNSET
+    }
+    if "name" in changes and not changes["name"].strip():
+        raise CustomerNameMissing("give the customer a name", field="name")
+    if changes.get("timezone"):
+        zone(changes["timezone"])
+    person = {
+        name: unit.seal(customer_id, value) for name, value in changes.items() if name in PERSONAL
+    }
+    event = Changed(
+        person=msgspec.structs.replace(customer.person, **person),
+        language=plain(changes.get("language", customer.language), "language"),
+        timezone=changes.get("timezone", customer.timezone),
+        country=plain(changes.get("country", customer.country), "country"),
+    )
+    state = unit.append("customer", customer_id, [New(event, today(unit))])
+    return customer_view(customer_id, state)
+
+
+def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
+    person = customer.person
+    return CustomerView(
+        id=customer_id,
+        reference=customer.reference,
+        name=person.name,
+        tax_number=person.tax_number,
+        email=person.email,
+        phone=person.phone,
+        address=person.address,
+        notes=person.notes,
+        language=customer.language,
+        timezone=customer.timezone,
+        country=customer.country,
+        credit=[Money.of(minor, currency) for currency, minor in customer.credit.items() if minor],
+    )
+
+
+def _person(unit: Unit, customer_id: UUID, command: RegisterCustomer) -> Person:
+    return Person(*(unit.seal(customer_id, getattr(command, name)) for name in PERSONAL))

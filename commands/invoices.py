@@ -1,0 +1,276 @@
+"""Invoices: draft, redraft, send, move the due date, void, cancel."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+import msgspec
+
+from commands.tenants import formatted_number, today
+from commands.unit import AlreadyExists, Unit, load
+from ledger.allocation import Split
+from ledger.calendars import calendar_named
+from ledger.errors import Rejected
+from ledger.events import New
+from ledger.invoice import decisions
+from ledger.invoice.state import Invoice, Status, lines_of
+from ledger.money import Money, format_minor
+from ledger.sealed import plain
+from ledger.tax import Line, Priced, price_lines
+from ledger.tenant import Tenant
+
+
+class IssuedInFuture(Rejected):
+    """An invoice cannot be issued on a day that has not come."""
+
+
+class DraftInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new draft. `currency` is the tenant's when left out."""
+
+    customer_id: UUID
+    due_on: date
+    lines: tuple[Line, ...]
+    currency: str = ""
+    notes: str = ""
+
+
+class ChangeInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A draft's new content, or a sent invoice's later due date; what is left out stays."""
+
+    due_on: date | msgspec.UnsetType = msgspec.UNSET
+    lines: tuple[Line, ...] | msgspec.UnsetType = msgspec.UNSET
+    notes: str | msgspec.UnsetType = msgspec.UNSET
+    reason: str = ""
+
+
+class SendInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sends a draft. `issued_on` is today when left out."""
+
+    issued_on: date | None = None
+
+
+class GiveUpInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an invoice is voided or cancelled."""
+
+    reason: str
+
+
+class ComponentsView(msgspec.Struct, frozen=True):
+    """Amounts by component, decimal texts of the invoice's currency."""
+
+    principal: str
+    late_fee: str
+    mora: str
+    other_fees: str
+    total: str
+
+
+class LineView(msgspec.Struct, frozen=True):
+    description: str
+    quantity: str
+    unit_price: str
+    tax_rate: str
+    tax_included: bool
+    net: str
+    tax: str
+    gross: str
+
+
+class InvoiceView(msgspec.Struct, frozen=True):
+    """An invoice. Line descriptions and notes are sealed here and opened when the answer is written out."""
+
+    id: UUID
+    customer_id: UUID
+    status: Status
+    number: str
+    currency: str
+    issued_on: date | None
+    due_on: date
+    payable_until: date | None
+    net: Money
+    tax: Money
+    total: Money
+    open: Money
+    charged: ComponentsView
+    paid: ComponentsView
+    forgiven: ComponentsView
+    outstanding: ComponentsView
+    mora_through: date | None
+    fee_policy_version: int | None
+    lines: list[LineView]
+    notes: str
+
+
+def draft_invoice(unit: Unit, command: DraftInvoice) -> InvoiceView:
+    """Raises Unknown (customer), UnknownCurrency, and what `ledger.tax.price_lines` refuses."""
+    invoice_id = unit.new_id("invoice")
+    state = draft_as(unit, invoice_id, command)
+    return invoice_view(invoice_id, state)
+
+
+def draft_as(
+    unit: Unit, invoice_id: UUID, command: DraftInvoice, on: date | None = None
+) -> Invoice:
+    """Drafts an invoice under a given id, effective on a given day (today when left out)."""
+    if unit.find("invoice", invoice_id) is not None:
+        raise AlreadyExists(f"invoice {invoice_id} exists; its idempotency key was used before")
+    load(unit, "customer", command.customer_id)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    currency = command.currency or tenant.settings.currency
+    lines, priced = _priced(unit, tenant, command.customer_id, command.lines, currency)
+    notes = unit.seal(command.customer_id, command.notes)
+    event = decisions.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
+    state: Invoice = unit.append("invoice", invoice_id, [New(event, on or today(unit))])
+    return state
+
+
+def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> InvoiceView:
+    """Changes a draft, or extends the due date of a sent invoice.
+
+    Raises Unknown, NotADraft, NotOpen, DueDateNotExtended.
+    """
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    sent_changes_only_due_date = command.lines is msgspec.UNSET and command.notes is msgspec.UNSET
+    if (
+        invoice.status != "draft"
+        and command.due_on is not msgspec.UNSET
+        and sent_changes_only_due_date
+    ):
+        reason = unit.seal(invoice.customer_id, command.reason)
+        decision = decisions.move_due_date(invoice, command.due_on, today(unit), reason)
+        return _append(unit, invoice_id, decision.new)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    if command.lines is msgspec.UNSET:
+        lines: Sequence[Line] = [
+            Line(line.description, line.quantity, line.unit_price, line.tax_rate, line.tax_included)
+            for line in lines_of(invoice)
+        ]
+        priced = _price(tenant, lines, invoice.currency)
+    else:
+        lines, priced = _priced(unit, tenant, invoice.customer_id, command.lines, invoice.currency)
+    due_on = invoice.due_on if command.due_on is msgspec.UNSET else command.due_on
+    notes = (
+        invoice.notes
+        if command.notes is msgspec.UNSET
+        else unit.seal(invoice.customer_id, command.notes)
+    )
+    event = decisions.redraft(invoice, due_on, lines, priced, notes)
+    return _append(unit, invoice_id, [New(event, today(unit))])
+
+
+def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceView:
+    """Sends a draft under the next number of the tenant's series.
+
+    Raises Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries.
+    """
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    now_on = today(unit)
+    issued_on = command.issued_on or now_on
+    if issued_on > now_on:
+        raise IssuedInFuture(
+            f"issued_on {issued_on} has not come; today is {now_on}", field="issued_on"
+        )
+    calendar = calendar_named(tenant.settings.calendar)
+    decisions.send(invoice, "", issued_on, tenant.policy, calendar)
+    number = formatted_number(
+        tenant.settings, unit.next_number("invoice", tenant.settings.series, issued_on), issued_on
+    )
+    unit.claim("invoice_number", number, invoice_id)
+    sent = decisions.send(invoice, number, issued_on, tenant.policy, calendar)
+    return _append(unit, invoice_id, [sent])
+
+
+def send_imported(unit: Unit, invoice_id: UUID, number: str, issued_on: date) -> Invoice:
+    """Sends a draft under the number it already has elsewhere. Raises AlreadyExists for a number in use."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    unit.claim("invoice_number", plain(number, "invoice_number"), invoice_id)
+    calendar = calendar_named(tenant.settings.calendar)
+    sent = decisions.send(invoice, number, issued_on, tenant.policy, calendar, imported=True)
+    state: Invoice = unit.append("invoice", invoice_id, [sent])
+    return state
+
+
+def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
+    """Raises Unknown, NotVoidable, ReasonMissing."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    return _append(unit, invoice_id, decisions.void(invoice, today(unit), reason).new)
+
+
+def cancel_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
+    """Raises Unknown, NotOpen, ReasonMissing."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    return _append(unit, invoice_id, decisions.cancel(invoice, today(unit), reason).new)
+
+
+def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
+    currency = invoice.currency
+    terms = invoice.terms
+    return InvoiceView(
+        id=invoice_id,
+        customer_id=invoice.customer_id,
+        status=invoice.status,
+        number=invoice.number,
+        currency=currency,
+        issued_on=terms.issued_on if terms else None,
+        due_on=invoice.due_on,
+        payable_until=terms.payable_until if terms else None,
+        net=Money.of(invoice.net_minor, currency),
+        tax=Money.of(invoice.tax_minor, currency),
+        total=Money.of(invoice.total_minor, currency),
+        open=Money.of(invoice.open.total, currency),
+        charged=components_view(invoice.charged, currency),
+        paid=components_view(invoice.paid, currency),
+        forgiven=components_view(invoice.forgiven, currency),
+        outstanding=components_view(invoice.open, currency),
+        mora_through=invoice.mora_through,
+        fee_policy_version=terms.policy.version if terms else None,
+        lines=[
+            LineView(
+                description=line.description,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                tax_rate=line.tax_rate,
+                tax_included=line.tax_included,
+                net=format_minor(line.net_minor, currency),
+                tax=format_minor(line.tax_minor, currency),
+                gross=format_minor(line.gross_minor, currency),
+            )
+            for line in lines_of(invoice)
+        ],
+        notes=invoice.notes,
+    )
+
+
+def components_view(split: Split, currency: str) -> ComponentsView:
+    return ComponentsView(
+        principal=format_minor(split.principal, currency),
+        late_fee=format_minor(split.late_fee, currency),
+        mora=format_minor(split.mora, currency),
+        other_fees=format_minor(split.other_fees, currency),
+        total=format_minor(split.total, currency),
+    )
+
+
+def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:
+    return invoice_view(invoice_id, unit.append("invoice", invoice_id, new))
+
+
+def _priced(
+    unit: Unit, tenant: Tenant, customer_id: UUID, lines: Sequence[Line], currency: str
+) -> tuple[list[Line], Priced]:
+    """The lines with their descriptions sealed, and their amounts."""
+    priced = _price(tenant, lines, currency)
+    sealed = [
+        msgspec.structs.replace(line, description=unit.seal(customer_id, line.description))
+        for line in lines
+    ]
+    return sealed, priced
+
+
+def _price(tenant: Tenant, lines: Sequence[Line], currency: str) -> Priced:
+    settings = tenant.settings
+    return price_lines(lines, currency, settings.tax_rounding, settings.rounding)

@@ -1,0 +1,247 @@
+"""Tenants: create, configure, add a fee policy, create and revoke keys."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commands.unit import Unit, Unknown, load
+from ledger.calendars import calendar_named
+from ledger.errors import Rejected
+from ledger.events import New
+from ledger.money import Money, exponent, positive_minor
+from ledger.policy import Accrual, Base, DayCount, FeePolicy, check
+from ledger.rates import format_rate, parse_rate
+from ledger.rounding import Rounding
+from ledger.tenant import (
+    Configured,
+    Created,
+    FeePolicyAdded,
+    Key,
+    KeyCreated,
+    KeyRevoked,
+    Role,
+    Settings,
+    Tenant,
+)
+from ledger.zones import business_date, zone
+
+
+class MalformedNumberFormat(Rejected):
+    """A number format must hold `{n}` and may hold `{series}`, `{year}` and nothing else."""
+
+
+class NameMissing(Rejected):
+    """A tenant needs a name."""
+
+
+class CreateTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new tenant. Its business days begin today in its zone unless `clock_starts_on` says otherwise."""
+
+    name: str
+    currency: str
+    timezone: str
+    calendar: str = "weekends"
+    clock_starts_on: date | None = None
+
+
+class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings to change; what is left out stays."""
+
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    timezone: str | msgspec.UnsetType = msgspec.UNSET
+    calendar: str | msgspec.UnsetType = msgspec.UNSET
+    tax_rounding: str | msgspec.UnsetType = msgspec.UNSET
+    rounding: Rounding | msgspec.UnsetType = msgspec.UNSET
+    series: str | msgspec.UnsetType = msgspec.UNSET
+    number_format: str | msgspec.UnsetType = msgspec.UNSET
+    clock_starts_on: date | msgspec.UnsetType = msgspec.UNSET
+
+
+class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fee policy for invoices sent from now on. Rates are texts: `2%`, `1%/month`, `8.5%/year`."""
+
+    late_fee: str = "0%"
+    late_fee_minimum: Money | None = None
+    mora: str = "0%/month"
+    base: Base = "outstanding"
+    grace_days: int = 0
+    interest_from: str = "due_date"
+    day_count: DayCount = "30"
+    accrual: Accrual = "daily"
+    rounding: Rounding = "half_even"
+    waterfall: tuple[str, ...] = ("other_fees", "late_fee", "mora", "principal")
+
+
+class FeePolicyView(msgspec.Struct, frozen=True):
+    """A fee policy as it is answered, rates as texts."""
+
+    version: int
+    late_fee: str
+    late_fee_minimum: Money | None
+    mora: str
+    base: Base
+    grace_days: int
+    interest_from: str
+    day_count: DayCount
+    accrual: Accrual
+    rounding: Rounding
+    waterfall: tuple[str, ...]
+
+
+class TenantView(msgspec.Struct, frozen=True):
+    id: UUID
+    name: str
+    settings: Settings
+    fee_policy: FeePolicyView
+
+
+class KeyView(msgspec.Struct, frozen=True):
+    """An API key; the key itself is shown once, when it is made."""
+
+    key_id: UUID
+    name: str
+    role: Role
+    revoked: bool = False
+
+
+def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
+    """Opens a tenant's books in the unit's tenant id. Raises AlreadyExists for a name in use."""
+    if not command.name.strip():
+        raise NameMissing("give the tenant a name", field="name")
+    zone(command.timezone)
+    settings = Settings(
+        currency=command.currency,
+        timezone=command.timezone,
+        calendar=command.calendar,
+        clock_starts_on=command.clock_starts_on or business_date(unit.now, command.timezone),
+    )
+    _check(settings)
+    state = _append(unit, Created(command.name, settings), _today(unit, settings))
+    return tenant_view(unit.tenant_id, state)
+
+
+def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
+    """Changes settings. Documents sent before keep the terms they were sent under."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    changes = {
+        name: value
+        for name in command.__struct_fields__
+        if (value := getattr(command, name)) is not msgspec.UNSET
+    }
+    settings = msgspec.convert({**msgspec.to_builtins(tenant.settings), **changes}, Settings)
+    _check(settings)
+    if settings == tenant.settings:
+        return tenant_view(unit.tenant_id, tenant)
+    state = _append(unit, Configured(settings), _today(unit, settings))
+    return tenant_view(unit.tenant_id, state)
+
+
+def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
+    """Adds a fee policy under the next version. Raises MalformedRate, GraceTooLong, MalformedWaterfall."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    minimum = command.late_fee_minimum
+    if minimum is not None:
+        positive_minor(minimum, "late_fee_minimum")
+    policy = msgspec.convert(
+        {
+            "version": tenant.policy.version + 1,
+            "late_fee": msgspec.to_builtins(parse_rate(command.late_fee, field="late_fee")),
+            "late_fee_minimum": msgspec.to_builtins(minimum),
+            "mora": msgspec.to_builtins(parse_rate(command.mora, "month", field="mora")),
+            "base": command.base,
+            "grace_days": command.grace_days,
+            "interest_from": command.interest_from,
+            "day_count": command.day_count,
+            "accrual": command.accrual,
+            "rounding": command.rounding,
+            "waterfall": list(command.waterfall),
+        },
+        FeePolicy,
+    )
+    _append(unit, FeePolicyAdded(check(policy)), _today(unit, tenant.settings))
+    return fee_policy_view(policy)
+
+
+class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    role: Role = "administrator"
+
+
+def create_key(unit: Unit, command: CreateKey, key_hash: bytes) -> KeyView:
+    """Makes a key known by its hash; the caller made the key and shows it once."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    key_id = unit.new_id("key")
+    unit.store_key(key_id, key_hash, command.name, command.role)
+    created = KeyCreated(key_id, command.name, command.role)
+    _append(unit, created, _today(unit, tenant.settings))
+    return KeyView(key_id, command.name, command.role)
+
+
+def revoke_key(unit: Unit, key_id: UUID) -> KeyView:
+    """Closes the door to a key. Raises Unknown."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    key: Key | None = next((key for key in tenant.keys if key.key_id == key_id), None)
+    if key is None:
+        raise Unknown(f"there is no key {key_id}")
+    if not key.revoked:
+        unit.revoke_key(key_id)
+        _append(unit, KeyRevoked(key_id), _today(unit, tenant.settings))
+    return KeyView(key_id, key.name, key.role, revoked=True)
+
+
+def tenant_view(tenant_id: UUID, tenant: Tenant) -> TenantView:
+    return TenantView(tenant_id, tenant.name, tenant.settings, fee_policy_view(tenant.policy))
+
+
+def fee_policy_view(policy: FeePolicy) -> FeePolicyView:
+    return FeePolicyView(
+        version=policy.version,
+        late_fee=format_rate(policy.late_fee),
+        late_fee_minimum=policy.late_fee_minimum,
+        mora=format_rate(policy.mora),
+        base=policy.base,
+        grace_days=policy.grace_days,
+        interest_from=policy.interest_from,
+        day_count=policy.day_count,
+        accrual=policy.accrual,
+        rounding=policy.rounding,
+        waterfall=policy.waterfall,
+    )
+
+
+def today(unit: Unit) -> date:
+    """The business date of the command in the tenant's zone."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    return _today(unit, tenant.settings)
+
+
+def formatted_number(settings: Settings, number: int, issued_on: date) -> str:
+    """The number as it is written on the document."""
+    return settings.number_format.format(series=settings.series, n=number, year=issued_on.year)
+
+
+def _today(unit: Unit, settings: Settings) -> date:
+    return business_date(unit.now, settings.timezone)
+
+
+def _check(settings: Settings) -> None:
+    exponent(settings.currency)
+    zone(settings.timezone)
+    calendar_named(settings.calendar)
+    try:
+        one, two = (formatted_number(settings, n, date(2000, 1, 1)) for n in (1, 2))
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+        one = two = ""
+    if one == two or "sealed:" in one or not 0 < len(one) <= 64:
+        raise MalformedNumberFormat(
+            "number_format must hold {n}, and may hold {series} and {year}: "
+            "{series}-{n:06}, or {year}/{n}",
+            field="number_format",
+        )
+
+
+def _append(unit: Unit, event: Any, on: date) -> Tenant:
+    state: Tenant = unit.append("tenant", unit.tenant_id, [New(event, on)])
+    return state

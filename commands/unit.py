@@ -1,0 +1,88 @@
+"""The unit of work a command runs in: what it may load, and what it wants appended, all or nothing.
+
+The event store implements it (`adapters.store.unit`). A handler may be run more than once before its events are
+committed: it must do nothing but load, decide and append.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from ledger.errors import Conflict, NotFound
+from ledger.events import New
+
+
+class Unknown(NotFound):
+    """There is no such thing in this tenant's books."""
+
+
+class AlreadyExists(Conflict):
+    """It exists: the same id or name was used before."""
+
+
+class NumberBeforeSeries(Conflict):
+    """A number's issue date may not be before the last one its series gave out."""
+
+
+class Unit(Protocol):
+    """One command's view of one tenant's streams."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the command, UTC."""
+        ...
+
+    @property
+    def command_id(self) -> UUID:
+        """Derived from (tenant, idempotency key) where there is a key, else random."""
+        ...
+
+    def new_id(self, *parts: str) -> UUID:
+        """The id of a stream this command creates: derived from the command's id and `parts`."""
+        ...
+
+    def find(self, kind: str, stream_id: UUID) -> Any | None:
+        """The state of a stream, with what this unit has appended to it; None when there is none."""
+        ...
+
+    def payable(self, customer_id: UUID) -> list[tuple[UUID, Any]]:
+        """(id, Invoice) of every invoice of the customer that can take money, in no order."""
+        ...
+
+    def append(self, kind: str, stream_id: UUID, events: Iterable[New]) -> Any:
+        """Adds events to a stream; returns its state after them."""
+        ...
+
+    def claim(self, kind: str, name: str, stream_id: UUID) -> None:
+        """Takes a name for a stream, once per tenant and kind. Raises AlreadyExists."""
+        ...
+
+    def named(self, kind: str, name: str) -> UUID | None:
+        """The stream that holds a name."""
+        ...
+
+    def next_number(self, kind: str, series: str, issued_on: date) -> int:
+        """The next number of a gapless series. Raises NumberBeforeSeries."""
+        ...
+
+    def seal(self, customer_id: UUID, text: str) -> str:
+        """Seals a personal text under the customer's key (made at the first use); empty stays empty."""
+        ...
+
+    def store_key(self, key_id: UUID, key_hash: bytes, name: str, role: str) -> None:
+        """Makes an API key known to the door, in the same transaction."""
+        ...
+
+    def revoke_key(self, key_id: UUID) -> None: ...
+
+
+def load(unit: Unit, kind: str, stream_id: UUID) -> Any:
+    """The state of a stream that must exist. Raises Unknown."""
+    state = unit.find(kind, stream_id)
+    if state is None:
+        raise Unknown(f"there is no {kind.replace('_', ' ')} {stream_id}")
+    return state

@@ -1,0 +1,126 @@
+"""Late fee and interest as a pure function of facts: the frozen terms and the timeline of the open principal.
+
+Nothing here knows what was posted. The clock, a payment and a recalculation all post the difference between
+these targets and what stands, so that the result never depends on when the clock ran or in which order facts
+were recorded.
+
+Interest on a day counts the principal open when the day began, so the day of payment is included. Days run from
+the day after the due date (or after the shifted one, by the policy). What was paid before the first late day,
+within the payable window or the grace, bears none. Sources: `docs/explanation/money.md`.
+"""
+
+from calendar import isleap
+from datetime import date, timedelta
+
+from ledger.invoice.state import Invoice, Terms
+from ledger.policy import FeePolicy
+from ledger.rates import Rate
+from ledger.rounding import divide
+
+DAY = timedelta(days=1)
+
+# What a rate per (month, year) is worth on one day: a numerator and a denominator beside the rate's own.
+_PER_DAY = {
+    ("month", "30"): (1, 30),
+    ("month", "360"): (12, 360),
+    ("month", "365"): (12, 365),
+    ("month", "actual"): (12, 365 * 366),
+    ("year", "30"): (1, 360),
+    ("year", "360"): (1, 360),
+    ("year", "365"): (1, 365),
+    ("year", "actual"): (1, 365 * 366),
+}
+
+
+def principal_before(invoice: Invoice, day: date) -> int:
+    """The principal open when `day` began, in minor units."""
+    return invoice.total_minor + sum(
+        movement.principal_minor for movement in invoice.movements if movement.on < day
+    )
+
+
+def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
+    """(late fee, its base) owed by `through`: zero before the first late day or with nothing open on it."""
+    terms = _terms(invoice)
+    if through < terms.late_on:
+        return 0, 0
+    open_minor = principal_before(invoice, terms.late_on)
+    if open_minor <= 0:
+        return 0, 0
+    base_minor = _base(terms, open_minor)
+    rate = terms.policy.late_fee
+    fee_minor = divide(base_minor * rate.numerator, rate.denominator, terms.policy.rounding)
+    minimum = terms.policy.late_fee_minimum
+    if minimum is not None and minimum.currency == invoice.currency:
+        fee_minor = max(fee_minor, minimum.minor)
+    return fee_minor, base_minor
+
+
+def cumulative_mora(invoice: Invoice, through: date) -> int:
+    """Interest owed in all up to and including `through`, rounded once, in minor units."""
+    terms = _terms(invoice)
+    if through < terms.late_on:
+        return 0
+    rate = terms.policy.mora
+    if rate.numerator == 0:
+        return 0
+    units = 0
+    for first, last, open_minor in segments(invoice, through):
+        units += _base(terms, open_minor) * _days(terms.policy, first, last)
+    return _rounded(terms.policy, rate, units)
+
+
+def segments(invoice: Invoice, through: date) -> list[tuple[date, date, int]]:
+    """(first day, last day, open principal) of each stretch that bears interest, both days included."""
+    terms = _terms(invoice)
+    policy = terms.policy
+    after = invoice.due_on if policy.interest_from == "due_date" else terms.payable_until
+    open_minor = principal_before(invoice, terms.late_on)
+    stretches: list[tuple[date, date, int]] = []
+    for movement in invoice.movements:
+        if movement.on < terms.late_on:
+            continue
+        if movement.on >= through:
+            break
+        if open_minor > 0 and movement.on > after:
+            stretches.append((after + DAY, movement.on, open_minor))
+        after = max(after, movement.on)
+        open_minor += movement.principal_minor
+    if open_minor > 0 and through > after:
+        stretches.append((after + DAY, through, open_minor))
+    return stretches
+
+
+def is_posting_day(policy: FeePolicy, day: date) -> bool:
+    """Whether interest is posted on this day: every day, or the last of each month."""
+    return policy.accrual == "daily" or (day + DAY).day == 1
+
+
+def _terms(invoice: Invoice) -> Terms:
+    assert invoice.terms is not None, "a draft bears neither fee nor interest"
+    return invoice.terms
+
+
+def _base(terms: Terms, open_minor: int) -> int:
+    if terms.policy.base == "original":
+        return terms.mora_base_minor if open_minor > 0 else 0
+    return open_minor
+
+
+def _days(policy: FeePolicy, first: date, last: date) -> int:
+    """Days from first to last, both included; weighted by their year's length where the count is `actual`."""
+    if policy.day_count != "actual":
+        return (last - first).days + 1
+    weighted = 0
+    while first <= last:
+        end = min(last, date(first.year, 12, 31))
+        weighted += ((end - first).days + 1) * (365 if isleap(first.year) else 366)
+        first = end + DAY
+    return weighted
+
+
+def _rounded(policy: FeePolicy, rate: Rate, units: int) -> int:
+    numerator, denominator = _PER_DAY[rate.per, policy.day_count]
+    return divide(
+        units * rate.numerator * numerator, rate.denominator * denominator, policy.rounding
+    )

@@ -1,0 +1,57 @@
+"""A fee policy: what a late debt costs. Versioned per tenant; an invoice keeps the one it was sent under."""
+
+from typing import Literal
+
+import msgspec
+
+from ledger.allocation import COMPONENTS, Order, waterfall_order
+from ledger.errors import Rejected
+from ledger.money import Money
+from ledger.rates import Rate
+from ledger.rounding import Rounding
+
+Base = Literal["outstanding", "original"]
+DayCount = Literal["30", "360", "365", "actual"]
+Accrual = Literal["daily", "month_end"]
+
+NOTHING = Rate(0, 1, "once")
+
+
+class GraceTooLong(Rejected):
+    """Grace of more than 365 days is refused; set a later due date instead."""
+
+
+class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Late fee and interest on late payment (mora).
+
+    late_fee          once, a part of the base (Brazil: 2% is the consumer cap, CDC art. 52)
+    late_fee_minimum  at least this much, once, for debts in its currency (EU: EUR 40, 2011/7/EU art. 6)
+    mora              simple interest, a rate per month or per year
+    base              `outstanding`: the principal open on each day; `original`: the value first asked for
+    grace_days        days after the payable-until date before anything is charged
+    interest_from     interest counts from the `due_date` as written, or from the date `shifted` by the calendar
+    day_count         days per month (`30`, so 360 a year), or per year (`360`, `365`, `actual`)
+    accrual           interest is posted `daily`, or at each `month_end` (a payment brings it up to its own day)
+    rounding          how every amount of fee and interest is rounded to minor units
+    waterfall         the order in which a payment covers the components
+    """
+
+    version: int = 1
+    late_fee: Rate = NOTHING
+    late_fee_minimum: Money | None = None
+    mora: Rate = NOTHING
+    base: Base = "outstanding"
+    grace_days: int = 0
+    interest_from: Literal["due_date", "shifted"] = "due_date"
+    day_count: DayCount = "30"
+    accrual: Accrual = "daily"
+    rounding: Rounding = "half_even"
+    waterfall: Order = COMPONENTS
+
+
+def check(policy: FeePolicy) -> FeePolicy:
+    """The policy itself, or the refusal of what it may not say."""
+    if not 0 <= policy.grace_days <= 365:
+        raise GraceTooLong("grace_days must be between 0 and 365", field="grace_days")
+    waterfall_order(policy.waterfall)
+    return policy
