@@ -1,0 +1,96 @@
+"""Rates as exact fractions: a late fee of 2%, mora of 1%/month, a tax of 19%."""
+
+import math
+import re
+from typing import Literal, Self
+
+import msgspec
+
+from ledger.errors import Rejected, quoted
+
+Per = Literal["once", "month", "year"]
+
+# At most twelve decimals: ten times finer than any published rate, and small as integers.
+_FORM = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,12}))?%(?:/(month|year))?")
+_MAXIMUM_PERCENT = 1000
+
+
+class MalformedRate(Rejected):
+    """The text is not a rate in one of the accepted forms."""
+
+
+class RateTooHigh(Rejected):
+    """The rate is above 1000%."""
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """`numerator / denominator` once, or per month or year. 2% is 1/50.
+
+    In lowest terms, not negative; `Rate.of` reduces. Anything else raises ValueError, which
+    msgspec turns into a ValidationError when it decodes.
+    """
+
+    numerator: int
+    denominator: int
+    per: Per = "once"
+
+    def __post_init__(self) -> None:
+        if self.numerator < 0 or self.denominator < 1:
+            raise ValueError("a rate is a fraction of zero or more")
+        if math.gcd(self.numerator, self.denominator) != 1:
+            raise ValueError("a rate stands in lowest terms")
+
+    @classmethod
+    def of(cls, numerator: int, denominator: int, per: Per = "once") -> Self:
+        """The rate in lowest terms; `denominator` is above zero."""
+        common = math.gcd(numerator, denominator) or 1
+        return cls(numerator // common, denominator // common, per)
+
+
+def parse_rate(text: str, default_per: Per = "once", field: str | None = None) -> Rate:
+    """The rate of "2%", "8.5%/year", "0.033%/month" or "0".
+
+    Without "/month" or "/year" it is per `default_per`. A bare number other than 0 is refused,
+    since 2 could mean 2% or 200%. Raises MalformedRate, RateTooHigh.
+    """
+    if text == "0":
+        return Rate(0, 1, default_per)
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise MalformedRate(
+            f"{quoted(text)} is not a rate: write 2%, 1%/month, 8.5%/year or 0, with a point for "
+            "decimals (at most 12), without spaces or a sign.",
+            field=field,
+        )
+    whole, decimals, unit = match.groups(default="")
+    hundredths = int(whole + decimals)
+    scale = 10 ** len(decimals)
+    if hundredths > _MAXIMUM_PERCENT * scale:
+        raise RateTooHigh(
+            f"{quoted(text)} is above {_MAXIMUM_PERCENT}%: give a lower rate.", field=field
+        )
+    per: Per = "month" if unit == "month" else "year" if unit == "year" else default_per
+    return Rate.of(hundredths, 100 * scale, per)
+
+
+def format_rate(rate: Rate) -> str:
+    """The rate in percent, as `parse_rate` reads it back exactly: "1%/month".
+
+    A rate that is no decimal percent is shown as a fraction of one ("1/3%"), for people only.
+    """
+    unit = "" if rate.per == "once" else f"/{rate.per}"
+    return f"{_percent(rate.numerator * 100, rate.denominator)}%{unit}"
+
+
+def _percent(numerator: int, denominator: int) -> str:
+    common = math.gcd(numerator, denominator)
+    numerator, denominator = numerator // common, denominator // common
+    twos = (denominator & -denominator).bit_length() - 1
+    fives, rest = 0, denominator >> twos
+    while rest % 5 == 0:
+        fives, rest = fives + 1, rest // 5
+    if rest != 1:
+        return f"{numerator}/{denominator}"
+    digits = max(twos, fives)
+    text = str(numerator * 10**digits // denominator).zfill(digits + 1)
+    return f"{text[:-digits]}.{text[-digits:]}" if digits else text

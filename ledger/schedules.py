@@ -1,0 +1,143 @@
+"""Instalments of a loan or a payment plan: Price, SAC and equal split.
+
+Each schedule is a tuple of parts whose principals sum exactly to the amount lent. Price pays a
+level amount and SAC repays a level principal (both as Brazilian banks use them), and there the
+last instalment absorbs the rounding. Equal split bears no interest and divides as every amount
+is divided, the remainder to the first: 100.00 in 3 is 33.34, 33.33, 33.33.
+"""
+
+import calendar
+from datetime import date
+from typing import Final, NamedTuple
+
+from ledger.errors import Rejected
+from ledger.rates import Rate, format_rate
+from ledger.rounding import Rounding, divide, split
+
+MAXIMUM_COUNT: Final = 600
+"""Fifty years of months."""
+
+
+class InstalmentCountOutOfRange(Rejected):
+    """A schedule has from 1 to 600 instalments, all before the year 10000."""
+
+
+class InstalmentTooSmall(Rejected):
+    """There are so many instalments that one of them would be zero."""
+
+
+class RateNotMonthly(Rejected):
+    """A schedule of months needs a rate per month."""
+
+
+class Part(NamedTuple):
+    """One instalment, in minor units."""
+
+    principal_minor: int
+    interest_minor: int
+
+    @property
+    def payment_minor(self) -> int:
+        """What falls due."""
+        return self.principal_minor + self.interest_minor
+
+
+def instalment_dates(first_due_on: date, count: int) -> tuple[date, ...]:
+    """Monthly due dates that keep the first one's day: 31 January, 28 February, 31 March."""
+    _check_count(count)
+    months = first_due_on.year * 12 + first_due_on.month - 1
+    if (months + count - 1) // 12 > date.max.year:
+        raise InstalmentCountOutOfRange(
+            "The schedule runs past the year 9999: choose an earlier first date.",
+            field="first_due_on",
+        )
+    return tuple(
+        _anchored(month // 12, month % 12 + 1, first_due_on.day)
+        for month in range(months, months + count)
+    )
+
+
+def equal(principal_minor: int, count: int) -> tuple[Part, ...]:
+    """The principal in equal parts without interest, the remainder to the first."""
+    _check_count(count)
+    return _checked([Part(part, 0) for part in split(principal_minor, count)])
+
+
+def price(
+    principal_minor: int, rate: Rate, count: int, rounding: Rounding = "half_even"
+) -> tuple[Part, ...]:
+    """Level payments: P·i / (1 - (1+i)^-n), the last absorbing the rounding.
+
+    1,000.00 at 2% a month in 6 is five of 178.53 and one of 178.51. Each month's interest is on
+    the principal still open. Half a cent in the level payment grows with interest as the
+    principal does, so the last instalment of a long schedule at a steep rate may stand out.
+    Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall.
+    """
+    _check_count(count)
+    _check_monthly(rate)
+    if not rate.numerator:
+        level_minor = divide(principal_minor, count, rounding)
+    else:
+        grown = (rate.denominator + rate.numerator) ** count
+        level_minor = divide(
+            principal_minor * rate.numerator * grown,
+            rate.denominator * (grown - rate.denominator**count),
+            rounding,
+        )
+    parts: list[Part] = []
+    open_minor = principal_minor
+    for number in range(1, count + 1):
+        interest_minor = divide(open_minor * rate.numerator, rate.denominator, rounding)
+        repaid_minor = min(level_minor - interest_minor, open_minor)
+        if number == count:
+            repaid_minor = open_minor
+        parts.append(Part(repaid_minor, interest_minor))
+        open_minor -= repaid_minor
+    return _checked(parts)
+
+
+def sac(
+    principal_minor: int, rate: Rate, count: int, rounding: Rounding = "half_even"
+) -> tuple[Part, ...]:
+    """Constant amortisation: level principal and falling interest, the last absorbing the rest.
+
+    1,000.00 at 2% a month in 6 repays five of 166.67 and one of 166.65; the first payment is
+    186.67. Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall.
+    """
+    _check_count(count)
+    _check_monthly(rate)
+    level_minor = divide(principal_minor, count, rounding)
+    parts: list[Part] = []
+    open_minor = principal_minor
+    for number in range(1, count + 1):
+        interest_minor = divide(open_minor * rate.numerator, rate.denominator, rounding)
+        repaid_minor = open_minor if number == count else min(level_minor, open_minor)
+        parts.append(Part(repaid_minor, interest_minor))
+        open_minor -= repaid_minor
+    return _checked(parts)
+
+
+def _anchored(year: int, month: int, day: int) -> date:
+    return date(year, month, min(day, calendar.monthrange(year, month)[1]))
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAXIMUM_COUNT:
+        raise InstalmentCountOutOfRange(
+            f"{count} is not a number of instalments: give 1 to {MAXIMUM_COUNT}.", field="count"
+        )
+
+
+def _check_monthly(rate: Rate) -> None:
+    if rate.numerator and rate.per != "month":
+        raise RateNotMonthly(
+            f"{format_rate(rate)} is not a monthly rate: write it as 2%/month.", field="rate"
+        )
+
+
+def _checked(parts: list[Part]) -> tuple[Part, ...]:
+    if any(part.payment_minor <= 0 for part in parts):
+        raise InstalmentTooSmall(
+            f"The amount is too small for {len(parts)} instalments: choose fewer.", field="count"
+        )
+    return tuple(parts)

@@ -1,0 +1,102 @@
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import Rejected
+from ledger.rates import MalformedRate, Per, Rate, RateTooHigh, format_rate, parse_rate
+
+pers = st.sampled_from(["once", "month", "year"])
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("2%", Rate(1, 50)),
+        ("1%/month", Rate(1, 100, "month")),
+        ("8.5%/year", Rate(17, 200, "year")),
+        ("0.033%/month", Rate(33, 100_000, "month")),
+        ("0%", Rate(0, 1)),
+        ("0%/month", Rate(0, 1, "month")),
+        ("100%", Rate(1, 1)),
+        ("1000%", Rate(10, 1)),
+    ],
+)
+def test_a_rate_is_an_exact_fraction(text: str, rate: Rate) -> None:
+    assert parse_rate(text) == rate
+    assert format_rate(rate) == text
+
+
+def test_a_rate_without_a_period_takes_the_default() -> None:
+    assert parse_rate("0", "month") == Rate(0, 1, "month")
+    assert parse_rate("1%", "month") == Rate(1, 100, "month")
+    assert parse_rate("1%/year", "month").per == "year"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2",
+        "0.02",
+        "-1%",
+        "+1%",
+        "1 %",
+        "1,5%",
+        ".5%",
+        "5.%",
+        "1%/day",
+        "1%/",
+        "1%%",
+        "NaN%",
+        "1e2%",
+        "1%/month\n",
+        "1%/Month",
+        "\u0662%",
+        "0.0000000000001%",
+        "9" * 5000 + "%",
+    ],
+)
+def test_any_other_form_is_refused(text: str) -> None:
+    with pytest.raises(MalformedRate, match=r"write 2%, 1%/month, 8\.5%/year or 0") as caught:
+        parse_rate(text, field="late_fee")
+    assert caught.value.field == "late_fee"
+
+
+@pytest.mark.parametrize("text", ["1000.01%", "1001%/year", "999999999%"])
+def test_a_rate_above_a_thousand_percent_is_refused(text: str) -> None:
+    with pytest.raises(RateTooHigh):
+        parse_rate(text)
+
+
+def test_a_rate_stands_in_lowest_terms() -> None:
+    assert Rate.of(2, 100) == Rate(1, 50)
+    assert Rate.of(0, 7) == Rate(0, 1)
+    for numerator, denominator in [(2, 100), (-1, 50), (1, 0), (0, 2)]:
+        with pytest.raises(ValueError, match="a rate"):
+            Rate(numerator, denominator)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'{"numerator":2,"denominator":4,"per":"once"}', type=Rate)
+
+
+def test_a_rate_that_is_no_decimal_is_shown_as_a_fraction() -> None:
+    assert format_rate(Rate(1, 300, "month")) == "1/3%/month"
+
+
+@given(st.decimals(0, 1000, places=12), pers)
+def test_decimal_percents_go_round_exactly(percent: Decimal, per: Per) -> None:
+    fraction = Fraction(percent) / 100
+    rate = Rate.of(fraction.numerator, fraction.denominator, per)
+    assert parse_rate(format_rate(rate)) == rate
+
+
+@given(st.text(alphabet="0123456789.%/-monthyear", max_size=20))
+def test_what_is_read_is_written_and_read_again(text: str) -> None:
+    try:
+        rate = parse_rate(text)
+    except Rejected:
+        return
+    assert parse_rate(format_rate(rate)) == rate
