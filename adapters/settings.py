@@ -1,0 +1,147 @@
+"""What an installation may set: environment variables, read once at start and refused when wrong."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+PREFIX = "DUEBOOK_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(Exception):
+    """An environment variable is unknown or has a value that cannot be used; the message is one line."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One installation's settings. A field `pool_size` is the variable `DUEBOOK_POOL_SIZE`.
+
+    home             folder of everything kept on disk: the embedded database, keys, demo tenant
+    database_url     an existing PostgreSQL 15 or later, with a login that may migrate; unset: embedded
+    writer_url       the login of bulk work, where an installation manages its logins itself
+    api_url          the login of the API, bound by row-level security, likewise
+    master_key_file  32 random bytes that wrap every customer's key; default: master.key in the home
+    host, port       where the service listens
+    public_url       what the service calls itself in links; default: http:// with host and port
+    log_level        debug, info, warning or error
+    pool_size        connections each pool may open (one pool for the writer, one for the API)
+    """
+
+    home: Path
+    database_url: str | None = None
+    writer_url: str | None = None
+    api_url: str | None = None
+    master_key_file: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str
+    log_level: str = "info"
+    pool_size: int = 10
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check every variable. Raises SettingsError. An empty value counts as unset."""
+        known = {PREFIX + name.upper(): name for name in cls.__struct_fields__}
+        given: dict[str, str] = {}
+        for variable, value in environ.items():
+            if not variable.startswith(PREFIX):
+                continue
+            if variable not in known:
+                raise SettingsError(_unknown(variable, list(known)))
+            if value.strip():
+                given[known[variable]] = value.strip()
+
+        home = _path("home", given.get("home", "./var"))
+        host = given.get("host", "127.0.0.1")
+        port = _number("port", given.get("port", "8000"), 1, 65535)
+        return cls(
+            home=home,
+            database_url=_postgres_url("database_url", given.get("database_url")),
+            writer_url=_postgres_url("writer_url", given.get("writer_url")),
+            api_url=_postgres_url("api_url", given.get("api_url")),
+            master_key_file=(
+                _path("master_key_file", given["master_key_file"])
+                if "master_key_file" in given
+                else home / "master.key"
+            ),
+            host=_host(host),
+            port=port,
+            public_url=_web_url("public_url", given.get("public_url"), host, port),
+            log_level=_one_of("log_level", given.get("log_level", "info").lower(), LOG_LEVELS),
+            pool_size=_number("pool_size", given.get("pool_size", "10"), 1, 500),
+        )
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field of Settings."""
+    return PREFIX + field.upper()
+
+
+def _unknown(variable: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(variable, known, n=1, cutoff=0.0)
+    return f"{variable} is not a setting of Duebook; did you mean {nearest[0]}?"
+
+
+def _path(field: str, value: str) -> Path:
+    if "\0" in value:
+        raise SettingsError(f"{variable_of(field)} must be a path without zero bytes")
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{variable_of(field)} names an unknown home folder: {value}"
+        ) from error
+
+
+def _number(field: str, value: str, lowest: int, highest: int) -> int:
+    if not (value.isascii() and value.isdigit() and lowest <= int(value) <= highest):
+        raise SettingsError(
+            f"{variable_of(field)} must be a whole number from {lowest} to {highest}, not {value!r}"
+        )
+    return int(value)
+
+
+def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise SettingsError(
+            f"{variable_of(field)} must be one of {', '.join(choices)}, not {value!r}"
+        )
+    return value
+
+
+def _host(value: str) -> str:
+    if "/" in value or any(character.isspace() for character in value):
+        raise SettingsError(
+            f"{variable_of('host')} must be an address or a name to listen on, not {value!r}"
+        )
+    return value
+
+
+def _postgres_url(field: str, value: str | None) -> str | None:
+    # The value may hold a password: it is never repeated in a message.
+    if value is None:
+        return None
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(
+            f"{variable_of(field)} must look like postgresql://user:password@host:5432/database"
+        )
+    return value
+
+
+def _web_url(field: str, value: str | None, host: str, port: int) -> str:
+    if value is None:
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{port}"
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            f"{variable_of(field)} must look like https://duebook.example.com, not {value!r}"
+        )
+    return value.rstrip("/")
