@@ -6,7 +6,7 @@ stands in the schema's own table `schema_migrations` with a checksum; an applied
 
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -87,13 +87,14 @@ def migrate(
     Raises ServerTooOld, MissingPrivilege, OtherMasterKey and MigrationRefused.
     """
     check_server(connection)
+    applied: list[str] = []
     for attempt in range(_ATTEMPTS):
         try:
             ensure_roles(connection, master_key, derived)
-            applied = _migrate_schema(connection, CONTROL_SCHEMA, "control")
+            applied.extend(_migrate_schema(connection, CONTROL_SCHEMA, "control"))
             _remember_master_key(connection, master_key)
             for shard in read_shards(connection):
-                applied += _migrate_shard(connection, shard, master_key, derived)
+                applied.extend(_migrate_shard(connection, shard, master_key, derived))
         except _RACES:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -154,17 +155,18 @@ def _remember_master_key(connection: psycopg.Connection, master_key: bytes) -> N
 
 def _migrate_shard(
     connection: psycopg.Connection, shard: Shard, master_key: bytes, derived: Collection[str]
-) -> list[str]:
+) -> Iterator[str]:
     if shard.dsn is None:
-        return _migrate_schema(connection, shard.schema, "shard")
+        yield from _migrate_schema(connection, shard.schema, "shard")
+        return
     login = make_conninfo(connection.info.dsn, password=connection.info.password)
     with psycopg.connect(shard.url(login), autocommit=True) as elsewhere:
         check_server(elsewhere)
         ensure_roles(elsewhere, master_key, derived)
-        return _migrate_schema(elsewhere, shard.schema, "shard")
+        yield from _migrate_schema(elsewhere, shard.schema, "shard")
 
 
-def _migrate_schema(connection: psycopg.Connection, schema: str, kind: str) -> list[str]:
+def _migrate_schema(connection: psycopg.Connection, schema: str, kind: str) -> Iterator[str]:
     applied = _applied(connection, schema)
     if applied is None:
         _make_schema(connection, schema)
@@ -180,12 +182,9 @@ def _migrate_schema(connection: psycopg.Connection, schema: str, kind: str) -> l
             raise MigrationRefused(
                 f"migration {name} was changed after it had been applied to schema {schema}"
             )
-    pending = [migration for number, migration in known.items() if number not in applied]
-    return [
-        f"{schema}/{migration.name}"
-        for migration in pending
-        if _apply(connection, schema, migration)
-    ]
+    for number, migration in known.items():
+        if number not in applied and _apply(connection, schema, migration):
+            yield f"{schema}/{migration.name}"
 
 
 def _applied(connection: psycopg.Connection, schema: str) -> dict[int, tuple[str, str]] | None:
