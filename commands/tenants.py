@@ -118,6 +118,7 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
         clock_starts_on=command.clock_starts_on or business_date(unit.now, command.timezone),
     )
     _check(settings)
+    unit.register_tenant(command.name)
     state = _append(unit, Created(command.name, settings), _today(unit, settings))
     return tenant_view(unit.tenant_id, state)
 

@@ -73,6 +73,10 @@ class Unit(Protocol):
         """Seals a personal text under the customer's key (made at the first use); empty stays empty."""
         ...
 
+    def register_tenant(self, name: str) -> None:
+        """Enters this tenant under its name in the register of tenants. Raises AlreadyExists."""
+        ...
+
     def store_key(self, key_id: UUID, key_hash: bytes, name: str, role: str) -> None:
         """Makes an API key known to the door, in the same transaction."""
         ...

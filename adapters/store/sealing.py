@@ -1,0 +1,156 @@
+"""Sealing personal data: AES-256-GCM under a key per customer, each key wrapped by the master key.
+
+The key's row stands outside the log. Deleting it makes every sealed text of that customer unreadable, in every
+event and head, now and in backups of the log; what is shown then is a stable pseudonym.
+"""
+
+import base64
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from adapters.postgres.connection import Pool
+from ledger.sealed import TOKEN
+
+SELECT_KEYS = """
+SELECT key.tenant_id, key.customer_id, key.wrapped_key
+  FROM customer_keys AS key
+  JOIN unnest(%s::uuid[], %s::uuid[]) AS wanted (tenant_id, customer_id)
+    ON key.tenant_id = wanted.tenant_id AND key.customer_id = wanted.customer_id
+"""
+INSERT_KEY = """
+INSERT INTO customer_keys (tenant_id, customer_id, wrapped_key) VALUES (%s, %s, %s)
+ON CONFLICT (tenant_id, customer_id) DO NOTHING
+"""
+
+NONCE_BYTES = 12
+CACHED_KEYS = 50_000
+
+Owner = tuple[UUID, UUID]
+"""(tenant, customer)"""
+
+
+class Sealer:
+    """Seals and opens texts of one shard. Safe for use from several threads."""
+
+    def __init__(self, pool: Pool, master_key: bytes) -> None:
+        self._pool = pool
+        self._master = AESGCM(master_key)
+        self._keys: OrderedDict[Owner, AESGCM] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def seal(self, key: AESGCM, owner: Owner, text: str) -> str:
+        """The sealed form of a text; an empty text stays empty."""
+        if not text:
+            return ""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + key.encrypt(nonce, text.encode(), _bound_to(owner))
+        return f"sealed:1:{owner[1].hex}:{base64.urlsafe_b64encode(sealed).decode()}"
+
+    def new_key(self, owner: Owner) -> tuple[AESGCM, bytes]:
+        """A fresh key for a customer, and its wrapped form, to be stored with the command's events."""
+        key = AESGCM.generate_key(256)
+        nonce = os.urandom(NONCE_BYTES)
+        return AESGCM(key), nonce + self._master.encrypt(nonce, key, _bound_to(owner))
+
+    def keys(
+        self, connection: psycopg.Connection[Any], owners: Iterable[Owner]
+    ) -> dict[Owner, AESGCM]:
+        """The keys of those customers that have one."""
+        found: dict[Owner, AESGCM] = {}
+        missing: list[Owner] = []
+        with self._lock:
+            for owner in owners:
+                key = self._keys.get(owner)
+                if key is None:
+                    missing.append(owner)
+                else:
+                    self._keys.move_to_end(owner)
+                    found[owner] = key
+        if missing:
+            rows = connection.execute(
+                SELECT_KEYS, ([tenant for tenant, _ in missing], [who for _, who in missing])
+            ).fetchall()
+            for tenant_id, customer_id, wrapped in rows:
+                owner = (tenant_id, customer_id)
+                found[owner] = AESGCM(self._unwrapped(owner, bytes(wrapped)))
+                self.remember(owner, found[owner])
+        return found
+
+    def remember(self, owner: Owner, key: AESGCM) -> None:
+        """Keeps a key that is now stored."""
+        with self._lock:
+            self._keys[owner] = key
+            while len(self._keys) > CACHED_KEYS:
+                self._keys.popitem(last=False)
+
+    def forget(self, owner: Owner) -> None:
+        """Drops a key that was destroyed."""
+        with self._lock:
+            self._keys.pop(owner, None)
+
+    def opened(self, tenant_id: UUID, body: bytes) -> bytes:
+        """JSON with every sealed token in it replaced by its clear text, or by a pseudonym."""
+        if b"sealed:1:" not in body:
+            return body
+        text = body.decode()
+        keys = self._keys_of(tenant_id, text)
+        return TOKEN.sub(
+            lambda match: _json_inner(self._open(tenant_id, match[1], match[2], keys)), text
+        ).encode()
+
+    def opened_text(self, tenant_id: UUID, text: str) -> str:
+        """A text with every sealed token in it opened."""
+        if "sealed:1:" not in text:
+            return text
+        keys = self._keys_of(tenant_id, text)
+        return TOKEN.sub(lambda match: self._open(tenant_id, match[1], match[2], keys), text)
+
+    def _keys_of(self, tenant_id: UUID, text: str) -> dict[Owner, AESGCM]:
+        owners = {(tenant_id, UUID(match[1])) for match in TOKEN.finditer(text)}
+        with self._lock:
+            known = {owner: self._keys[owner] for owner in owners if owner in self._keys}
+        if len(known) == len(owners):
+            return known
+        with self._pool.connection() as connection:
+            return self.keys(connection, owners)
+
+    def _open(self, tenant_id: UUID, who: str, data: str, keys: dict[Owner, AESGCM]) -> str:
+        owner = (tenant_id, UUID(who))
+        key = keys.get(owner)
+        if key is None:
+            return pseudonym(owner)
+        try:
+            sealed = base64.urlsafe_b64decode(data)
+            return key.decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(owner)
+            ).decode()
+        except (InvalidTag, ValueError):
+            # The token was altered or belongs to another tenant: it opens nothing here.
+            return pseudonym(owner)
+
+    def _unwrapped(self, owner: Owner, wrapped: bytes) -> bytes:
+        return self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bound_to(owner))
+
+
+def pseudonym(owner: Owner) -> str:
+    """What stands for a person whose key is destroyed: the same at each look, and telling nothing."""
+    return "erased-" + sha256(_bound_to(owner)).hexdigest()[:8]
+
+
+def _bound_to(owner: Owner) -> bytes:
+    return owner[0].bytes + owner[1].bytes
+
+
+def _json_inner(text: str) -> str:
+    """A text escaped to stand inside a JSON string."""
+    return msgspec.json.encode(text)[1:-1].decode()

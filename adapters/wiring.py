@@ -1,0 +1,95 @@
+"""The composition root: everything one process works with, wired once."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from adapters.postgres.connection import Database, open_database, tenant_transaction
+from adapters.settings import Settings
+from adapters.store import reading
+from adapters.store.application import LedgerApplication
+from adapters.store.sealing import Sealer
+from adapters.store.writer import Answer, Request, Writer
+from commands.unit import Unknown
+from ledger.tenant import Tenant
+
+
+class Books:
+    """An open installation. Use it in a `with`, or close it.
+
+    database     pools and logins (adapters.postgres)
+    application  the event-sourced application over the log
+    sealer       seals and opens personal data
+    writer       runs commands; it is running
+    """
+
+    def __init__(self, database: Database, *, owns_database: bool = False) -> None:
+        self.database = database
+        self._owns_database = owns_database
+        self.application = LedgerApplication(database.writer)
+        self.sealer = Sealer(database.writer, database.master_key)
+        self.writer = Writer(self.application, database.writer, self.sealer)
+        self.writer.start()
+
+    def __enter__(self) -> "Books":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finishes what waits, then closes the pools and, when it was opened here, the database."""
+        self.writer.close()
+        self.application.close()
+        if self._owns_database:
+            self.database.close()
+
+    def run(
+        self, tenant_id: UUID, actor: str, handler: Callable[..., Any], **options: Any
+    ) -> Answer:
+        """Runs a command and waits for its answer; `options` are fields of `Request`."""
+        return self.writer.run(
+            Request(tenant_id=tenant_id, actor=actor, handler=handler, **options)
+        )
+
+    @contextlib.contextmanager
+    def reading(self, tenant_id: UUID) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction that sees this tenant's rows and no other's."""
+        with tenant_transaction(self.database.api, tenant_id) as connection:
+            yield connection
+
+    def tenant(self, tenant_id: UUID) -> Tenant:
+        """A tenant's settings as they are now. Raises Unknown."""
+        with self.reading(tenant_id) as connection:
+            found = reading.head(connection, tenant_id, "tenant", tenant_id)
+        if found is None:
+            raise Unknown(f"there is no tenant {tenant_id}")
+        tenant: Tenant = found[1]
+        return tenant
+
+    def tenants(self) -> list[tuple[UUID, str]]:
+        """(id, name) of every tenant, by name."""
+        with self.database.writer.connection() as connection:
+            return connection.execute(
+                "SELECT tenant_id, name FROM duebook.tenants ORDER BY name"
+            ).fetchall()
+
+    def tenant_called(self, name_or_id: str) -> UUID:
+        """The id of a tenant by its id or its name. Raises Unknown."""
+        for tenant_id, name in self.tenants():
+            if name_or_id in (name, str(tenant_id)):
+                return tenant_id
+        raise Unknown(f"there is no tenant {name_or_id!r}; see: duebook tenant list")
+
+
+def open_books(settings: Settings, *, make_key: bool = False) -> Books:
+    """Opens the installation the settings name: starts or reaches the database, migrates it, starts the writer."""
+    database = open_database(settings, make_key=make_key)
+    try:
+        return Books(database, owns_database=True)
+    except BaseException:
+        database.close()
+        raise

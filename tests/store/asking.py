@@ -1,0 +1,85 @@
+"""A tenant as a client asks things of it: short words for commands, answers as dicts."""
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from adapters.store.writer import Answer, Request
+from adapters.wiring import Books
+from commands.customers import RegisterCustomer, register_customer
+from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
+from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
+from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from ledger.money import Money
+from ledger.tax import Line
+from ledger.zones import business_date
+
+ZONE = "America/Sao_Paulo"
+
+
+class Asking:
+    """Commands of one tenant against open books."""
+
+    def __init__(self, books: Books, tenant_id: UUID) -> None:
+        self.books = books
+        self.tenant_id = tenant_id
+
+    @classmethod
+    def new_tenant(cls, books: Books, name: str, *, fees: bool = True) -> "Asking":
+        asking = cls(books, uuid4())
+        asking.ask(lambda unit: create_tenant(unit, CreateTenant(name, "BRL", ZONE)))
+        if fees:
+            policy = AddFeePolicy(late_fee="2%", mora="1%/month")
+            asking.ask(lambda unit: add_fee_policy(unit, policy))
+        return asking
+
+    def request(self, handler: Any, **options: Any) -> Request:
+        return Request(tenant_id=self.tenant_id, actor="test", handler=handler, **options)
+
+    def ask(self, handler: Any, **options: Any) -> dict[str, Any]:
+        answer: Answer = self.books.writer.run(self.request(handler, **options))
+        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        return found
+
+    def customer(self, name: str = "Maria Souza", **fields: Any) -> UUID:
+        command = RegisterCustomer(name=name, **fields)
+        return UUID(self.ask(lambda unit: register_customer(unit, command))["id"])
+
+    def draft(self, customer_id: UUID, amount: str = "100.00", due_in: int = 10) -> UUID:
+        due_on = self.today() + timedelta(days=due_in)
+        command = DraftInvoice(customer_id, due_on, (Line("Service", "1", amount),))
+        return UUID(self.ask(lambda unit: draft_invoice(unit, command))["id"])
+
+    def invoice(self, customer_id: UUID, amount: str = "100.00", due_in: int = 10) -> UUID:
+        """A sent invoice, issued today."""
+        invoice_id = self.draft(customer_id, amount, due_in)
+        self.ask(lambda unit: send_invoice(unit, invoice_id, SendInvoice()))
+        return invoice_id
+
+    def paying(self, invoice_id: UUID, amount: str, received_on: date | None = None) -> Any:
+        """A handler that pays an invoice."""
+        command = ReceivePayment(
+            Money(amount, "BRL"), invoice_id=invoice_id, received_on=received_on
+        )
+        return lambda unit: receive_payment(unit, command)
+
+    def pay(self, invoice_id: UUID, amount: str, **options: Any) -> dict[str, Any]:
+        return self.ask(self.paying(invoice_id, amount), **options)
+
+    def reverse(self, payment_id: UUID) -> dict[str, Any]:
+        command = ReversePayment("returned by the bank")
+        return self.ask(lambda unit: reverse_payment(unit, payment_id, command))
+
+    def state(self, kind: str, stream_id: UUID) -> Any:
+        from adapters.store import reading
+
+        with self.books.reading(self.tenant_id) as connection:
+            found = reading.head(connection, self.tenant_id, kind, stream_id)
+        return None if found is None else found[1]
+
+    def today(self) -> date:
+        from datetime import UTC, datetime
+
+        return business_date(datetime.now(UTC), ZONE)
