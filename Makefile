@@ -47,7 +47,7 @@ clean: ## Remove what was built and installed; the ledger in ./var stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/python:
+$(VENV)/.created:
 	@set -e; \
 	suitable='import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))'; \
 	chosen='$(PYTHON)'; \
@@ -57,12 +57,14 @@ $(BIN)/python:
 		done; \
 	fi; \
 	if [ -z "$$chosen" ] || ! "$$chosen" -c "$$suitable" >/dev/null 2>&1; then \
-		echo "Duebook needs Python 3.11, 3.12 or 3.13; found $$("$${chosen:-python3}" --version 2>&1 | head -n 1). Try: make PYTHON=/path/to/python3.11" >&2; \
+		chosen=$${chosen:-python3}; \
+		found=$$("$$chosen" --version 2>/dev/null) || found="not an interpreter"; \
+		echo "Duebook needs Python 3.11, 3.12 or 3.13; $$chosen is $$found. Try: make PYTHON=/path/to/python3.11" >&2; \
 		exit 1; \
 	fi; \
-	umask 022; rm -rf $(VENV); "$$chosen" -m venv $(VENV)
+	umask 022; rm -rf $(VENV); "$$chosen" -m venv $(VENV); touch $@
 
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/.created
 	@echo "Installing Duebook into $(VENV)"
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .

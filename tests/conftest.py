@@ -72,7 +72,7 @@ class Engine:
         for attempt in range(100):
             try:
                 self._admin.execute(
-                    SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                         Identifier(name), Identifier(template)
                     )
                 )
@@ -88,12 +88,20 @@ class Engine:
 
 
 @contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+def _temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def _memory_disk() -> Path | None:
+    """Where a database is copied in 10 ms rather than in 300, if the machine has room for it."""
+    folder = Path("/dev/shm")
+    if folder.is_dir() and shutil.disk_usage(folder).free > 4 * 1024**3:
+        return folder
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +113,7 @@ def engine_of() -> Iterator[Callable[[str], Engine]]:
         def engine_of(name: str) -> Engine:
             if name not in engines:
                 programs = {"embedded": None, "debian15": DEBIAN_15}[name]
-                home = stack.enter_context(_temporary_folder()) / "var"
+                home = stack.enter_context(_temporary_folder(_memory_disk())) / "var"
                 server = EmbeddedPostgres(home, parameters=FAST, programs=programs)
                 stack.enter_context(server)
                 engines[name] = Engine(server)
