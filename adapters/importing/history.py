@@ -1,0 +1,98 @@
+"""What a row does to the books: an invoice that was sent elsewhere, and its settlement.
+
+Ids derive from the tenant and the row's own number, and the commands' keys hold a digest of what the row says: a row
+that was brought in before is recognised for good, and never brought in twice.
+"""
+
+from uuid import UUID
+
+import msgspec
+
+from adapters.importing.rows import Row, content_hash
+from adapters.store.unit import new_command_id
+from commands.customers import RegisterCustomer, register_as
+from commands.invoices import DraftInvoice, draft_as, send_imported
+from commands.payments import ReceivePayment, receive_as
+from commands.unit import Unit
+from ledger.ids import stable_id
+from ledger.money import Money, format_minor
+from ledger.tax import Line
+
+DISPUTED = "Disputed in the system it was imported from."
+"""The note of an invoice whose row said so: a fact kept for people, which changes nothing yet."""
+
+
+class BroughtIn(msgspec.Struct, frozen=True):
+    """The stream a row's command wrote."""
+
+    id: UUID
+
+
+def invoice_id_of(tenant_id: UUID, number: str) -> UUID:
+    """The id of an imported invoice."""
+    return stable_id(tenant_id, "imported", number)
+
+
+def payment_id_of(tenant_id: UUID, number: str) -> UUID:
+    """The id of the payment that settled an imported invoice."""
+    return stable_id(tenant_id, "imported payment", number)
+
+
+def customer_id_of(tenant_id: UUID, customer_ref: str) -> UUID:
+    """The id of a customer that an import was the first to name."""
+    return stable_id(tenant_id, "imported customer", customer_ref)
+
+
+def send_key(row: Row) -> str:
+    """The idempotency key of bringing in the row's invoice."""
+    return f"import:send:{content_hash(row)}"
+
+
+def settle_key(row: Row) -> str:
+    """The idempotency key of bringing in the row's settlement."""
+    return f"import:settle:{content_hash(row)}"
+
+
+def send_command_id(tenant_id: UUID, row: Row) -> UUID:
+    """The command id that the events of the row's invoice carry."""
+    return new_command_id(tenant_id, send_key(row))
+
+
+def send(unit: Unit, row: Row) -> BroughtIn:
+    """The customer if it is new, a draft, and its sending on the issue date. It is held from dunning and contacts
+    nobody. Raises AlreadyExists when another invoice has the number."""
+    customer_id = unit.named("customer_reference", row.customer_ref)
+    if customer_id is None:
+        customer_id = customer_id_of(unit.tenant_id, row.customer_ref)
+        name = row.customer_name or row.customer_ref
+        register_as(unit, customer_id, RegisterCustomer(name=name, reference=row.customer_ref))
+    invoice_id = invoice_id_of(unit.tenant_id, row.invoice_number)
+    line = Line(
+        description=f"Invoice {row.invoice_number}",
+        quantity="1",
+        unit_price=format_minor(row.amount_minor, row.currency),
+    )
+    command = DraftInvoice(
+        customer_id=customer_id,
+        due_on=row.due_on,
+        lines=(line,),
+        currency=row.currency,
+        notes=DISPUTED if row.disputed else "",
+    )
+    draft_as(unit, invoice_id, command, on=row.issued_on)
+    send_imported(unit, invoice_id, row.invoice_number, row.issued_on)
+    return BroughtIn(invoice_id)
+
+
+def settle(unit: Unit, row: Row) -> BroughtIn:
+    """The payment that settled the row's invoice. One dated before the issue is a prepayment: it keeps its own date
+    and is booked once the invoice is there."""
+    assert row.settled_on is not None
+    payment_id = payment_id_of(unit.tenant_id, row.invoice_number)
+    command = ReceivePayment(
+        amount=Money.of(row.settled_minor, row.currency),
+        invoice_id=invoice_id_of(unit.tenant_id, row.invoice_number),
+        received_on=row.settled_on,
+    )
+    receive_as(unit, payment_id, command, max(row.settled_on, row.issued_on))
+    return BroughtIn(payment_id)
