@@ -49,7 +49,7 @@ clean: ## Remove what was built and installed; the ledger in ./var stays
 
 $(VENV)/.created:
 	@set -e; \
-	suitable='import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))'; \
+	suitable='import ensurepip, sys, venv; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))'; \
 	chosen='$(PYTHON)'; \
 	if [ -z "$$chosen" ]; then \
 		for name in python3 python3.13 python3.12 python3.11; do \
@@ -59,7 +59,8 @@ $(VENV)/.created:
 	if [ -z "$$chosen" ] || ! "$$chosen" -c "$$suitable" >/dev/null 2>&1; then \
 		chosen=$${chosen:-python3}; \
 		found=$$("$$chosen" --version 2>/dev/null) || found="not an interpreter"; \
-		echo "Duebook needs Python 3.11, 3.12 or 3.13; $$chosen is $$found. Try: make PYTHON=/path/to/python3.11" >&2; \
+		echo "Duebook needs Python 3.11, 3.12 or 3.13 with venv (on Debian: apt install python3-venv);" \
+			"$$chosen is $$found. Another one: make PYTHON=/path/to/python3.11" >&2; \
 		exit 1; \
 	fi; \
 	umask 022; rm -rf $(VENV); "$$chosen" -m venv $(VENV); touch $@

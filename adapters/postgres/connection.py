@@ -263,7 +263,8 @@ def _check_login(url: str, setting: str) -> None:
 def _shard_url(shard: Shard, url: str, application: str) -> str:
     return make_conninfo(
         shard.url(url),
-        options=f"-c search_path={shard.schema}",
+        # A process that was paused inside a transaction must not hold the log head for long.
+        options=f"-c search_path={shard.schema} -c idle_in_transaction_session_timeout=20s",
         application_name=application,
         **_KEEPALIVES,
     )

@@ -108,7 +108,7 @@ class EmbeddedPostgres:
             return
         try:
             self._make_folder()
-            with _Locked(self.folder / "start.lock"):
+            with _Locked(self.folder / "start.lock") as self._start_lock:
                 users = _open_lock(self.folder / "users.lock")
                 try:
                     self._start_locked()
@@ -127,7 +127,7 @@ class EmbeddedPostgres:
         """Start the server again if it was killed while in use."""
         if self._users_lock is None:
             raise EmbeddedPostgresError("the embedded PostgreSQL is not started")
-        with _Locked(self.folder / "start.lock"):
+        with _Locked(self.folder / "start.lock") as self._start_lock:
             self._start_locked()
 
     def release(self) -> None:
@@ -198,6 +198,8 @@ class EmbeddedPostgres:
                 "--no-locale",
                 "--data-checksums",
                 *(["--no-sync"] if self._parameters.get("fsync") == "off" else []),
+                # It holds start.lock itself, so that nobody starts anew while it outlives a killed parent.
+                keep_open=(self._start_lock,),
             )
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -357,13 +359,20 @@ class EmbeddedPostgres:
                 time.sleep(0.01)
         raise EmbeddedPostgresError(f"PostgreSQL (process {pid}) does not stop{self._log_tail()}")
 
-    def _run(self, user: ServerUser | None, program: str, *arguments: str) -> str:
+    def _run(
+        self,
+        user: ServerUser | None,
+        program: str,
+        *arguments: str,
+        keep_open: tuple[int, ...] = (),
+    ) -> str:
         result = subprocess.run(
             [str(self._programs / program), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
             text=True,
+            pass_fds=keep_open,
             **self._as_user(user),
         )
         if result.returncode != 0:
@@ -403,9 +412,10 @@ class _Locked:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> int:
         self._descriptor = _open_lock(self._path)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        return self._descriptor
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)

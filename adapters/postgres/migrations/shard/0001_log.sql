@@ -113,6 +113,7 @@ CREATE TABLE clock_checkpoints (
     tenant_id uuid    NOT NULL,
     day       date    NOT NULL,
     step      text    NOT NULL COLLATE "C",
+    after_on  date    NOT NULL,
     after_id  uuid    NOT NULL,
     fence     bigint  NOT NULL,
     done      boolean NOT NULL,
