@@ -11,6 +11,7 @@ from adapters.postgres.connection import Database, open_database, tenant_transac
 from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
+from adapters.store.clock import PostgresClock
 from adapters.store.sealing import Sealer
 from adapters.store.writer import Answer, Request, Writer
 from commands.unit import Unknown
@@ -24,6 +25,7 @@ class Books:
     application  the event-sourced application over the log
     sealer       seals and opens personal data
     writer       runs commands; it is running
+    clock        the clock's bulk path
     """
 
     def __init__(self, database: Database, *, owns_database: bool = False) -> None:
@@ -33,6 +35,7 @@ class Books:
         self.sealer = Sealer(database.writer, database.master_key)
         self.writer = Writer(self.application, database.writer, self.sealer)
         self.writer.start()
+        self.clock = PostgresClock(database.writer, self.writer.waiting)
 
     def __enter__(self) -> "Books":
         return self

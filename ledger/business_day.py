@@ -2,11 +2,13 @@
 
 from datetime import date
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from ledger.events import Event, stored
+from ledger.ids import derived_id
 
 FOLD_VERSION = 1
 
@@ -16,17 +18,24 @@ STEPS: tuple[Step, ...] = ("overdue", "mora")
 
 
 class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a step did: streams looked at, events posted, and minor units posted per currency."""
+    """What a step did: streams looked at, events posted, streams that could not be read and were left for the
+    next day, and minor units posted per currency."""
 
     looked_at: int = 0
     posted: int = 0
+    failed: int = 0
     amounts: dict[str, int] = {}
 
     def __add__(self, other: "Tally") -> "Tally":
         amounts = dict(self.amounts)
         for currency, minor in other.amounts.items():
             amounts[currency] = amounts.get(currency, 0) + minor
-        return Tally(self.looked_at + other.looked_at, self.posted + other.posted, amounts)
+        return Tally(
+            self.looked_at + other.looked_at,
+            self.posted + other.posted,
+            self.failed + other.failed,
+            amounts,
+        )
 
 
 @stored("business_day.opened.v1")
@@ -51,6 +60,11 @@ class BusinessDay(msgspec.Struct, frozen=True, array_like=True):
     day: date
     status: Literal["open", "closed"] = "open"
     steps: dict[str, Tally] = {}
+
+
+def stream_id(tenant_id: UUID, day: date) -> UUID:
+    """The stream of a tenant's business day."""
+    return derived_id(day, tenant_id, "business_day")
 
 
 def evolve(business_day: BusinessDay | None, event: Event, effective_on: date) -> BusinessDay:

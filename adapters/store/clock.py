@@ -1,0 +1,504 @@
+"""The clock's bulk path: chunks of heads are read by keyset, decided in Python, and committed by COPY and one UPDATE.
+
+A chunk's transaction renews the lease, moves the step's checkpoint from where this runner left it, appends the
+events and moves the heads. A runner that has lost its lease, or another at the same checkpoint, finds its row moved
+and is fenced.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from adapters.postgres.connection import Pool
+from adapters.store import binary, reading
+from adapters.store.append import Head, Origin, Row, StaleHeads, append, pack_row
+from adapters.store.binary import field
+from adapters.store.unit import Loaded
+from adapters.store.writer import NOTIFY, head_of
+from ledger import business_day, streams
+from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
+from ledger.events import Event, encode
+from ledger.ids import derived_id
+from ledger.invoice.events import LateFeeCharged, MoraPosted
+from ledger.invoice.state import Invoice
+from ledger.streams import STREAMS, decode_state, encode_state
+from ledger.tenant import Settings, Tenant
+from schedulers.ports import (
+    START,
+    Checkpoint,
+    ClockTaken,
+    Cursor,
+    Decide,
+    Fenced,
+    Lease,
+    Run,
+    StaleChunk,
+)
+
+log = logging.getLogger("duebook.clock")
+
+LEASE_NAME = "clock"
+LEASE_SECONDS = 60
+NO_DAY = date(9999, 12, 31)
+
+TAKE_LEASE = """
+INSERT INTO leases AS lease (name, holder, fence, expires_at) VALUES (%(name)s, %(holder)s, 1, %(until)s)
+ON CONFLICT (name) DO UPDATE
+   SET holder = excluded.holder, fence = lease.fence + 1, expires_at = excluded.expires_at
+ WHERE lease.expires_at <= %(now)s
+RETURNING fence
+"""
+RENEW_LEASE = """
+UPDATE leases SET expires_at = %s WHERE name = %s AND holder = %s AND fence = %s
+"""
+SELECT_LEASE = "SELECT holder, expires_at FROM leases WHERE name = %s"
+
+SELECT_DUE_OVERDUE = """
+SELECT uuid_send(stream_id), version, fold_version, state, wakes_on
+  FROM heads
+ WHERE tenant_id = %(tenant)s AND wakes_on <= %(day)s AND (wakes_on, stream_id) > (%(after_on)s, %(after_id)s)
+   AND stream = 'invoice'
+ ORDER BY wakes_on, stream_id
+ LIMIT %(limit)s
+"""
+SELECT_DUE_MORA = """
+SELECT uuid_send(stream_id), version, fold_version, state, NULL::date
+  FROM heads
+ WHERE tenant_id = %(tenant)s AND accrues AND stream_id > %(after_id)s AND stream = 'invoice'
+ ORDER BY stream_id
+ LIMIT %(limit)s
+"""
+SELECT_DUE: dict[Step, str] = {"overdue": SELECT_DUE_OVERDUE, "mora": SELECT_DUE_MORA}
+
+SELECT_SAME = """
+SELECT uuid_send(stream_id), version, fold_version, state, wakes_on
+  FROM heads
+ WHERE tenant_id = %s AND stream_id = ANY(%s::uuid[])
+"""
+
+CLAIM_STEP = """
+INSERT INTO clock_checkpoints AS point (tenant_id, day, step, after_on, after_id, fence, done, tally)
+VALUES (%s, %s, %s, %s, %s, %s, false, %s)
+ON CONFLICT (tenant_id, day, step) DO UPDATE SET fence = excluded.fence
+ WHERE point.fence <= excluded.fence
+RETURNING after_on, after_id, done, tally
+"""
+MOVE_CHECKPOINT = """
+UPDATE clock_checkpoints
+   SET after_on = %s, after_id = %s, done = %s, tally = %s
+ WHERE tenant_id = %s AND day = %s AND step = %s
+   AND fence = %s AND after_on = %s AND after_id = %s AND NOT done
+"""
+MARK_CLOSED = """
+INSERT INTO clock_checkpoints (tenant_id, day, step, after_on, after_id, fence, done, tally)
+VALUES (%s, %s, 'close', %s, %s, %s, true, %s)
+ON CONFLICT (tenant_id, day, step) DO NOTHING
+"""
+SELECT_LAST_CLOSED = """
+SELECT max(day) FROM clock_checkpoints WHERE tenant_id = %s AND step = 'close'
+"""
+SELECT_STANDING = """
+SELECT head.tenant_id, head.fold_version, head.state,
+       (SELECT max(day) FROM clock_checkpoints AS point
+         WHERE point.tenant_id = head.tenant_id AND point.step = 'close')
+  FROM heads AS head
+ WHERE head.stream = 'tenant' AND head.stream_id = head.tenant_id
+   AND head.tenant_id = ANY(%s::uuid[])
+"""
+SELECT_OPEN_INVOICES = """
+SELECT stream_id, fold_version, state FROM heads
+ WHERE tenant_id = %s AND stream_id > %s AND stream = 'invoice' AND payer_id IS NOT NULL
+ ORDER BY stream_id
+ LIMIT %s
+"""
+COUNT_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'
+"""
+
+_tally_decoder = msgspec.json.Decoder(Tally)
+
+
+class Chunk(msgspec.Struct):
+    """A chunk that was read and decided (`schedulers.ports.Prepared`)."""
+
+    cursor: Cursor
+    tally: Tally
+    is_last: bool
+    rows: list[Row]
+    heads: list[Head]
+    looked_at: list[bytes]
+
+
+class PostgresClock:
+    """`schedulers.ports.ClockStore` over one shard."""
+
+    def __init__(self, pool: Pool, waiting: Callable[[], int] = lambda: 0) -> None:
+        self._pool = pool
+        self._waiting = waiting
+
+    def settings(self, tenant_id: UUID) -> Settings:
+        with self._pool.connection() as connection:
+            found = reading.head(connection, tenant_id, "tenant", tenant_id)
+        assert found is not None, f"tenant {tenant_id} has no settings"
+        tenant: Tenant = found[1]
+        return tenant.settings
+
+    def standing(self) -> list[tuple[UUID, Settings, date | None]]:
+        with self._pool.connection() as connection:
+            known = [row[0] for row in connection.execute("SELECT tenant_id FROM duebook.tenants")]
+            rows = connection.execute(SELECT_STANDING, (known,)).fetchall()
+        standing: list[tuple[UUID, Settings, date | None]] = []
+        for tenant_id, fold_version, state, last_closed in rows:
+            if fold_version == STREAMS["tenant"].fold_version:
+                settings = decode_state("tenant", bytes(state)).settings
+            else:
+                settings = self.settings(tenant_id)
+            standing.append((tenant_id, settings, last_closed))
+        return standing
+
+    def acquire(self, holder: str) -> Lease:
+        now = datetime.now(UTC)
+        values = {
+            "name": LEASE_NAME,
+            "holder": holder,
+            "now": now,
+            "until": now + timedelta(seconds=LEASE_SECONDS),
+        }
+        with self._pool.connection() as connection:
+            row = connection.execute(TAKE_LEASE, values).fetchone()
+            if row is not None:
+                return Lease(holder, row[0])
+            other = connection.execute(SELECT_LEASE, (LEASE_NAME,)).fetchone()
+        assert other is not None
+        raise ClockTaken(f"{other[0]} has the clock, at the latest until {other[1]:%H:%M:%S} UTC")
+
+    def release(self, lease: Lease) -> None:
+        with self._pool.connection() as connection:
+            connection.execute(
+                RENEW_LEASE, (datetime.now(UTC), LEASE_NAME, lease.holder, lease.fence)
+            )
+
+    def business_day(self, tenant_id: UUID, day: date) -> BusinessDay | None:
+        stream_id = business_day.stream_id(tenant_id, day)
+        with self._pool.connection() as connection:
+            found = reading.head(connection, tenant_id, "business_day", stream_id)
+        return None if found is None else found[1]
+
+    def last_closed(self, tenant_id: UUID) -> date | None:
+        with self._pool.connection() as connection:
+            row = connection.execute(SELECT_LAST_CLOSED, (tenant_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def open_day(self, run: Run) -> None:
+        with self._transaction(run) as connection:
+            self._append_to_day(connection, run, [Opened(run.day)], unless=lambda day: True)
+
+    def begin(self, run: Run, step: Step) -> Checkpoint:
+        start = START.cursor
+        with self._transaction(run) as connection:
+            row = connection.execute(
+                CLAIM_STEP,
+                (
+                    run.tenant_id,
+                    run.day,
+                    step,
+                    start.after_on,
+                    start.after_id,
+                    run.lease.fence,
+                    msgspec.json.encode(Tally()),
+                ),
+            ).fetchone()
+        if row is None:
+            raise _fenced(run)
+        return Checkpoint(Cursor(row[0], row[1]), row[2], _tally_decoder.decode(bytes(row[3])))
+
+    def prepare(self, run: Run, step: Step, decide: Decide, after: Cursor, limit: int) -> Chunk:
+        with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            cursor.execute(
+                SELECT_DUE[step].encode(),
+                {
+                    "tenant": run.tenant_id,
+                    "day": run.day,
+                    "after_on": after.after_on,
+                    "after_id": after.after_id,
+                    "limit": limit,
+                },
+            )
+            found = cursor.fetchall()
+            chunk = _decided(connection, run, step, decide, found)
+        if found:
+            last = found[-1]
+            chunk.cursor = Cursor(last[4] or START.cursor.after_on, UUID(bytes=bytes(last[0])))
+        else:
+            chunk.cursor = after
+        chunk.is_last = len(found) < limit
+        return chunk
+
+    def commit(self, run: Run, step: Step, before: Checkpoint, chunk: Chunk) -> Checkpoint:
+        try:
+            with self._transaction(run) as connection:
+                return self._write(connection, run, step, before, chunk)
+        except StaleHeads as stale:
+            raise StaleChunk(str(stale)) from stale
+
+    def commit_locked(
+        self, run: Run, step: Step, decide: Decide, before: Checkpoint, chunk: Chunk
+    ) -> Checkpoint:
+        with self._transaction(run) as connection:
+            connection.execute("SELECT position FROM log_head WHERE shard = 1 FOR UPDATE")
+            ids = [UUID(bytes=stream_id) for stream_id in chunk.looked_at]
+            with connection.cursor(binary=True) as cursor:
+                cursor.execute(SELECT_SAME, (run.tenant_id, ids))
+                again = _decided(connection, run, step, decide, cursor.fetchall())
+            again.cursor, again.is_last = chunk.cursor, chunk.is_last
+            return self._write(connection, run, step, before, again)
+
+    def close_day(self, run: Run, *, in_turn: bool) -> None:
+        start = START.cursor
+        with self._transaction(run) as connection:
+            self._append_to_day(
+                connection, run, [Closed()], unless=lambda day: day.status == "closed"
+            )
+            if in_turn:
+                connection.execute(
+                    MARK_CLOSED,
+                    (
+                        run.tenant_id,
+                        run.day,
+                        start.after_on,
+                        start.after_id,
+                        run.lease.fence,
+                        msgspec.json.encode(Tally()),
+                    ),
+                )
+
+    def waiting(self) -> int:
+        """Commands that wait in this process, and sessions that wait for a lock in any."""
+        with self._pool.connection() as connection:
+            row = connection.execute(COUNT_WAITING).fetchone()
+        assert row is not None
+        return self._waiting() + int(row[0])
+
+    def open_invoices(self, tenant_id: UUID, page: int = 1_000) -> Iterator[tuple[UUID, Invoice]]:
+        """(id, invoice) of every invoice that can take money, page by page, for a dry run."""
+        after = UUID(int=0)
+        while True:
+            with self._pool.connection() as connection:
+                rows = connection.execute(SELECT_OPEN_INVOICES, (tenant_id, after, page)).fetchall()
+                found = [
+                    (stream_id, _state(connection, tenant_id, stream_id, fold_version, bytes(data)))
+                    for stream_id, fold_version, data in rows
+                ]
+            yield from found
+            if len(found) < page:
+                return
+            after = found[-1][0]
+
+    def _transaction(self, run: Run) -> "_Fenced":
+        return _Fenced(self._pool, run)
+
+    def _write(
+        self,
+        connection: psycopg.Connection[Any],
+        run: Run,
+        step: Step,
+        before: Checkpoint,
+        chunk: Chunk,
+    ) -> Checkpoint:
+        tally = before.tally + chunk.tally
+        moved = connection.execute(
+            MOVE_CHECKPOINT,
+            (
+                chunk.cursor.after_on,
+                chunk.cursor.after_id,
+                chunk.is_last,
+                msgspec.json.encode(tally),
+                run.tenant_id,
+                run.day,
+                step,
+                run.lease.fence,
+                before.cursor.after_on,
+                before.cursor.after_id,
+            ),
+        )
+        if moved.rowcount != 1:
+            raise _fenced(run)
+        rows, heads = chunk.rows, chunk.heads
+        if chunk.is_last:
+            more = self._day_events(
+                connection, run, [StepCompleted(step, tally)], lambda day: step in day.steps
+            )
+            rows, heads = rows + more[0], heads + more[1]
+        if rows:
+            append(connection, rows, heads, datetime.now(UTC))
+            connection.execute(NOTIFY, prepare=False)
+        return Checkpoint(chunk.cursor, chunk.is_last, tally)
+
+    def _append_to_day(
+        self,
+        connection: psycopg.Connection[Any],
+        run: Run,
+        events: Sequence[Event],
+        unless: Callable[[BusinessDay], bool],
+    ) -> None:
+        rows, heads = self._day_events(connection, run, events, unless)
+        if rows:
+            append(connection, rows, heads, datetime.now(UTC))
+            connection.execute(NOTIFY, prepare=False)
+
+    def _day_events(
+        self,
+        connection: psycopg.Connection[Any],
+        run: Run,
+        events: Sequence[Event],
+        unless: Callable[[BusinessDay], bool],
+    ) -> tuple[list[Row], list[Head]]:
+        """The rows and the head of events of the day's own stream; none when they are there already."""
+        stream_id = business_day.stream_id(run.tenant_id, run.day)
+        found = reading.head(connection, run.tenant_id, "business_day", stream_id)
+        version, state = found if found is not None else (0, None)
+        if state is not None and unless(state):
+            return [], []
+        loaded = Loaded("business_day", version, version, state)
+        rows: list[Row] = []
+        for event in events:
+            loaded.version += 1
+            loaded.state = business_day.evolve(loaded.state, event, run.day)
+            rows.append(
+                pack_row(
+                    run.tenant_id.bytes,
+                    stream_id.bytes,
+                    loaded.version,
+                    field(event.TAG.encode()),
+                    run.day,
+                    _origin(run, "day"),
+                    encode(event),
+                )
+            )
+        return rows, [head_of(run.tenant_id, stream_id, loaded)]
+
+
+class _Fenced:
+    """A transaction of a run: it renews the lease first, and raises Fenced when the lease is lost."""
+
+    def __init__(self, pool: Pool, run: Run) -> None:
+        self._pool = pool
+        self._run = run
+
+    def __enter__(self) -> psycopg.Connection[Any]:
+        self._borrowed = self._pool.connection()
+        connection = self._borrowed.__enter__()
+        try:
+            binary.register(connection)
+            lease = self._run.lease
+            until = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
+            renewed = connection.execute(
+                RENEW_LEASE, (until, LEASE_NAME, lease.holder, lease.fence)
+            )
+            if renewed.rowcount != 1:
+                raise _fenced(self._run)
+        except BaseException as error:
+            self._borrowed.__exit__(type(error), error, error.__traceback__)
+            raise
+        return connection
+
+    def __exit__(self, *failure: Any) -> None:
+        self._borrowed.__exit__(*failure)
+
+
+def _decided(
+    connection: psycopg.Connection[Any],
+    run: Run,
+    step: Step,
+    decide: Decide,
+    found: Sequence[tuple[Any, ...]],
+) -> Chunk:
+    """Decides on each head of a page. What cannot be read or decided is logged, counted and left as it is."""
+    tenant, day, origin = run.tenant_id.bytes, run.day, _origin(run, step)
+    stream = STREAMS["invoice"]
+    tags: dict[str, bytes] = {}
+    rows: list[Row] = []
+    heads: list[Head] = []
+    amounts: dict[str, int] = {}
+    failed = 0
+    for stream_id, version, fold_version, data, _ in found:
+        try:
+            if fold_version == stream.fold_version:
+                invoice = decode_state("invoice", data)
+            else:
+                invoice = _state(
+                    connection, run.tenant_id, UUID(bytes=stream_id), fold_version, data
+                )
+            new = decide(invoice, day)
+            if not new:
+                continue
+            expected = version
+            packed: list[Row] = []
+            for event, effective_on in new:
+                version += 1
+                invoice = stream.evolve(invoice, event, effective_on)
+                tag = tags.get(event.TAG) or tags.setdefault(event.TAG, field(event.TAG.encode()))
+                packed.append(
+                    pack_row(tenant, stream_id, version, tag, effective_on, origin, encode(event))
+                )
+            facts = stream.facts(invoice)
+            head = Head(
+                tenant,
+                stream_id,
+                "invoice",
+                expected,
+                version,
+                stream.fold_version,
+                facts.wakes_on,
+                facts.accrues,
+                facts.payer_id.bytes if facts.payer_id is not None else None,
+                encode_state(invoice),
+            )
+        except psycopg.Error:
+            raise  # the database's trouble is not the invoice's
+        except Exception:
+            log.exception("invoice %s could not be brought to %s", UUID(bytes=stream_id), day)
+            failed += 1
+            continue
+        rows += packed
+        heads.append(head)
+        for event, _on in new:
+            if isinstance(event, (MoraPosted, LateFeeCharged)):
+                amounts[invoice.currency] = amounts.get(invoice.currency, 0) + event.amount_minor
+    tally = Tally(looked_at=len(found), posted=len(rows), failed=failed, amounts=amounts)
+    ids = [row[0] for row in found]
+    return Chunk(START.cursor, tally, False, rows, heads, ids)
+
+
+def _state(
+    connection: psycopg.Connection[Any],
+    tenant_id: UUID,
+    stream_id: UUID,
+    fold_version: int,
+    data: bytes,
+) -> Invoice:
+    """An invoice's state from its head; folded from its events when the head is of another fold version."""
+    if fold_version == STREAMS["invoice"].fold_version:
+        state: Invoice = decode_state("invoice", data)
+        return state
+    events = reading.stream_events(connection, tenant_id, stream_id)
+    folded: Invoice | None = streams.fold(
+        "invoice", ((one.event, one.effective_on) for one in events)
+    )
+    assert folded is not None
+    return folded
+
+
+def _origin(run: Run, what: str) -> Origin:
+    command_id = derived_id(run.day, run.tenant_id, "clock", what)
+    return Origin.of(run.actor, command_id, f"day-{run.day}", None)
+
+
+def _fenced(run: Run) -> Fenced:
+    return Fenced(f"{run.lease.holder} has lost the clock to another runner; it stops at {run.day}")

@@ -1,0 +1,89 @@
+"""Many sent invoices at once, through the ledger's own decisions and the store's own append."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid4
+
+from adapters.postgres.connection import Database
+from adapters.store import binary
+from adapters.store.append import Head, Origin, Row, append, pack_row
+from adapters.store.binary import field
+from adapters.store.unit import Loaded
+from adapters.store.writer import head_of
+from adapters.wiring import Books
+from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from ledger.calendars import calendar_named
+from ledger.customer import Registered
+from ledger.events import Event, encode
+from ledger.ids import derived_id
+from ledger.invoice import decisions
+from ledger.streams import STREAMS
+from ledger.tax import Line, price_lines
+from ledger.tenant import Tenant
+
+ISSUED_ON = date(2024, 1, 2)
+DUE_ON = date(2024, 2, 1)
+CHUNK = 5_000
+
+
+def new_tenant(books: Books, name: str = "bench") -> UUID:
+    """A tenant with 2% once and 1% a month, whose clock starts on the due date."""
+    tenant_id = uuid4()
+    create = CreateTenant(name, "BRL", "America/Sao_Paulo", clock_starts_on=DUE_ON)
+    books.run(tenant_id, "bench", lambda unit: create_tenant(unit, create))
+    policy = AddFeePolicy(late_fee="2%", mora="1%/month")
+    books.run(tenant_id, "bench", lambda unit: add_fee_policy(unit, policy))
+    return tenant_id
+
+
+def seed_invoices(books: Books, tenant_id: UUID, count: int, customers: int = 1_000) -> list[UUID]:
+    """`count` sent invoices due on DUE_ON, over `customers` customers; returns their ids."""
+    tenant = books.tenant(tenant_id)
+    who = [derived_id(ISSUED_ON, tenant_id, "customer", str(n)) for n in range(customers)]
+    registered: list[tuple[UUID, str, list[tuple[Event, date]]]] = [
+        (customer_id, "customer", [(Registered(reference=f"C{n}"), ISSUED_ON)])
+        for n, customer_id in enumerate(who)
+    ]
+    _append(books.database, tenant_id, registered)
+    ids: list[UUID] = []
+    for first in range(0, count, CHUNK):
+        chunk = []
+        for n in range(first, min(count, first + CHUNK)):
+            invoice_id = derived_id(ISSUED_ON, tenant_id, "invoice", str(n))
+            ids.append(invoice_id)
+            chunk.append((invoice_id, "invoice", _sent(tenant, who[n % customers], n)))
+        _append(books.database, tenant_id, chunk)
+    return ids
+
+
+def _sent(tenant: Tenant, customer_id: UUID, n: int) -> list[tuple[Event, date]]:
+    lines = (Line("Service", "1", f"{100 + n % 900}.{n % 100:02}"),)
+    priced = price_lines(lines, "BRL")
+    drafted = decisions.draft(customer_id, "BRL", DUE_ON, lines, priced, "")
+    invoice = STREAMS["invoice"].evolve(None, drafted, ISSUED_ON)
+    sent = decisions.send(
+        invoice, f"B-{n:08}", ISSUED_ON, tenant.policy, calendar_named("weekends"), imported=True
+    )
+    return [(drafted, ISSUED_ON), (sent.event, sent.effective_on)]
+
+
+def _append(
+    database: Database, tenant_id: UUID, streams: list[tuple[UUID, str, list[tuple[Event, date]]]]
+) -> None:
+    origin = Origin.of("bench", uuid4(), "", None)
+    rows: list[Row] = []
+    heads: list[Head] = []
+    for stream_id, kind, events in streams:
+        loaded = Loaded(kind, 0, 0, None)
+        for event, on in events:
+            loaded.version += 1
+            loaded.state = STREAMS[kind].evolve(loaded.state, event, on)
+            tag = field(event.TAG.encode())
+            rows.append(
+                pack_row(
+                    tenant_id.bytes, stream_id.bytes, loaded.version, tag, on, origin, encode(event)
+                )
+            )
+        heads.append(head_of(tenant_id, stream_id, loaded))
+    with database.writer.connection() as connection:
+        binary.register(connection)
+        append(connection, rows, heads, datetime.now(UTC))
