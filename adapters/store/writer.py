@@ -83,6 +83,9 @@ INSERT INTO number_series (tenant_id, kind, series, next_number, last_issued_on)
 VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (tenant_id, kind, series) DO NOTHING
 """
+LOCK_SERIES = """
+SELECT next_number FROM number_series WHERE tenant_id = %s AND kind = %s AND series = %s FOR UPDATE
+"""
 LOCK_HEAD = "SELECT position FROM log_head WHERE shard = 1 FOR UPDATE"
 FIND_COMMAND = """
 SELECT command_id, position, tenant_seq, recorded_at FROM events
@@ -234,14 +237,21 @@ class Writer:
                     log.error("%s", error)
                     for job in jobs:
                         _refuse(job.future, error)
-                except Exception as error:
-                    # A bug must not take the writer down with it: these callers are told, the next are served.
+                except Exception:
+                    # What one command brought with it must not fail the others: each is tried by itself.
                     log.exception("a group of %d commands failed", len(jobs))
                     for job in jobs:
-                        _refuse(job.future, error)
+                        self._answer_alone(job)
                 self._busy = 0
             if last:
                 return
+
+    def _answer_alone(self, job: _Job) -> None:
+        try:
+            self._answer([job])
+        except Exception as error:
+            log.exception("a command of %s failed", job.request.actor)
+            _refuse(job.future, error)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         """(what waits, whether it is the last): at least one job, unless the writer was closed."""
@@ -261,17 +271,18 @@ class Writer:
     def _answer(self, jobs: Sequence[_Job]) -> None:
         give_up_at = time.monotonic() + GIVE_UP_SECONDS
         pause_seconds = 0.05
-        locked = False
+        series: list[tuple[UUID, str, str]] | None = None
         while True:
+            group = _Group(self._application, self._pool, self._sealer, jobs, series)
             try:
-                _Group(self._application, self._pool, self._sealer, jobs, locked=locked).run()
+                group.run()
                 return
             except (StaleHeads, psycopg.errors.UniqueViolation) as error:
                 # Another process was there first. With the log head locked before loading, it cannot be again.
-                if locked:
+                if series is not None:
                     raise
                 log.debug("deciding again: %s", error)
-                locked = True
+                series = group.series()
             except UNREACHABLE as error:
                 if time.monotonic() + pause_seconds > give_up_at:
                     log.error("the database does not answer: %s", error)
@@ -283,7 +294,10 @@ class Writer:
 
 
 class _Group:
-    """Commands decided and committed together."""
+    """Commands decided and committed together.
+
+    With `lock_first`, number series, the log head is locked before anything is loaded, and those series before it.
+    """
 
     def __init__(
         self,
@@ -291,14 +305,14 @@ class _Group:
         pool: Pool,
         sealer: Sealer,
         jobs: Sequence[_Job],
-        *,
-        locked: bool,
+        lock_first: Sequence[tuple[UUID, str, str]] | None,
     ) -> None:
         self._application = application
         self._pool = pool
         self._sealer = sealer
         self._jobs = jobs
-        self._locked = locked
+        self._lock_first = lock_first
+        self._view: View | None = None
         self._decided: list[_Decided] = []
         self._replays: list[tuple[_Job, Answer]] = []
         self._refusals: list[tuple[_Job, Exception]] = []
@@ -311,8 +325,8 @@ class _Group:
                 binary.register(connection)
                 with connection.transaction():
                     connection.execute(LOCK_TIMEOUT, prepare=False)
-                    if self._locked:
-                        connection.execute(LOCK_HEAD)
+                    if self._lock_first is not None:
+                        _lock(connection, self._lock_first)
                     self._decide(connection)
                     self._write(connection, committing)
         except (psycopg.OperationalError, psycopg.InterfaceError):
@@ -320,8 +334,12 @@ class _Group:
                 raise
         self._resolve()
 
+    def series(self) -> list[tuple[UUID, str, str]]:
+        """The number series this group has touched."""
+        return sorted(self._view.series) if self._view is not None else []
+
     def _decide(self, connection: psycopg.Connection[Any]) -> None:
-        view = View(connection, self._sealer)
+        view = self._view = View(connection, self._sealer)
         records = self._records(connection)
         self._prefetch(view)
         now = datetime.now(UTC)
@@ -345,8 +363,8 @@ class _Group:
             )
             try:
                 body = msgspec.json.encode(request.handler(unit))
-            except UNREACHABLE:
-                raise
+            except psycopg.Error:
+                raise  # the transaction is lost for all of the group
             except Exception as error:
                 if not isinstance(error, LedgerError):
                     log.exception("a command of %s failed", request.actor)
@@ -357,7 +375,6 @@ class _Group:
             self._decided.append(done)
             if known is not None:
                 decided[known] = done
-        self._view = view
 
     def _records(
         self, connection: psycopg.Connection[Any]
@@ -428,6 +445,7 @@ class _Group:
 
     def _advance_series(self, cursor: psycopg.Cursor[Any]) -> None:
         """Number series are locked before the log head, so that two senders never wait for each other crosswise."""
+        assert self._view is not None
         for key in sorted(self._view.series):
             series: Series = self._view.series[key]
             if series.next_number == series.stored:
@@ -441,6 +459,7 @@ class _Group:
                 raise StaleHeads(f"series {key[2]} has moved on")
 
     def _heads(self) -> list[Head]:
+        assert self._view is not None
         heads: list[Head] = []
         for (tenant_id, stream_id), loaded in self._view.streams.items():
             if loaded.version > loaded.stored_version:
@@ -493,6 +512,13 @@ class _Group:
         with self._pool.connection() as connection:
             row = connection.execute(SELECT_TENANT_SEQ, (tenant_id,)).fetchone()
         return int(row[0]) if row is not None else 0
+
+
+def _lock(connection: psycopg.Connection[Any], series: Sequence[tuple[UUID, str, str]]) -> None:
+    """Locks number series, then the log head: always in this order, so that nobody waits crosswise."""
+    for key in series:
+        connection.execute(LOCK_SERIES, key)
+    connection.execute(LOCK_HEAD)
 
 
 def head_of(tenant_id: UUID, stream_id: UUID, loaded: Loaded) -> Head:
