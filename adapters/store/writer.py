@@ -31,6 +31,7 @@ from adapters.store import binary
 from adapters.store.append import Appended, Head, StaleHeads
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import Recorded
+from adapters.store.reading import tenant_seq
 from adapters.store.sealing import Sealer
 from adapters.store.unit import Appending, Loaded, Series, StoreUnit, View, new_command_id
 from commands.unit import Unit
@@ -91,7 +92,6 @@ FIND_COMMAND = """
 SELECT command_id, position, tenant_seq, recorded_at FROM events
  WHERE tenant_id = %s AND stream_id = %s AND version = %s
 """
-SELECT_TENANT_SEQ = "SELECT tenant_seq FROM tenant_log WHERE tenant_id = %s"
 NOTIFY = "NOTIFY duebook_log"
 
 
@@ -425,6 +425,9 @@ class _Group:
 
     def _write(self, connection: psycopg.Connection[Any], committing: list[Appended]) -> None:
         writing = [decided for decided in self._decided if decided.unit.appended]
+        for decided in self._decided:
+            if not decided.unit.appended:
+                decided.tenant_seq = tenant_seq(connection, decided.job.request.tenant_id)
         events = [_recorded(decided, one) for decided in writing for one in decided.unit.appended]
         self._events = events
         if not events:
@@ -495,11 +498,10 @@ class _Group:
         return row is not None and row[0] == first.command_id and row[1] == appended.first_position
 
     def _resolve(self) -> None:
+        """Gives the answers. It must not fail: what it tells of is committed."""
         for job, error in self._refusals:
             _refuse(job.future, error)
         for decided in self._decided:
-            if not decided.unit.appended:
-                decided.tenant_seq = self._tenant_seq(decided.job.request.tenant_id)
             status = decided.job.request.status
             _give(decided.job.future, Answer(status, decided.body, decided.tenant_seq))
             for owner, (key, _) in decided.unit.new_keys.items():
@@ -507,11 +509,6 @@ class _Group:
         for job, answer in self._replays:
             if answer.tenant_seq >= 0:
                 _give(job.future, answer)
-
-    def _tenant_seq(self, tenant_id: UUID) -> int:
-        with self._pool.connection() as connection:
-            row = connection.execute(SELECT_TENANT_SEQ, (tenant_id,)).fetchone()
-        return int(row[0]) if row is not None else 0
 
 
 def _lock(connection: psycopg.Connection[Any], series: Sequence[tuple[UUID, str, str]]) -> None:
