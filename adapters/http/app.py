@@ -1,0 +1,145 @@
+"""The application and its server: one process, one event loop."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import uvicorn
+from litestar import Litestar, Response, Router, get
+from litestar.datastructures import State
+from litestar.routes import HTTPRoute
+
+from adapters.http import openapi
+from adapters.http.edge import Edge, admit, json_answer
+from adapters.http.entrance import Entrance
+from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
+from adapters.http.routes import customers, events, health, invoices, payments, tenant
+from adapters.wiring import Books
+
+GRACE_S: Final = 20
+KEEP_ALIVE_S: Final = 65
+"""Longer than the usual minute of a proxy, so that the proxy closes an idle connection and not we."""
+
+API_ROUTES: Final = (
+    tenant.show_tenant,
+    tenant.configure,
+    tenant.list_fee_policies,
+    tenant.add_policy,
+    customers.register,
+    customers.show,
+    customers.change,
+    invoices.draft,
+    invoices.show,
+    invoices.change,
+    invoices.send,
+    invoices.void,
+    invoices.cancel,
+    invoices.timeline,
+    payments.receive,
+    payments.show,
+    payments.reverse,
+    events.feed,
+)
+PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics)
+
+
+def create_app(books: Books, home: Path | None = None) -> Litestar:
+    """The API over open books. `home` is where the token of `/metrics` is kept; without it `/metrics` is closed."""
+    edge = Edge(books, home)
+
+    @contextlib.asynccontextmanager
+    async def open_edge(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            edge.close()
+
+    described = b""
+
+    @get("/schema/openapi.json")
+    async def show_schema() -> Response[bytes]:
+        return json_answer(described)
+
+    app = Litestar(
+        route_handlers=[
+            Router("/api", route_handlers=API_ROUTES, guards=[admit]),
+            *PUBLIC_ROUTES,
+            show_schema,
+        ],
+        exception_handlers={Exception: answer_problem},
+        request_max_body_size=LARGEST_BODY_BYTES,
+        state=State({"edge": edge}, deep_copy=False),
+        lifespan=[open_edge],
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
+    described = msgspec.json.encode(openapi.document(routes))
+    app.asgi_handler = Entrance(app.asgi_handler, edge.traffic)
+    return app
+
+
+def serve(
+    books: Books,
+    host: str,
+    port: int,
+    *,
+    home: Path | None = None,
+    ready: Callable[[str, int], None] | None = None,
+) -> None:
+    """Serves until SIGINT or SIGTERM; requests under way are answered first, for at most twenty seconds.
+
+    `ready` is told the address and port once connections are taken (port 0 takes a free one). Raises OSError when the
+    address cannot be taken.
+    """
+    with _listening(host, port) as listener:
+        config = uvicorn.Config(
+            create_app(books, home),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        address: tuple[Any, ...] = listener.getsockname()
+        server = _Server(config, lambda: ready(address[0], address[1]) if ready else None)
+        server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Tells when it has started, and returns after a signal; the original raises the signal again, which would end
+    the process before the books are closed."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,50 @@
+"""Request bodies: JSON decoded straight into a command's struct, or refused with the field at fault."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from adapters.http.entrance import arrival_of
+from adapters.http.problems import Malformed, UnsupportedMediaType
+from adapters.http.queries import malformed
+
+S = TypeVar("S")
+
+_JSON = re.compile(rb"\s*application/(?:[a-z0-9.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+# PostgreSQL's text holds no zero character: an escape for one, after an even number of backslashes.
+_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+
+
+async def read_body(request: Request[Any, Any, Any], into: type[S]) -> S:
+    """The body as a struct; no body at all reads as `{}`. Raises Malformed, UnsupportedMediaType."""
+    raw = await request.body()
+    content_type = arrival_of(request.scope).content_type
+    if raw and content_type and not _JSON.fullmatch(content_type):
+        raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
+    return decode(raw, into)
+
+
+def decode(raw: bytes, into: type[S]) -> S:
+    """JSON as a struct. Raises Malformed."""
+    if b"\\u0000" in raw and _ZERO.search(raw):
+        raise Malformed("a text holds a zero character, which cannot be stored")
+    try:
+        return _decoder(into).decode(raw or b"{}")
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
+    except msgspec.DecodeError as error:
+        raise Malformed(f"the body is not JSON: {error}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise Malformed("the body is not JSON: it must be UTF-8, and not nested so deep") from None
+
+
+def _decoder(into: type[S]) -> msgspec.json.Decoder[S]:
+    decoder = _decoders.get(into)
+    if decoder is None:
+        decoder = _decoders[into] = msgspec.json.Decoder(into)
+    return decoder

@@ -1,0 +1,176 @@
+"""What every route does: hand a command to the writer, or a read to a reader, and give the JSON out."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+
+from adapters.http.desk import Desk
+from adapters.http.door import Caller, Door
+from adapters.http.entrance import Arrival, arrival_of
+from adapters.http.metrics import MetricsToken
+from adapters.http.operations import Operation, operation_of
+from adapters.http.problems import Malformed, ReadModelBehind, RoleNotAllowed
+from adapters.http.queries import ReadQuery, refuse_query
+from adapters.http.readers import Connection, Found, Readers
+from adapters.http.traffic import Traffic
+from adapters.store import writer
+from adapters.wiring import Books
+from commands.unit import Unit
+
+POSITION_WAIT_S: Final = 2.0
+POSITION_ASKED_EVERY_S: Final = 0.02
+
+Call = Request[Caller, Any, State]
+"""A request that came through the door: `call.user` is its caller."""
+
+_KEY = re.compile(rb"[\x20-\x7e]{1,200}")
+
+
+class Edge:
+    """What the routes work with; `edge_of` finds it."""
+
+    def __init__(self, books: Books, home: Path | None) -> None:
+        self.books = books
+        self.metrics_token = MetricsToken(home)
+        self.traffic = Traffic()
+        self.readers = Readers(books)
+        self.door = Door(books, self.readers)
+        self.desk = Desk(books.writer)
+
+    def close(self) -> None:
+        self.readers.close()
+
+
+def edge_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Edge:
+    edge: Edge = connection.app.state["edge"]
+    return edge
+
+
+async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guards the tenants' routes: the caller is then `request.user`. Raises NoValidKey, RoleNotAllowed."""
+    arrival = arrival_of(connection.scope)
+    caller = await edge_of(connection).door.admit(arrival)
+    arrival.tenant = str(caller.tenant_id)
+    operation = operation_of(handler)
+    if operation is not None and caller.role not in operation.may:
+        raise RoleNotAllowed(
+            f"the key's role is {caller.role}; this is for {' and '.join(operation.may)}"
+        )
+    connection.scope["user"] = caller
+
+
+async def carry_out(
+    call: Call,
+    decide: Callable[[Unit], Any],
+    *,
+    loads: tuple[UUID, ...] = (),
+    creates: tuple[str, ...] = (),
+) -> Response[bytes]:
+    """Runs a command and answers its view, with its place in the log in `Duebook-Position`.
+
+    `loads` and `creates` are the streams it is known to need, for the writer to load with its group's others. With an
+    Idempotency-Key, the answer of the first such request is given again. Raises what the command refuses with.
+    """
+    edge, arrival, caller = edge_of(call), arrival_of(call.scope), call.user
+    operation = _operation(call)
+    refuse_query(call.scope)
+    key = idempotency_key(arrival, required=operation.key_required)
+    done = await edge.desk.run(
+        writer.Request(
+            tenant_id=caller.tenant_id,
+            actor=caller.actor,
+            handler=decide,
+            key=key,
+            request_hash=await _request_hash(call) if key is not None else b"",
+            status=operation.status,
+            correlation_id=arrival.correlation_id,
+            loads=loads,
+            creates=creates,
+        )
+    )
+    body = done.body
+    if b"sealed:1:" in body:
+        body = await edge.readers.run(edge.books.sealer.opened, caller.tenant_id, body)
+    headers = {"Duebook-Position": str(done.tenant_seq)}
+    if done.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return json_answer(body, done.status, headers)
+
+
+async def look_up(
+    call: Call,
+    read: Callable[[Connection], Any],
+    query: ReadQuery,
+    *,
+    model: str | None = None,
+) -> Response[bytes]:
+    """Answers what `read` finds, from the log's heads or from a read model.
+
+    Waits until the model has reached the query's `min_position`. Raises ReadModelBehind, and Malformed for a position
+    that the tenant's log has not reached itself.
+    """
+    edge, tenant_id = edge_of(call), call.user.tenant_id
+    give_up_at = monotonic() + POSITION_WAIT_S
+    found = await edge.readers.run(edge.readers.find, tenant_id, read, model, query.min_position)
+    if not isinstance(found, Found):
+        last = await edge.readers.run(edge.readers.last_position, tenant_id)
+        if query.min_position > last:
+            raise Malformed(f"min_position is after the last event, {last}", field="min_position")
+    while not isinstance(found, Found):
+        if monotonic() >= give_up_at:
+            raise ReadModelBehind(
+                f"the read model has reached {found} and not yet {query.min_position}; "
+                "ask again in a moment"
+            )
+        await asyncio.sleep(POSITION_ASKED_EVERY_S)
+        found = await edge.readers.run(
+            edge.readers.find, tenant_id, read, model, query.min_position
+        )
+    return json_answer(found.body, 200, {"Duebook-Position": str(found.position)})
+
+
+def json_answer(
+    body: bytes, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """JSON bytes as an answer."""
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def idempotency_key(arrival: Arrival, *, required: bool) -> str | None:
+    """The request's Idempotency-Key: 1 to 200 printable ASCII characters. Raises Malformed."""
+    given = arrival.idempotency_key
+    if given is None:
+        if required:
+            raise Malformed(
+                "send the header Idempotency-Key: a new value for each new request, "
+                "the same one when you repeat it",
+                field="Idempotency-Key",
+            )
+        return None
+    if not _KEY.fullmatch(given):
+        raise Malformed(
+            "Idempotency-Key must be 1 to 200 printable ASCII characters", field="Idempotency-Key"
+        )
+    return given.decode("ascii")
+
+
+async def _request_hash(call: Call) -> bytes:
+    """What tells a repeated request from another one: its method, path and body."""
+    body = await call.body()
+    return sha256(f"{call.method} {call.scope['path']}\n".encode() + body).digest()
+
+
+def _operation(call: Call) -> Operation:
+    operation = operation_of(call.route_handler)
+    assert operation is not None, "every route says what it is"
+    return operation

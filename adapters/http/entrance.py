@@ -1,0 +1,110 @@
+"""The outermost layer: what every request brings and every answer carries, refused ones included.
+
+A request's correlation id is kept where it is plain, and made otherwise; it comes back in `X-Correlation-Id`, goes into
+every event that the request causes, and stands in the access log. The log names method, path, status, time, tenant and
+correlation id: no query, no body, no person.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.http.traffic import Traffic
+
+PLAIN_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LOGGED_PATH_CHARACTERS: Final = 200
+
+access_log = logging.getLogger("duebook.access")
+
+
+class Arrival(msgspec.Struct):
+    """What a request brought in the headers that the API reads, each empty when it was not there.
+
+    A header that came twice is both values joined by a comma, which no reader of it accepts.
+    `tenant` is the tenant's id once the door has let the request in; `status` is that of the answer.
+    """
+
+    correlation_id: str = ""
+    api_key: bytes = b""
+    tenant_id: bytes = b""
+    idempotency_key: bytes | None = None
+    content_type: bytes = b""
+    authorization: bytes = b""
+    tenant: str = "-"
+    status: int = 0
+
+
+_FIELDS: Final = {
+    b"x-correlation-id": "correlation_id",
+    b"x-api-key": "api_key",
+    b"x-tenant-id": "tenant_id",
+    b"idempotency-key": "idempotency_key",
+    b"content-type": "content_type",
+    b"authorization": "authorization",
+}
+
+
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
+    """One pass over a request's headers, whose names are in lower case."""
+    found: dict[str, Any] = {}
+    for name, value in headers:
+        field = _FIELDS.get(name)
+        if field is not None:
+            found[field] = found[field] + b", " + value if field in found else value
+    given = found.pop("correlation_id", b"").decode("latin-1")
+    plain = PLAIN_CORRELATION_ID.fullmatch(given) is not None
+    return Arrival(correlation_id=given if plain else secrets.token_hex(16), **found)
+
+
+def arrival_of(scope: Scope) -> Arrival:
+    """What the request of this scope brought."""
+    arrival: Arrival = scope["state"]["duebook"]
+    return arrival
+
+
+class Entrance:
+    """Wraps an application: reads the headers, marks and counts the answer, writes the log."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        self._app = app
+        self._traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        arrival = read_headers(scope["headers"])
+        scope.setdefault("state", {})["duebook"] = arrival
+        correlation = (b"x-correlation-id", arrival.correlation_id.encode())
+
+        async def answering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                arrival.status = message["status"]
+                message["headers"] = [*message["headers"], correlation]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answering)
+        finally:
+            seconds = perf_counter() - started
+            method, status = scope["method"], arrival.status or 500
+            self._traffic.count(method, scope.get("path_template", ""), status, seconds)
+            if access_log.isEnabledFor(logging.INFO):
+                path = scope["raw_path"][:LOGGED_PATH_CHARACTERS].decode("latin-1")
+                access_log.info(
+                    "%s %s %d %.1fms tenant=%s correlation=%s",
+                    method,
+                    path,
+                    status,
+                    seconds * 1000,
+                    arrival.tenant,
+                    arrival.correlation_id,
+                )

@@ -1,0 +1,205 @@
+"""Examples for the OpenAPI document: one small story, an invoice of 100 reais paid ten days late."""
+
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from adapters.http.pages import EventView
+from commands.customers import ChangeCustomer, CustomerView, RegisterCustomer
+from commands.invoices import (
+    ChangeInvoice,
+    ComponentsView,
+    DraftInvoice,
+    GiveUpInvoice,
+    InvoiceView,
+    LineView,
+    SendInvoice,
+)
+from commands.payments import (
+    Allocation,
+    AllocationView,
+    PaymentView,
+    ReceivePayment,
+    ReversePayment,
+)
+from commands.tenants import AddFeePolicy, ConfigureTenant, FeePolicyView, TenantView
+from ledger.money import Money, format_minor, parse_minor
+from ledger.tax import Line
+from ledger.tenant import Settings
+
+TENANT_ID: Final = UUID("5f0c4c4e-6d0f-8a3b-9c55-1f6f0f2a7e10")
+CUSTOMER_ID: Final = UUID("0190a6a0-3c1f-8e57-b1c2-6a2f5d3e9b41")
+INVOICE_ID: Final = UUID("0190a6a0-41d2-8c33-9d0e-7b1c2a3f4e5d")
+PAYMENT_ID: Final = UUID("2f1a9b3c-8d7e-8f60-a1b2-c3d4e5f60718")
+KEY_ID: Final = UUID("7c6b5a49-3827-8615-8403-f2e1d0c9b8a7")
+COMMAND_ID: Final = UUID("b3a29180-7f6e-8d5c-8b4a-392817065f4e")
+CORRELATION_ID: Final = "9f2c8e1ab35d4f60"
+
+
+def reais(amount: str) -> Money:
+    return Money(amount, "BRL")
+
+
+ADD_FEE_POLICY: Final = AddFeePolicy(late_fee="2%", mora="1%/month", grace_days=0)
+FEE_POLICY: Final = FeePolicyView(
+    version=1,
+    late_fee="2%",
+    late_fee_minimum=None,
+    mora="1%/month",
+    base="outstanding",
+    grace_days=0,
+    interest_from="due_date",
+    day_count="30",
+    accrual="daily",
+    rounding="half_even",
+    waterfall=("other_fees", "late_fee", "mora", "principal"),
+)
+CONFIGURE_TENANT: Final = ConfigureTenant(calendar="BR", number_format="{year}/{n:06}")
+TENANT: Final = TenantView(
+    id=TENANT_ID,
+    name="Padaria Central",
+    settings=Settings(
+        currency="BRL",
+        timezone="America/Sao_Paulo",
+        calendar="BR",
+        number_format="{year}/{n:06}",
+        clock_starts_on=date(2026, 1, 2),
+    ),
+    fee_policy=FEE_POLICY,
+)
+
+REGISTER_CUSTOMER: Final = RegisterCustomer(
+    name="Maria Souza", reference="C-1001", email="maria@example.com", language="pt-BR"
+)
+CHANGE_CUSTOMER: Final = ChangeCustomer(phone="+55 11 5555-0101", notes="")
+CUSTOMER: Final = CustomerView(
+    id=CUSTOMER_ID,
+    reference="C-1001",
+    name="Maria Souza",
+    tax_number="",
+    email="maria@example.com",
+    phone="",
+    address="",
+    notes="",
+    language="pt-BR",
+    timezone="",
+    country="",
+    credit=[reais("0.25")],
+)
+
+DRAFT_INVOICE: Final = DraftInvoice(
+    customer_id=CUSTOMER_ID,
+    currency="BRL",
+    due_on=date(2026, 3, 10),
+    lines=(Line(description="Bread for February", quantity="1", unit_price="100.00"),),
+)
+CHANGE_INVOICE: Final = ChangeInvoice(due_on=date(2026, 3, 20), reason="asked for ten days more")
+SEND_INVOICE: Final = SendInvoice(issued_on=date(2026, 2, 27))
+GIVE_UP_INVOICE: Final = GiveUpInvoice(reason="billed twice")
+
+
+def components(principal: str, late_fee: str = "0.00", mora: str = "0.00") -> ComponentsView:
+    total_minor = sum(parse_minor(amount, "BRL") for amount in (principal, late_fee, mora))
+    return ComponentsView(
+        principal=principal,
+        late_fee=late_fee,
+        mora=mora,
+        other_fees="0.00",
+        total=format_minor(total_minor, "BRL"),
+    )
+
+
+INVOICE: Final = InvoiceView(
+    id=INVOICE_ID,
+    customer_id=CUSTOMER_ID,
+    status="overdue",
+    number="2026/000042",
+    currency="BRL",
+    issued_on=date(2026, 2, 27),
+    due_on=date(2026, 3, 10),
+    payable_until=date(2026, 3, 10),
+    net=reais("100.00"),
+    tax=reais("0.00"),
+    total=reais("100.00"),
+    open=reais("102.33"),
+    charged=components("100.00", "2.00", "0.33"),
+    paid=components("0.00"),
+    forgiven=components("0.00"),
+    outstanding=components("100.00", "2.00", "0.33"),
+    mora_through=date(2026, 3, 20),
+    fee_policy_version=1,
+    lines=[
+        LineView(
+            description="Bread for February",
+            quantity="1",
+            unit_price="100.00",
+            tax_rate="0%",
+            tax_included=False,
+            net="100.00",
+            tax="0.00",
+            gross="100.00",
+        )
+    ],
+    notes="",
+)
+
+DRAFTED_INVOICE: Final = replace(
+    INVOICE,
+    status="draft",
+    number="",
+    issued_on=None,
+    payable_until=None,
+    open=reais("0.00"),
+    charged=components("0.00"),
+    outstanding=components("0.00"),
+    mora_through=None,
+    fee_policy_version=None,
+)
+VOID_INVOICE: Final = replace(
+    INVOICE,
+    status="void",
+    open=reais("0.00"),
+    forgiven=components("100.00", "2.00", "0.33"),
+    outstanding=components("0.00"),
+)
+
+RECEIVE_PAYMENT: Final = ReceivePayment(
+    amount=reais("102.33"),
+    allocations=(Allocation(invoice_id=INVOICE_ID, amount=reais("102.33")),),
+    received_on=date(2026, 3, 20),
+    reference="transfer 881",
+)
+REVERSE_PAYMENT: Final = ReversePayment(reason="the transfer was recalled")
+PAYMENT: Final = PaymentView(
+    id=PAYMENT_ID,
+    customer_id=CUSTOMER_ID,
+    status="received",
+    amount=reais("102.33"),
+    received_on=date(2026, 3, 20),
+    reference="transfer 881",
+    allocations=[AllocationView(invoice_id=INVOICE_ID, amount=reais("102.33"))],
+    unapplied=reais("0.00"),
+)
+
+EVENT: Final = EventView(
+    tenant_seq=17,
+    stream="invoice",
+    stream_id=INVOICE_ID,
+    version=5,
+    tag="invoice.mora_posted.v1",
+    recorded_at=datetime(2026, 3, 21, 9, 30, 12, 345678, tzinfo=UTC),
+    effective_on=date(2026, 3, 20),
+    actor="clock",
+    command_id=COMMAND_ID,
+    correlation_id=CORRELATION_ID,
+    causation_id=None,
+    data=msgspec.Raw(b'{"amount_minor":3,"through":"2026-03-20"}'),
+)
+
+
+def page(*items: Any) -> dict[str, Any]:
+    """A list with these items and no further page."""
+    return {"items": list(items), "next_cursor": None}

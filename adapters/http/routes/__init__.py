@@ -1,0 +1,1 @@
+"""The routes, by the noun of their path."""

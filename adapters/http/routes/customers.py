@@ -1,0 +1,74 @@
+"""`/api/customers`: who owes."""
+
+from uuid import UUID
+
+from litestar import Response
+
+from adapters.http import examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.operations import command, query
+from adapters.http.queries import ReadQuery, read_query
+from adapters.http.readers import found_head
+from commands.customers import (
+    ChangeCustomer,
+    CustomerNameMissing,
+    CustomerView,
+    RegisterCustomer,
+    change_customer,
+    customer_view,
+    register_customer,
+)
+from commands.unit import AlreadyExists, Unknown
+from ledger.zones import UnknownZone
+
+
+@command(
+    "/customers",
+    takes=RegisterCustomer,
+    body=examples.REGISTER_CUSTOMER,
+    answers=CustomerView,
+    example=examples.CUSTOMER,
+    status=201,
+    refuses=(CustomerNameMissing, AlreadyExists, UnknownZone),
+)
+async def register(request: Call) -> Response[bytes]:
+    """Register a customer
+
+    Name, tax number, e-mail, phone, address and notes are kept encrypted under the customer's own key. `reference` is
+    your own code, unique and in the clear: put no personal data into it.
+    """
+    customer = await read_body(request, RegisterCustomer)
+    return await carry_out(request, lambda unit: register_customer(unit, customer))
+
+
+@query("/customers/{customer_id:uuid}", answers=CustomerView, example=examples.CUSTOMER)
+async def show(request: Call, customer_id: UUID) -> Response[bytes]:
+    """A customer and its credit"""
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: customer_view(
+            customer_id, found_head(connection, tenant_id, "customer", customer_id)
+        ),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/customers/{customer_id:uuid}",
+    method="PATCH",
+    takes=ChangeCustomer,
+    body=examples.CHANGE_CUSTOMER,
+    answers=CustomerView,
+    example=examples.CUSTOMER,
+    refuses=(Unknown, CustomerNameMissing, UnknownZone),
+)
+async def change(request: Call, customer_id: UUID) -> Response[bytes]:
+    """Change a customer; what is left out stays, an empty text clears"""
+    changes = await read_body(request, ChangeCustomer)
+    return await carry_out(
+        request,
+        lambda unit: change_customer(unit, customer_id, changes),
+        loads=(customer_id,),
+    )

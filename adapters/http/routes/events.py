@@ -1,0 +1,45 @@
+"""`/api/events`: the tenant's log, for whoever follows it."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response
+
+from adapters.http import examples
+from adapters.http.edge import Call, look_up
+from adapters.http.operations import query
+from adapters.http.pages import EventView, Page, events_page
+from adapters.http.queries import ReadQuery, read_query
+from adapters.store.reading import tenant_events
+
+
+class EventsQuery(ReadQuery, frozen=True, kw_only=True):
+    """Events after the number `after`, at most `limit`."""
+
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+@query(
+    "/events",
+    parameters=EventsQuery,
+    answers=Page[EventView],
+    example=examples.page(examples.EVENT),
+)
+async def feed(request: Call) -> Response[bytes]:
+    """Events in the order of the tenant's log
+
+    Numbers have no gaps, and an event never appears before one with a lower number. Ask again with `after` set to the
+    last `tenant_seq` seen; `next_cursor` is that number while there are more at once.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], EventsQuery)
+    return await look_up(
+        request,
+        lambda connection: events_page(
+            tenant_events(connection, tenant_id, query.after, query.limit + 1),
+            query.limit,
+            lambda event: event.tenant_seq,
+        ),
+        query,
+    )

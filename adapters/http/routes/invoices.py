@@ -1,0 +1,178 @@
+"""`/api/invoices`: drafts, sending, and how an invoice ends."""
+
+from uuid import UUID
+
+from litestar import Response
+
+from adapters.http import examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.operations import command, query
+from adapters.http.pages import EventView, Page, events_page, numeric_cursor
+from adapters.http.problems import RoleNotAllowed
+from adapters.http.queries import ListQuery, ReadQuery, read_query
+from adapters.http.readers import Connection, found_head
+from adapters.store.reading import stream_events
+from commands.invoices import (
+    ChangeInvoice,
+    DraftInvoice,
+    GiveUpInvoice,
+    InvoiceView,
+    IssuedInFuture,
+    SendInvoice,
+    cancel_invoice,
+    change_invoice,
+    draft_invoice,
+    invoice_view,
+    send_invoice,
+    void_invoice,
+)
+from commands.unit import NumberBeforeSeries, Unit, Unknown, load
+from ledger.invoice.decisions import (
+    DueBeforeIssue,
+    DueDateNotExtended,
+    NotADraft,
+    NotOpen,
+    NotVoidable,
+    ReasonMissing,
+)
+from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
+from ledger.tenant import Role
+
+
+@command(
+    "/invoices",
+    takes=DraftInvoice,
+    body=examples.DRAFT_INVOICE,
+    answers=InvoiceView,
+    example=examples.DRAFTED_INVOICE,
+    status=201,
+    refuses=(Unknown, EmptyInvoice, MalformedQuantity, MalformedPrice),
+)
+async def draft(request: Call) -> Response[bytes]:
+    """Draft an invoice
+
+    A draft has no number and nothing is owed on it until it is sent.
+    """
+    invoice = await read_body(request, DraftInvoice)
+    return await carry_out(
+        request,
+        lambda unit: draft_invoice(unit, invoice),
+        loads=(invoice.customer_id,),
+        creates=("invoice",),
+    )
+
+
+@query("/invoices/{invoice_id:uuid}", answers=InvoiceView, example=examples.INVOICE)
+async def show(request: Call, invoice_id: UUID) -> Response[bytes]:
+    """An invoice as it stands now, amounts by component"""
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: invoice_view(
+            invoice_id, found_head(connection, tenant_id, "invoice", invoice_id)
+        ),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/invoices/{invoice_id:uuid}",
+    method="PATCH",
+    takes=ChangeInvoice,
+    body=examples.CHANGE_INVOICE,
+    answers=InvoiceView,
+    example=examples.INVOICE,
+    refuses=(Unknown, NotADraft, NotOpen, DueDateNotExtended),
+)
+async def change(request: Call, invoice_id: UUID) -> Response[bytes]:
+    """Change a draft, or move the due date of a sent invoice to a later day"""
+    changes = await read_body(request, ChangeInvoice)
+    return await carry_out(
+        request, lambda unit: change_invoice(unit, invoice_id, changes), loads=(invoice_id,)
+    )
+
+
+@command(
+    "/invoices/{invoice_id:uuid}/send",
+    takes=SendInvoice,
+    body=examples.SEND_INVOICE,
+    answers=InvoiceView,
+    example=examples.INVOICE,
+    refuses=(Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries),
+)
+async def send(request: Call, invoice_id: UUID) -> Response[bytes]:
+    """Send a draft
+
+    It gets the next number of the series, and its fee policy and calendar are frozen.
+    """
+    sending = await read_body(request, SendInvoice)
+    return await carry_out(
+        request, lambda unit: send_invoice(unit, invoice_id, sending), loads=(invoice_id,)
+    )
+
+
+@command(
+    "/invoices/{invoice_id:uuid}/void",
+    takes=GiveUpInvoice,
+    body=examples.GIVE_UP_INVOICE,
+    answers=InvoiceView,
+    example=examples.VOID_INVOICE,
+    refuses=(Unknown, NotVoidable, ReasonMissing),
+)
+async def void(request: Call, invoice_id: UUID) -> Response[bytes]:
+    """Void an invoice that never should have been
+
+    A draft, or, by an administrator, a sent one on which nothing is paid. It keeps its number.
+    """
+    reason = await read_body(request, GiveUpInvoice)
+    role = request.user.role
+    return await carry_out(
+        request, lambda unit: _void(unit, invoice_id, reason, role), loads=(invoice_id,)
+    )
+
+
+@command(
+    "/invoices/{invoice_id:uuid}/cancel",
+    takes=GiveUpInvoice,
+    body=examples.GIVE_UP_INVOICE,
+    answers=InvoiceView,
+    example=examples.VOID_INVOICE,
+    refuses=(Unknown, NotOpen, ReasonMissing),
+)
+async def cancel(request: Call, invoice_id: UUID) -> Response[bytes]:
+    """Give up what is open on a sent invoice; what was paid stays paid"""
+    reason = await read_body(request, GiveUpInvoice)
+    return await carry_out(
+        request, lambda unit: cancel_invoice(unit, invoice_id, reason), loads=(invoice_id,)
+    )
+
+
+@query(
+    "/invoices/{invoice_id:uuid}/timeline",
+    parameters=ListQuery,
+    answers=Page[EventView],
+    example=examples.page(examples.EVENT),
+)
+async def timeline(request: Call, invoice_id: UUID) -> Response[bytes]:
+    """Everything that happened to an invoice, in the order in which it was recorded"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], ListQuery)
+    after = numeric_cursor(query.cursor)
+
+    def read(connection: Connection) -> Page[EventView]:
+        found_head(connection, tenant_id, "invoice", invoice_id)
+        events = stream_events(connection, tenant_id, invoice_id)
+        later = [event for event in events if event.version > after]
+        return events_page(later, query.limit, lambda event: event.version)
+
+    return await look_up(request, read, query)
+
+
+def _void(unit: Unit, invoice_id: UUID, reason: GiveUpInvoice, role: Role) -> InvoiceView:
+    """Decided on the stream itself: a draft may have been sent since the caller looked."""
+    if role != "administrator" and load(unit, "invoice", invoice_id).status != "draft":
+        raise RoleNotAllowed(
+            f"the key's role is {role}; only an administrator voids a sent invoice"
+        )
+    return void_invoice(unit, invoice_id, reason)

@@ -1,0 +1,99 @@
+"""`/api/payments`: money that arrived."""
+
+from uuid import UUID
+
+from litestar import Response
+
+from adapters.http import examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.operations import command, query
+from adapters.http.queries import ReadQuery, read_query
+from adapters.http.readers import found_head
+from commands.payments import (
+    NoPayer,
+    OverAllocated,
+    PaymentView,
+    ReceivePayment,
+    ReversePayment,
+    SeveralCustomers,
+    payment_view,
+    receive_payment,
+    reverse_payment,
+)
+from commands.unit import Unknown
+from ledger.money import OverPreciseAmount, UnknownCurrency
+from ledger.payment import AlreadyReversed, ReceivedInFuture
+
+
+@command(
+    "/payments",
+    takes=ReceivePayment,
+    body=examples.RECEIVE_PAYMENT,
+    answers=PaymentView,
+    example=examples.PAYMENT,
+    status=201,
+    key_required=True,
+    refuses=(
+        Unknown,
+        NoPayer,
+        OverAllocated,
+        SeveralCustomers,
+        ReceivedInFuture,
+        UnknownCurrency,
+        OverPreciseAmount,
+    ),
+)
+async def receive(request: Call) -> Response[bytes]:
+    """Record a payment
+
+    Say one of `invoice_id`, `allocations` or `customer_id` (then the oldest due is paid first). What no invoice takes
+    becomes the customer's credit.
+    """
+    payment = await read_body(request, ReceivePayment)
+    loads = tuple(allocation.invoice_id for allocation in payment.allocations)
+    if payment.invoice_id is not None:
+        loads += (payment.invoice_id,)
+    if payment.customer_id is not None:
+        loads += (payment.customer_id,)
+    return await carry_out(
+        request,
+        lambda unit: receive_payment(unit, payment),
+        loads=loads,
+        creates=("payment",),
+    )
+
+
+@query("/payments/{payment_id:uuid}", answers=PaymentView, example=examples.PAYMENT)
+async def show(request: Call, payment_id: UUID) -> Response[bytes]:
+    """A payment and how it was spread over invoices"""
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: payment_view(
+            payment_id, found_head(connection, tenant_id, "payment", payment_id)
+        ),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/payments/{payment_id:uuid}/reverse",
+    takes=ReversePayment,
+    body=examples.REVERSE_PAYMENT,
+    answers=PaymentView,
+    example=examples.PAYMENT,
+    key_required=True,
+    refuses=(Unknown, AlreadyReversed),
+)
+async def reverse(request: Call, payment_id: UUID) -> Response[bytes]:
+    """Take a payment back from everything it covered
+
+    Effective on the payment's own date: what it had closed is open again and has borne interest.
+    """
+    reversal = await read_body(request, ReversePayment)
+    return await carry_out(
+        request,
+        lambda unit: reverse_payment(unit, payment_id, reversal),
+        loads=(payment_id,),
+    )

@@ -1,0 +1,97 @@
+"""`/api/tenant`, `/api/fee-policies`: a tenant's own settings."""
+
+from typing import Any
+
+from litestar import Response
+
+from adapters.http import examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.operations import ADMINISTRATORS, command, query
+from adapters.http.pages import Page
+from adapters.http.queries import ReadQuery, read_query
+from adapters.http.readers import Connection
+from adapters.store.reading import head
+from commands.tenants import (
+    AddFeePolicy,
+    ConfigureTenant,
+    FeePolicyView,
+    MalformedNumberFormat,
+    TenantView,
+    add_fee_policy,
+    configure_tenant,
+    fee_policy_view,
+    tenant_view,
+)
+from ledger.policy import GraceTooLong
+from ledger.rates import MalformedRate
+from ledger.tenant import Tenant
+
+
+@query("/tenant", answers=TenantView, example=examples.TENANT)
+async def show_tenant(request: Call) -> Response[bytes]:
+    """The tenant's settings and the fee policy in force"""
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: tenant_view(tenant_id, _tenant(connection, tenant_id)),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/tenant",
+    method="PATCH",
+    may=ADMINISTRATORS,
+    takes=ConfigureTenant,
+    body=examples.CONFIGURE_TENANT,
+    answers=TenantView,
+    example=examples.TENANT,
+    refuses=(MalformedNumberFormat,),
+)
+async def configure(request: Call) -> Response[bytes]:
+    """Change settings
+
+    What is left out stays. Invoices sent before keep the terms under which they were sent.
+    """
+    change = await read_body(request, ConfigureTenant)
+    return await carry_out(request, lambda unit: configure_tenant(unit, change))
+
+
+@query("/fee-policies", answers=Page[FeePolicyView], example=examples.page(examples.FEE_POLICY))
+async def list_fee_policies(request: Call) -> Response[bytes]:
+    """Every version of the fee policy, the one in force last
+
+    Version 0 charges nothing and is in force until another is added.
+    """
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: Page(
+            [fee_policy_view(policy) for policy in _tenant(connection, tenant_id).policies]
+        ),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/fee-policies",
+    may=ADMINISTRATORS,
+    takes=AddFeePolicy,
+    body=examples.ADD_FEE_POLICY,
+    answers=FeePolicyView,
+    example=examples.FEE_POLICY,
+    status=201,
+    refuses=(MalformedRate, GraceTooLong),
+)
+async def add_policy(request: Call) -> Response[bytes]:
+    """Add a fee policy for invoices sent from now on"""
+    policy = await read_body(request, AddFeePolicy)
+    return await carry_out(request, lambda unit: add_fee_policy(unit, policy))
+
+
+def _tenant(connection: Connection, tenant_id: Any) -> Tenant:
+    found = head(connection, tenant_id, "tenant", tenant_id)
+    assert found is not None, "a tenant with a key exists"
+    tenant: Tenant = found[1]
+    return tenant
