@@ -1,0 +1,212 @@
+"""`duebook day run|show|catch-up`: a tenant's business days by hand."""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from adapters.cli.lease import held_clock
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
+from adapters.cli.printing import print_json, print_table
+from adapters.cli.progress import Progress
+from adapters.settings import Settings
+from adapters.wiring import Books, open_books
+from ledger.business_day import STEPS, Tally
+from ledger.errors import NotFound
+from ledger.money import format_minor
+from ledger.zones import business_date
+from schedulers.catch_up import catch_up, due_days
+from schedulers.day import DayResult, require_runnable, run_day
+from schedulers.forecast import Forecast, forecast
+from schedulers.ports import Run
+
+ACTOR = "cli"
+
+
+class DayNotRun(NotFound):
+    """The tenant's books know no such business day."""
+
+
+class StepRow(msgspec.Struct, frozen=True):
+    """What a step of a day did: streams looked at, events posted, amounts posted by currency."""
+
+    step: str
+    looked_at: int
+    posted: int
+    amounts: dict[str, str]
+
+
+class DayRow(msgspec.Struct, frozen=True):
+    """A business day. `ran` says whether this command ran it or found it closed; None when it only looked."""
+
+    date: date
+    status: str
+    steps: list[StepRow]
+    ran: bool | None = None
+
+
+def add(commands: Any) -> None:
+    family = add_family(commands, "day", "run, show and catch up business days")
+    run = add_command(
+        family,
+        "run",
+        _run,
+        "run a business day: overdue, late fees and interest; one that is closed is left as it is",
+    )
+    _add_date(run, "the day to run (default: today, or tomorrow for a dry run)")
+    run.add_argument(
+        "--dry-run", action="store_true", help="print what would be posted and write nothing"
+    )
+    show = add_command(family, "show", _show, "show what a business day posted, step by step")
+    _add_date(show, "the day to show (default: the last that was closed)")
+    catching_up = add_command(
+        family, "catch-up", _catch_up, "run every missed business day, one date at a time"
+    )
+    _add_date(catching_up, "the last day to run (default: the last that is due by now)")
+
+
+def _add_date(parser: argparse.ArgumentParser, sentence: str) -> None:
+    add_tenant(parser)
+    parser.add_argument("--date", type=day, metavar="D", help=sentence)
+    add_json(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books, Progress() as progress:
+        tenant_id = books.tenant_called(arguments.tenant)
+        today = _today(books, tenant_id)
+        if arguments.dry_run:
+            return _dry_run(
+                books, tenant_id, arguments.date or today + timedelta(days=1), arguments
+            )
+        wanted = arguments.date or today
+        require_runnable(books.clock, tenant_id, wanted, today)
+        with held_clock(books) as lease:
+            result = run_day(
+                books.clock,
+                Run(tenant_id, wanted, lease, actor=ACTOR),
+                progress=_telling(progress, wanted),
+            )
+    _tell([_row(result)], arguments.json)
+    return 0
+
+
+def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Namespace) -> int:
+    found = list(forecast(books.clock.open_invoices(tenant_id), wanted))
+    if arguments.json:
+        print_json({"date": wanted, "postings": found})
+        return 0
+    print_table(
+        ("invoice", "what", "effective", "amount", "currency"),
+        [
+            (
+                posting.number,
+                posting.what,
+                posting.effective_on,
+                posting.amount.amount if posting.amount else None,
+                posting.amount.currency if posting.amount else None,
+            )
+            for posting in found
+        ],
+        title=f"what the clock would post through {wanted}, nothing written",
+    )
+    for currency, minor in sorted(_totals(found).items()):
+        print(f"total {format_minor(minor, currency)} {currency}")
+    return 0
+
+
+def _totals(postings: list[Forecast]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for posting in postings:
+        if posting.amount is not None:
+            currency = posting.amount.currency
+            totals[currency] = totals.get(currency, 0) + posting.amount.minor
+    return totals
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenant_called(arguments.tenant)
+        wanted = arguments.date or books.clock.last_closed(tenant_id)
+        found = books.clock.business_day(tenant_id, wanted) if wanted is not None else None
+    if found is None:
+        raise DayNotRun(f"the day {wanted} was not run" if wanted else "no day was closed yet")
+    _tell([DayRow(found.day, found.status, _steps(found.steps))], arguments.json)
+    return 0
+
+
+def _catch_up(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books, Progress() as progress:
+        tenant_id = books.tenant_called(arguments.tenant)
+        through = arguments.date or _last_due(books, tenant_id)
+        rows: list[DayRow] = []
+        if through is not None:
+            today = _today(books, tenant_id)
+            through = min(through, today)
+            with held_clock(books) as lease:
+                for result in catch_up(books.clock, tenant_id, lease, through, actor=ACTOR):
+                    rows.append(_row(result))
+                    progress("days", len(rows), len(rows) + (through - result.day).days)
+    _tell(rows, arguments.json)
+    return 0
+
+
+def _last_due(books: Books, tenant_id: UUID) -> date | None:
+    settings = books.tenant(tenant_id).settings
+    days = due_days(settings, books.clock.last_closed(tenant_id), datetime.now(UTC))
+    return days[-1] if days else None
+
+
+def _today(books: Books, tenant_id: UUID) -> date:
+    return business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+
+
+def _telling(progress: Progress, wanted: date) -> Callable[[str, Tally], None]:
+    return lambda step, tally: progress(f"{wanted} {step}", tally.looked_at, 0)
+
+
+def _row(result: DayResult) -> DayRow:
+    return DayRow(result.day, "closed", _steps(result.steps), result.ran)
+
+
+def _steps(steps: dict[str, Tally]) -> list[StepRow]:
+    return [
+        StepRow(
+            step=step,
+            looked_at=steps[step].looked_at,
+            posted=steps[step].posted,
+            amounts={
+                currency: format_minor(minor, currency)
+                for currency, minor in sorted(steps[step].amounts.items())
+            },
+        )
+        for step in STEPS
+        if step in steps
+    ]
+
+
+def _tell(rows: list[DayRow], as_json: bool) -> None:
+    if as_json:
+        print_json({"days": rows})
+        return
+    if not rows:
+        print("no day is due")
+        return
+    print_table(
+        ("date", "status", "step", "looked at", "posted", "amounts"),
+        [
+            (
+                row.date,
+                "closed before" if row.ran is False else row.status,
+                step.step,
+                step.looked_at,
+                step.posted,
+                ", ".join(f"{amount} {currency}" for currency, amount in step.amounts.items()),
+            )
+            for row in rows
+            for step in row.steps
+        ],
+    )

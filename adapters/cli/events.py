@@ -1,0 +1,95 @@
+"""`duebook export events`: a tenant's whole log, one JSON object per line."""
+
+import argparse
+import sys
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from adapters.cli.parsing import add_command, add_family, add_tenant
+from adapters.cli.progress import Progress
+from adapters.settings import Settings
+from adapters.store.reading import Stored, every_event, tenant_seq
+from adapters.wiring import Books, open_books
+
+LINES_AT_ONCE = 500
+
+
+class ExportedEvent(msgspec.Struct, frozen=True):
+    """An event with its envelope, as it stands in the log. `data` is the event's own JSON."""
+
+    tenant_seq: int
+    stream: str
+    stream_id: UUID
+    version: int
+    tag: str
+    recorded_at: datetime
+    effective_on: date
+    actor: str
+    command_id: UUID
+    correlation_id: str
+    causation_id: UUID | None
+    data: msgspec.Raw
+
+
+def add(commands: Any) -> None:
+    family = add_family(commands, "export", "write a tenant's data out")
+    export = add_command(
+        family,
+        "events",
+        _export_events,
+        "write every event of a tenant to stdout, one JSON object per line, in their order",
+    )
+    export.add_argument("--format", choices=("jsonl",), default="jsonl", help="the only one")
+    export.add_argument(
+        "--unseal", action="store_true", help="personal texts in the clear, not as they are stored"
+    )
+    add_tenant(export)
+
+
+def exported(one: Stored) -> ExportedEvent:
+    """A stored event as it is written out."""
+    return ExportedEvent(
+        tenant_seq=one.tenant_seq,
+        stream=one.stream,
+        stream_id=one.stream_id,
+        version=one.version,
+        tag=one.tag,
+        recorded_at=one.recorded_at,
+        effective_on=one.effective_on,
+        actor=one.actor,
+        command_id=one.command_id,
+        correlation_id=one.correlation_id,
+        causation_id=one.causation_id,
+        data=msgspec.Raw(one.data),
+    )
+
+
+def _export_events(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books, Progress() as progress:
+        tenant_id = books.tenant_called(arguments.tenant)
+        _write_events(books, tenant_id, arguments.unseal, progress)
+    return 0
+
+
+def _write_events(books: Books, tenant_id: UUID, unseal: bool, progress: Progress) -> None:
+    lines: list[bytes] = []
+
+    def write() -> None:
+        block = b"".join(lines)
+        lines.clear()
+        sys.stdout.buffer.write(books.sealer.opened(tenant_id, block) if unseal else block)
+
+    sys.stdout.flush()
+    encoder = msgspec.json.Encoder()
+    with books.reading(tenant_id) as connection:
+        last = tenant_seq(connection, tenant_id)
+        for one in every_event(connection, tenant_id):
+            lines.append(encoder.encode(exported(one)) + b"\n")
+            if len(lines) == LINES_AT_ONCE:
+                write()
+                progress("exporting", one.tenant_seq, last)
+    write()
+    sys.stdout.buffer.flush()

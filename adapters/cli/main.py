@@ -1,0 +1,113 @@
+"""`duebook`: the arguments, and every error as one line on stderr."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from adapters.cli import (
+    days,
+    doctor,
+    events,
+    imports,
+    keys,
+    migrations,
+    service,
+    tenants,
+    traces,
+)
+from adapters.master_key import MasterKeyError
+from adapters.postgres.errors import DatabaseError
+from adapters.settings import SettingsError
+from adapters.store.writer import StoreUnavailable
+from ledger.errors import LedgerError
+from schedulers.ports import ClockTaken, Fenced
+
+DONE, REFUSED, WRONG_USE = 0, 1, 2
+INTERRUPTED = 128 + signal.SIGINT
+
+FAMILIES: tuple[Callable[[Any], None], ...] = (
+    service.add,
+    migrations.add,
+    doctor.add,
+    tenants.add,
+    keys.add,
+    imports.add,
+    days.add,
+    events.add,
+    traces.add,
+)
+
+REFUSALS = (
+    SettingsError,
+    MasterKeyError,
+    DatabaseError,
+    LedgerError,
+    StoreUnavailable,
+    ClockTaken,
+    Fenced,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status. Arguments are those of the process when left out."""
+    logging.basicConfig(
+        level=logging.ERROR, stream=sys.stderr, format="duebook: %(levelname)s: %(message)s"
+    )
+    try:
+        arguments = parser().parse_args(argv)
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as leaving:  # argparse has printed help, or what is wrong with the arguments
+        return leaving.code if isinstance(leaving.code, int) else WRONG_USE
+    except REFUSALS as error:
+        return _refused(str(error))
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        return _refused(f"the database does not answer: {_one_line(error)}")
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return REFUSED
+    except OSError as error:
+        return _refused(
+            f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        )
+    except KeyboardInterrupt:
+        print("duebook: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    top = argparse.ArgumentParser(
+        prog="duebook",
+        description="An event-sourced receivables ledger: invoices, payments, late fees and interest, "
+        "each cent provable. Settings are environment variables named DUEBOOK_...",
+        epilog="exit status: 0 done, 1 refused or differs, 2 wrong use",
+    )
+    top.add_argument("--version", action="version", version=f"duebook {version('duebook')}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in FAMILIES:
+        add(commands)
+    return top
+
+
+def _refused(message: str) -> int:
+    print(f"duebook: {message}", file=sys.stderr)
+    return REFUSED
+
+
+def _one_line(error: Exception) -> str:
+    return " | ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

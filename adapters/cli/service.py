@@ -1,0 +1,144 @@
+"""`duebook up|serve|worker`: what runs until it is told to stop."""
+
+import argparse
+import contextlib
+import errno
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from adapters.cli.demo import demo_tenant
+from adapters.cli.lease import holder_name
+from adapters.cli.opening import Opened
+from adapters.cli.parsing import add_command
+from adapters.settings import Settings
+from adapters.wiring import Books, open_books
+from ledger.errors import Conflict
+from schedulers.alarm import Alarm
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class AddressInUse(Conflict):
+    """Another program listens on the address."""
+
+
+def add(commands: Any) -> None:
+    up = add_command(
+        commands,
+        "up",
+        _up,
+        "run everything in one process: database, migrations, API, read models and clock",
+    )
+    up.add_argument(
+        "--demo",
+        action="store_true",
+        help="with a tenant named demo, whose id and key are printed and kept in DUEBOOK_HOME/demo.json",
+    )
+    add_command(
+        commands,
+        "serve",
+        _serve,
+        "serve the API, on DUEBOOK_HOST and DUEBOOK_PORT, and nothing else",
+    )
+    add_command(
+        commands,
+        "worker",
+        _worker,
+        "keep the read models up to date and run the clock, and nothing else",
+    )
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    settings = _started()
+    with _stopped_by_signals(), open_books(settings, make_key=True) as books:
+        opened = demo_tenant(books, settings.home) if arguments.demo else None
+        with _background(books):
+            _listen(books, settings, opened)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = _started()
+    with _stopped_by_signals(), open_books(settings) as books:
+        _listen(books, settings, None)
+    return 0
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    settings = _started()
+    with _stopped_by_signals(), open_books(settings) as books, _background(books):
+        print("duebook: the worker is running; stop it with Ctrl-C", flush=True)
+        threading.Event().wait()
+    return 0
+
+
+@contextlib.contextmanager
+def _background(books: Books) -> Iterator[None]:
+    """The read models' runner and the clock's alarm, in threads of their own."""
+    alarm = Alarm(books.clock, holder_name())
+    books.projections.start()
+    alarm.start()
+    try:
+        yield
+    finally:
+        alarm.stop()
+        books.projections.stop()
+
+
+def _listen(books: Books, settings: Settings, opened: Opened | None) -> None:
+    from adapters.http.app import serve
+
+    try:
+        serve(
+            books,
+            settings.host,
+            settings.port,
+            home=settings.home,
+            ready=lambda host, port: _greet(settings, opened),
+        )
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        raise AddressInUse(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; "
+            "stop what uses it, or set DUEBOOK_HOST or DUEBOOK_PORT"
+        ) from error
+
+
+def _greet(settings: Settings, opened: Opened | None) -> None:
+    """Lines that can be copied into a shell."""
+    print(f"Duebook is ready at {settings.public_url}")
+    if opened is not None:
+        print(f"The demo tenant (kept in {settings.home / 'demo.json'}):")
+        print(f"export TENANT_ID={opened.tenant_id}")
+        print(f"export API_KEY={opened.api_key}")
+    sys.stdout.flush()
+
+
+def _started() -> Settings:
+    settings = Settings.from_environment()
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format=LOG_FORMAT, force=True
+    )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every ring
+    return settings
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM stops as Ctrl-C does, at any moment; stopping when told to is no failure."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
