@@ -1,0 +1,171 @@
+"""Applying events to a read model's tables, inside the caller's transaction.
+
+The events of a page are grouped by stream; the streams' rows are loaded in one query, folded in Python, and written
+in one statement; the difference of what they add to the sums is added in one statement per sum table.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from msgspec.structs import astuple
+
+from ledger.events import decode, stream_of
+from projections import log, parked
+from projections.log import Logged, Streams
+from projections.parked import Fault
+from projections.projection import Projection, Totals
+from projections.tables import StreamKey
+
+UNWRITABLE = (psycopg.DataError, psycopg.IntegrityError, struct.error, UnicodeError)
+"""What a row raises that its table cannot hold: its stream is at fault, not the page."""
+
+
+class EventsMissing(Exception):
+    """A stream's event does not follow the one its row was folded from."""
+
+
+class Applied(NamedTuple):
+    """How many events were folded into rows, and which streams failed and are parked now."""
+
+    events: int
+    faults: list[Fault]
+
+
+def by_kind(page: Sequence[Logged]) -> dict[str, Streams]:
+    """A page's events by kind of stream, then by stream."""
+    kinds: dict[str, Streams] = {}
+    of_tag: dict[str, Streams] = {}
+    for event in page:
+        streams = of_tag.get(event[5])
+        if streams is None:
+            streams = of_tag[event[5]] = kinds.setdefault(stream_of(event[5]), {})
+        key = event[1:3]
+        found = streams.get(key)
+        if found is None:
+            streams[key] = [event]
+        else:
+            found.append(event)
+    return kinds
+
+
+def apply(
+    cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
+) -> Applied:
+    """Folds events into the tables with that suffix. Streams that fail are parked under the projection's name and
+    the suffix; streams that were parked before are passed over."""
+    if not streams:
+        return Applied(0, [])
+    name = projection.name + suffix
+    passed = parked.among(cursor, name, streams)
+    if passed:
+        streams = {key: events for key, events in streams.items() if key not in passed}
+    try:
+        with cursor.connection.transaction():
+            applied = _apply_page(cursor, projection, suffix, streams)
+    except UNWRITABLE:
+        applied = _apply_one_by_one(cursor, projection, suffix, streams)
+    parked.park(cursor, name, applied.faults)
+    return applied
+
+
+def fold_onto(projection: Projection, row: Any, events: Sequence[Logged]) -> None:
+    """Folds events of one stream into its row. Raises what decoding or folding raises, and EventsMissing."""
+    fold = projection.fold
+    for _, _, _, version, tenant_seq, tag, effective_on, data in events:
+        if version != row.version + 1:
+            raise EventsMissing(f"version {version} follows version {row.version}")
+        fold(row, decode(tag, data), effective_on)
+        row.version = version
+        row.tenant_seq = tenant_seq
+
+
+def folded(
+    projection: Projection, key: StreamKey, found: tuple[Any, ...] | None, events: Sequence[Logged]
+) -> tuple[Any, Fault | None]:
+    """The stream's row after its events; where one fails, the row before it and the fault."""
+    row = projection.row(*(found or key))
+    try:
+        fold_onto(projection, row, events)
+    except Exception as error:  # whatever a fold raises is its stream's fault; it is parked with its reason
+        failed = row.version - (found[2] if found else 0)
+        whole = projection.row(*(found or key))
+        fold_onto(projection, whole, events[:failed])
+        return whole, Fault(events[failed], error)
+    return row, None
+
+
+def _apply_page(
+    cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
+) -> Applied:
+    rest = streams if projection.shortcut is None else projection.shortcut(cursor, suffix, streams)
+    short = 0
+    if rest is not streams:
+        short = sum(len(events) for key, events in streams.items() if key not in rest)
+    applied = _apply(cursor, projection, suffix, rest)
+    return Applied(short + applied.events, applied.faults)
+
+
+def _apply(
+    cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
+) -> Applied:
+    if not streams:
+        return Applied(0, [])
+    found = {row[:2]: row for row in projection.table.load(cursor, suffix, list(streams))}
+    totals = Totals(projection)
+    rows: list[tuple[Any, ...]] = []
+    faults: list[Fault] = []
+    count = 0
+    for key, events in streams.items():
+        before = found.get(key)
+        row, fault = folded(projection, key, before, events)
+        if fault is not None:
+            faults.append(fault)
+        if row.version == (before[2] if before else 0):
+            continue
+        count += row.version - (before[2] if before else 0)
+        if before is not None:
+            totals.add(projection.parts(projection.row(*before)), -1)
+        totals.add(projection.parts(row))
+        rows.append(astuple(row))
+    if rows:
+        projection.table.store(cursor, suffix, rows)
+    for sums, parts in zip(projection.sums, totals.by_table, strict=True):
+        sums.add(cursor, suffix, parts)
+    return Applied(count, faults)
+
+
+def _apply_one_by_one(
+    cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
+) -> Applied:
+    """Each stream by itself, so that one whose row cannot be written is found and parked."""
+    count = 0
+    faults: list[Fault] = []
+    for key, events in streams.items():
+        try:
+            with cursor.connection.transaction():
+                applied = _apply(cursor, projection, suffix, {key: events})
+        except UNWRITABLE as error:
+            faults.append(Fault(events[0], error))
+        else:
+            count += applied.events
+            faults += applied.faults
+    return Applied(count, faults)
+
+
+def refold(
+    cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, key: StreamKey, upto: int
+) -> Applied:
+    """Replaces a stream's row, and its part in the sums, by what its events up to a position come to.
+
+    It is parked again when one of them fails.
+    """
+    totals = Totals(projection)
+    for before in projection.table.load(cursor, suffix, [key]):
+        totals.add(projection.parts(projection.row(*before)), -1)
+        projection.table.delete(cursor, suffix, key)
+    for sums, parts in zip(projection.sums, totals.by_table, strict=True):
+        sums.add(cursor, suffix, parts)
+    events = log.stream(cursor, key, upto)
+    return apply(cursor, projection, suffix, {key: events} if events else {})

@@ -1,0 +1,23 @@
+"""The read models, in the order in which `duebook projections list` names them."""
+
+from ledger.errors import NotFound
+from projections.business_days import BUSINESS_DAYS
+from projections.customers import CUSTOMERS
+from projections.invoices import INVOICES
+from projections.payments import PAYMENTS
+from projections.projection import Projection
+
+CATALOG: tuple[Projection, ...] = (INVOICES, CUSTOMERS, PAYMENTS, BUSINESS_DAYS)
+
+
+class UnknownProjection(NotFound):
+    """There is no read model of that name."""
+
+
+def projection_named(name: str) -> Projection:
+    """Raises UnknownProjection."""
+    for projection in CATALOG:
+        if projection.name == name:
+            return projection
+    names = ", ".join(projection.name for projection in CATALOG)
+    raise UnknownProjection(f"there is no projection {name!r}; there are {names}")

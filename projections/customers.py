@@ -1,0 +1,138 @@
+"""The read model `customers`: a row per customer, and the credit that no invoice has taken.
+
+Personal texts stand here sealed, as they do in the events, and are opened when an answer is written out. They can
+therefore be neither searched nor sorted by: customers are found by their reference.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from ledger import customer as e
+from ledger.events import Event
+from projections.projection import Part, Projection
+from projections.tables import RowTable, SumTable
+
+TABLE = RowTable(
+    "customers",
+    "customer_id",
+    registered_on="date",
+    has_credit="boolean",
+    reference="text",
+    name="text",
+    tax_number="text",
+    email="text",
+    phone="text",
+    address="text",
+    notes="text",
+    language="text",
+    timezone="text",
+    country="text",
+    credit_flag="text",
+    credit="text",
+)
+CREDIT = SumTable("credit_totals", {"currency": "text"}, ("customer_count", "credit_minor"))
+
+
+class Folded(msgspec.Struct, gc=False):
+    """A customer's row while it is folded; the fields are the columns.
+
+    credit       JSON: minor units by currency, currencies without credit left out, in order
+    credit_flag  why a person should look at the credit; empty once there is none
+    """
+
+    tenant_id: bytes
+    customer_id: bytes
+    version: int = 0
+    tenant_seq: int = 0
+    registered_on: date = date.min
+    has_credit: bool = False
+    reference: str = ""
+    name: str = ""
+    tax_number: str = ""
+    email: str = ""
+    phone: str = ""
+    address: str = ""
+    notes: str = ""
+    language: str = ""
+    timezone: str = ""
+    country: str = ""
+    credit_flag: str = ""
+    credit: str = "{}"
+
+
+def fold(row: Folded, event: Event, effective_on: date) -> None:
+    """Changes the row by one more event. Raises KeyError for an event that no customer has."""
+    _FOLDS[type(event)](row, event, effective_on)
+
+
+def credit_of(row: Folded) -> dict[str, int]:
+    """The customer's credit: minor units by currency."""
+    return msgspec.json.decode(row.credit, type=dict[str, int])
+
+
+def parts(row: Folded) -> list[Part]:
+    """What the customer adds: its credit in each currency."""
+    if not row.has_credit:
+        return []
+    return [
+        Part(0, (row.tenant_id, currency), (1, minor)) for currency, minor in credit_of(row).items()
+    ]
+
+
+def _registered(row: Folded, event: e.Registered, on: date) -> None:
+    row.registered_on = on
+    row.reference = event.reference
+    _describe(row, event)
+
+
+def _changed(row: Folded, event: e.Changed, on: date) -> None:
+    _describe(row, event)
+
+
+def _credit_added(row: Folded, event: e.CreditAdded, on: date) -> None:
+    _credit(row, event.currency, event.amount_minor)
+    if event.flag and row.has_credit:
+        row.credit_flag = event.flag
+
+
+def _credit_withdrawn(row: Folded, event: e.CreditWithdrawn, on: date) -> None:
+    _credit(row, event.currency, -event.amount_minor)
+
+
+def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
+    person = event.person
+    row.name, row.tax_number, row.email = person.name, person.tax_number, person.email
+    row.phone, row.address, row.notes = person.phone, person.address, person.notes
+    row.language, row.timezone, row.country = event.language, event.timezone, event.country
+
+
+def _credit(row: Folded, currency: str, minor: int) -> None:
+    credit = credit_of(row)
+    credit[currency] = credit.get(currency, 0) + minor
+    kept = {code: credit[code] for code in sorted(credit) if credit[code]}
+    row.credit = msgspec.json.encode(kept).decode()
+    row.has_credit = bool(kept)
+    if not kept:
+        row.credit_flag = ""
+
+
+_FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
+    e.Registered: _registered,
+    e.Changed: _changed,
+    e.CreditAdded: _credit_added,
+    e.CreditWithdrawn: _credit_withdrawn,
+}
+
+CUSTOMERS = Projection(
+    name="customers",
+    version=1,
+    stream="customer",
+    table=TABLE,
+    sums=(CREDIT,),
+    row=Folded,
+    fold=fold,
+    parts=parts,
+)

@@ -1,0 +1,61 @@
+"""Hints that the log has grown: NOTIFY duebook_log, listened to on a connection of its own.
+
+A hint only shortens the wait. Nothing depends on one arriving: a killed connection or a lost NOTIFY costs at most the
+runner's own polling interval.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+log = logging.getLogger("duebook.projections")
+
+LISTEN = "LISTEN duebook_log"
+LOOK_SECONDS = 0.25
+AGAIN_SECONDS = (0.1, 0.5, 2.0, 5.0)
+
+
+class Hints:
+    """A thread that sets `grown` at every notification. It opens its connection anew whenever it is lost.
+
+    `connect` opens a connection of the writer's role in autocommit.
+    """
+
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection[Any]], grown: threading.Event
+    ) -> None:
+        self._connect = connect
+        self._grown = grown
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duebook-hints", daemon=True)
+
+    def __enter__(self) -> "Hints":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        lost = 0
+        while not self._stop.is_set():
+            try:
+                with self._connect() as connection:
+                    connection.execute(LISTEN)
+                    lost = 0
+                    self._grown.set()  # whatever was said while nobody listened
+                    self._listen(connection)
+            except psycopg.Error as error:
+                if lost == 0:
+                    log.warning("listening for events was interrupted: %s", type(error).__name__)
+                self._stop.wait(AGAIN_SECONDS[min(lost, len(AGAIN_SECONDS) - 1)])
+                lost += 1
+
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+        while not self._stop.is_set():
+            for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
+                self._grown.set()

@@ -1,0 +1,92 @@
+"""The read model `payments`: a row per payment, and what was paid in each month.
+
+A payment's reference is sealed, so payments are found by customer and value date.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from ledger import payment as e
+from ledger.events import Event
+from projections.projection import Part, Projection
+from projections.tables import RowTable, SumTable
+
+TABLE = RowTable(
+    "payments",
+    "payment_id",
+    customer_id="uuid",
+    amount_minor="bigint",
+    unapplied_minor="bigint",
+    received_on="date",
+    status="text",
+    currency="text",
+    reference="text",
+    allocations="text",
+)
+MONTHS = SumTable(
+    "payment_totals", {"currency": "text", "month": "date"}, ("payment_count", "amount_minor")
+)
+
+
+class Folded(msgspec.Struct, gc=False):
+    """A payment's row while it is folded; the fields are the columns. Amounts are minor units of `currency`."""
+
+    tenant_id: bytes
+    payment_id: bytes
+    version: int = 0
+    tenant_seq: int = 0
+    customer_id: bytes = bytes(16)
+    amount_minor: int = 0
+    unapplied_minor: int = 0
+    received_on: date = date.min
+    status: str = "received"
+    currency: str = ""
+    reference: str = ""
+    allocations: str = "[]"
+
+
+def fold(row: Folded, event: Event, effective_on: date) -> None:
+    """Changes the row by one more event. Raises KeyError for an event that no payment has."""
+    _FOLDS[type(event)](row, event, effective_on)
+
+
+def parts(row: Folded) -> list[Part]:
+    """What the payment adds to the month of its value date, unless it was reversed."""
+    if row.status != "received":
+        return []
+    month = row.received_on.replace(day=1)
+    return [Part(0, (row.tenant_id, row.currency, month), (1, row.amount_minor))]
+
+
+def _received(row: Folded, event: e.Received, on: date) -> None:
+    row.customer_id = event.customer_id.bytes
+    row.amount_minor = event.amount_minor
+    row.unapplied_minor = event.unapplied_minor
+    row.received_on = event.received_on
+    row.currency = event.currency
+    row.reference = event.reference
+    row.allocations = msgspec.json.encode(event.allocations).decode()
+
+
+def _reversed(row: Folded, event: e.Reversed, on: date) -> None:
+    row.status = "reversed"
+
+
+_FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
+    e.Received: _received,
+    e.Reversed: _reversed,
+}
+
+PAYMENTS = Projection(
+    name="payments",
+    version=1,
+    stream="payment",
+    table=TABLE,
+    sums=(MONTHS,),
+    row=Folded,
+    fold=fold,
+    parts=parts,
+)
