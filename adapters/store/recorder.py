@@ -70,7 +70,10 @@ class LedgerDatastore(PostgresDatastore):
 
     def __init__(self, pool: Pool) -> None:
         self.rows_pool = pool
-        self.schema = ""
+        with pool.connection() as connection:
+            row = connection.execute("SELECT current_schema()").fetchone()
+        assert row is not None
+        self.schema = str(row[0])
         self.originator_id_type = "uuid"
         self.single_row_tracking = True
         self.enable_db_functions = False
