@@ -1,6 +1,7 @@
 """The composition root: everything one process works with, wired once."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -12,10 +13,38 @@ from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.recorder import LedgerTracking
 from adapters.store.sealing import Sealer
 from adapters.store.writer import Answer, Request, Writer
 from commands.unit import Unknown
 from ledger.tenant import Tenant
+from projections.runner import Runner
+
+
+class ReadModels(Runner):
+    """The projections' runner over a shard, with a thread of its own once it is started."""
+
+    def __init__(self, database: Database, tracking: LedgerTracking) -> None:
+        super().__init__(
+            connect=database.writer.connection,
+            advance=tracking.advance,
+            listen=lambda: psycopg.connect(database.writer_url, autocommit=True),
+        )
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Keeps the read models up to date from now on, in the background."""
+        self._thread = threading.Thread(
+            target=self.run, args=(self._stopping,), name="duebook-projections", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops after the page that is being applied."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
 
 
 class Books:
@@ -26,6 +55,7 @@ class Books:
     sealer       seals and opens personal data
     writer       runs commands; it is running
     clock        the clock's bulk path
+    projections  the read models' runner; it runs once it is started
     """
 
     def __init__(self, database: Database, *, owns_database: bool = False) -> None:
@@ -36,6 +66,7 @@ class Books:
         self.writer = Writer(self.application, database.writer, self.sealer)
         self.writer.start()
         self.clock = PostgresClock(database.writer, self.writer.waiting)
+        self.projections = ReadModels(database, self.application.tracking())
 
     def __enter__(self) -> "Books":
         return self
@@ -45,6 +76,7 @@ class Books:
 
     def close(self) -> None:
         """Finishes what waits, then closes the pools and, when it was opened here, the database."""
+        self.projections.stop()
         self.writer.close()
         self.application.close()
         if self._owns_database:
