@@ -1,15 +1,23 @@
-"""Many sent invoices at once, through the ledger's own decisions and the store's own append."""
+"""Many sent invoices at once, through the ledger's own decisions and the store's own append.
 
+`python -m tests.bench.seed COUNT` fills the installation that the environment names and prints what it did, as JSON.
+"""
+
+import sys
+import time
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
+import msgspec
+
 from adapters.postgres.connection import Database
+from adapters.settings import Settings
 from adapters.store import binary
 from adapters.store.append import Head, Origin, Row, append, pack_row
 from adapters.store.binary import field
 from adapters.store.unit import Loaded
 from adapters.store.writer import head_of
-from adapters.wiring import Books
+from adapters.wiring import Books, open_books
 from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
 from ledger.calendars import calendar_named
 from ledger.customer import Registered
@@ -23,6 +31,13 @@ from ledger.tenant import Tenant
 ISSUED_ON = date(2024, 1, 2)
 DUE_ON = date(2024, 2, 1)
 CHUNK = 5_000
+
+
+class Seeded(msgspec.Struct):
+    """What was seeded, and how long it took."""
+
+    tenant_id: UUID
+    seconds: float
 
 
 def new_tenant(books: Books, name: str = "bench") -> UUID:
@@ -87,3 +102,16 @@ def _append(
     with database.writer.connection() as connection:
         binary.register(connection)
         append(connection, rows, heads, datetime.now(UTC))
+
+
+def main() -> None:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = new_tenant(books)
+        began = time.perf_counter()
+        seed_invoices(books, tenant_id, int(sys.argv[1]))
+        seeded = Seeded(tenant_id, time.perf_counter() - began)
+    sys.stdout.buffer.write(msgspec.json.encode(seeded))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`python -m tests.bench [--quick] [--only clock,append] [--out FILE]`: measures, prints a table, writes JSON.
+
+Each family runs in a process of its own on a database server of its own: the embedded one with production settings,
+on the disk that holds the build folder. A family that fails is named and makes the exit status 1; the others'
+figures stand. Ratios are between figures of one run.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from adapters.postgres.embedded import EmbeddedPostgres
+from tests.bench import report
+from tests.bench.family import MEASURES
+
+OUT = Path("build/bench.json")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    out: Path = arguments.out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    figures: dict[str, float | str] = {}
+    failed: list[str] = []
+    for family in arguments.only:
+        with console.status(f"measuring: {family}"):
+            measured = _run(family, out.parent, quick=arguments.quick)
+        if measured is None:
+            failed.append(family)
+        else:
+            figures.update(measured)
+    console.print(report.table(figures, wide=console.width >= 140))
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    console.print(f"written to {arguments.out}")
+    if failed:
+        console.print(f"[bold red]failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measures Duebook.")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: only shows that it runs")
+    parser.add_argument(
+        "--only",
+        type=_families,
+        default=list(MEASURES),
+        metavar="FAMILY[,FAMILY]",
+        help=f"measure only these: {', '.join(MEASURES)}",
+    )
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE")
+    return parser
+
+
+def _families(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such family: {', '.join(unknown)}")
+    return [name for name in MEASURES if name in names or name == "machine"]
+
+
+def _run(family: str, folder: Path, *, quick: bool) -> Mapping[str, float | str] | None:
+    """The figures of a family; None when it failed, having said why on stderr."""
+    home = Path(tempfile.mkdtemp(prefix="bench-", dir=folder))
+    home.chmod(0o711)  # the server of root runs as another user
+    command = [sys.executable, "-m", "tests.bench.family", family, str(home / "figures.json")]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DUEBOOK_")}
+    environment["DUEBOOK_HOME"] = str(home)
+    try:
+        # Held here too, so that the server is stopped whatever becomes of the family's process.
+        with EmbeddedPostgres(home):
+            done = subprocess.run(
+                command + ["--quick"] * quick, env=environment, stdout=sys.stderr, check=False
+            )
+        if done.returncode != 0:
+            return None
+        return msgspec.json.decode(
+            (home / "figures.json").read_bytes(), type=dict[str, float | str]
+        )
+    finally:
+        shutil.rmtree(home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The clock over many overdue invoices: the night they become overdue, then nights of interest."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from uuid import UUID
+
+import msgspec
+
+from adapters.settings import Settings
+from adapters.wiring import Books, open_books
+from ledger.business_day import Step, Tally
+from schedulers.day import DayResult, run_day
+from schedulers.ports import Lease, Run
+from tests.bench.measuring import peak_mb
+from tests.bench.seed import DUE_ON, Seeded
+from tests.bench.sizes import Size
+
+OVERDUE_NIGHT = DUE_ON + timedelta(days=1)
+
+
+def measure(settings: Settings, size: Size) -> dict[str, float]:
+    """Every `clock.` figure, and the seed's rate."""
+    with open_books(settings) as books:
+        seeded = _seed(settings, size.invoices)
+        lease = books.clock.acquire("bench")
+        night = Nights(books, seeded.tenant_id, lease, size.invoices)
+        figures = {
+            "seed.invoices_per_s": size.invoices / seeded.seconds,
+            "clock.invoices": float(size.invoices),
+            "clock.overdue_per_s": night.overdue(),
+            "clock.write_per_s": night.mora(size.nights),
+            "clock.peak_mb": peak_mb(),
+            "clock.growth_mb": peak_mb() - night.early_peak_mb,
+        }
+        books.clock.release(lease)
+    return figures
+
+
+class Nights:
+    """The clock's nights, one after another."""
+
+    def __init__(self, books: Books, tenant_id: UUID, lease: Lease, invoices: int) -> None:
+        self._books = books
+        self._tenant_id = tenant_id
+        self._lease = lease
+        self._invoices = invoices
+        self._day = OVERDUE_NIGHT
+        self.early_peak_mb = 0.0
+
+    def overdue(self) -> float:
+        """The night in which all become overdue: invoices/s of that step. Interest follows, untimed."""
+        self._run(DUE_ON)
+        at: dict[str, float] = {}
+        result = self._run(OVERDUE_NIGHT, at)
+        assert result.steps["overdue"].posted == 2 * self._invoices, result
+        return self._invoices / (at["before mora"] - at["before overdue"])
+
+    def mora(self, nights: int) -> float:
+        """Whole nights of interest, from opening a day to closing it: invoices/s."""
+        began = time.perf_counter()
+        for _ in range(nights):
+            self._day += timedelta(days=1)
+            result = self._run(self._day)
+            assert result.steps["mora"].posted == self._invoices, result
+        return nights * self._invoices / (time.perf_counter() - began)
+
+    def _run(self, day: date, at: dict[str, float] | None = None) -> DayResult:
+        def arrived(point: str) -> None:
+            if at is not None:
+                at.setdefault(point, time.perf_counter())
+
+        def progress(step: Step, tally: Tally) -> None:
+            if not self.early_peak_mb and tally.looked_at * 10 >= self._invoices:
+                self.early_peak_mb = peak_mb()
+
+        run = Run(self._tenant_id, day, self._lease, "clock")
+        return run_day(self._books.clock, run, progress=progress, pause=arrived)
+
+
+def _seed(settings: Settings, invoices: int) -> Seeded:
+    """Seeds in another process, so that the memory it takes is not counted as the clock's."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DUEBOOK_")}
+    environment["DUEBOOK_HOME"] = str(settings.home)
+    environment["DUEBOOK_MASTER_KEY_FILE"] = str(settings.master_key_file)
+    if settings.database_url is not None:
+        environment["DUEBOOK_DATABASE_URL"] = settings.database_url
+    command = [sys.executable, "-m", "tests.bench.seed", str(invoices)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return msgspec.json.decode(done.stdout, type=Seeded)

@@ -1,0 +1,44 @@
+"""One family of figures, measured in a process of its own: `python -m tests.bench.family NAME OUT [--quick]`.
+
+The installation is the one the environment names. Writes the figures to OUT as JSON; fails when one is missing.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from adapters.settings import Settings
+from tests.bench import api, append, clock, loading, machine
+from tests.bench.figures import figures_of
+from tests.bench.sizes import FULL, QUICK, Size
+
+Figures = Mapping[str, float | str]
+
+MEASURES: dict[str, Callable[[Settings, Size], Figures]] = {
+    "machine": machine.measure,
+    "append": append.measure,
+    "loading": loading.measure,
+    "clock": clock.measure,
+    "api": lambda _, size: api.measure(size.warm_up_s, size.measured_s),
+}
+
+
+def measured(family: str, settings: Settings, size: Size) -> Figures:
+    """The figures of a family: exactly those it is listed with."""
+    figures = MEASURES[family](settings, size)
+    listed = {figure.key for figure in figures_of(family)}
+    assert figures.keys() == listed, f"{family}: {sorted(figures.keys() ^ listed)}"
+    return figures
+
+
+def main(arguments: list[str]) -> None:
+    family, out, *options = arguments
+    size = QUICK if "--quick" in options else FULL
+    figures = measured(family, Settings.from_environment(), size)
+    Path(out).write_bytes(msgspec.json.encode(figures))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,127 @@
+"""Every figure that `make bench` gives: its name in build/bench.json, its unit, its meaning and, if any, its target."""
+
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """One line of the table.
+
+    family   who measures it: a module of tests.bench, or `machine`
+    target   what it must reach; None when it is only reported
+    """
+
+    key: str
+    unit: str
+    family: str
+    what: str
+    target: float | None = None
+
+    def ratio(self, value: float | str) -> float | None:
+        """The figure over its target; None when it has none."""
+        if self.target is None:
+            return None
+        assert not isinstance(value, str)
+        return value / self.target
+
+
+FIGURES = (
+    Figure("machine.cores", "", "machine", "processor cores, shared with whatever else runs"),
+    Figure("machine.memory_gb", "GB", "machine", "memory"),
+    Figure("machine.python", "", "machine", "version of Python"),
+    Figure("machine.postgresql", "", "machine", "version of the embedded PostgreSQL"),
+    Figure("machine.fsync", "", "machine", "whether a commit waits for the disk"),
+    Figure("machine.measured_at", "", "machine", "when the run began, UTC"),
+    Figure("append.single_per_s", "events/s", "append", "one event per transaction, one caller"),
+    Figure(
+        "append.single_library_per_s",
+        "events/s",
+        "append",
+        "the same through the library's recorder",
+    ),
+    Figure(
+        "append.grouped_16_per_s",
+        "commands/s",
+        "append",
+        "16 callers of one writer, one event each: decided, sealed off and committed in groups",
+    ),
+    Figure("append.grouped_64_per_s", "commands/s", "append", "the same with 64 callers"),
+    Figure("append.batch_1000_per_s", "events/s", "append", "batches of 1,000, binary COPY"),
+    Figure(
+        "append.library_1000_per_s",
+        "events/s",
+        "append",
+        "the library's recorder into the same table, 1,000 per call",
+    ),
+    Figure(
+        "append.library_lean_1000_per_s",
+        "events/s",
+        "append",
+        "the same, when the envelope is written into the statement and only four fields travel",
+    ),
+    Figure("append.raw_1000_per_s", "events/s", "append", "COPY of bytes packed beforehand, 1,000"),
+    Figure("append.batch_5000_per_s", "events/s", "append", "batches of 5,000, binary COPY"),
+    Figure("append.raw_5000_per_s", "events/s", "append", "COPY of bytes packed beforehand, 5,000"),
+    Figure(
+        "append.copy_vs_library",
+        "times",
+        "append",
+        "batch_1000 over library_1000, median of rounds",
+        2.0,
+    ),
+    Figure(
+        "append.copy_vs_library_lean",
+        "times",
+        "append",
+        "batch_1000 over library_lean_1000, median of rounds",
+    ),
+    Figure("append.copy_vs_raw", "times", "append", "batch_1000 over raw_1000, median of rounds"),
+    Figure(
+        "append.copy_vs_raw_5000", "times", "append", "batch_5000 over raw_5000, median of rounds"
+    ),
+    Figure(
+        "load.head_per_s", "heads/s", "loading", "one stream's state, in a tenant's transaction"
+    ),
+    Figure("load.heads_5000_per_s", "heads/s", "loading", "5,000 states in one query, decoded"),
+    Figure("load.decode_per_s", "heads/s", "loading", "decoding an invoice's state, no database"),
+    Figure(
+        "load.events_per_s", "events/s", "loading", "reading the log by position, pages of 5,000"
+    ),
+    Figure(
+        "seed.invoices_per_s", "invoices/s", "clock", "drafting and sending in bulk: 2 events each"
+    ),
+    Figure("clock.invoices", "", "clock", "invoices the clock works on"),
+    Figure(
+        "clock.overdue_per_s",
+        "invoices/s",
+        "clock",
+        "the step in which every invoice becomes overdue and gets its late fee: 2 events each",
+    ),
+    Figure(
+        "clock.write_per_s",
+        "invoices/s",
+        "clock",
+        "nights of interest: read, decide, append, heads; whole days, opened and closed",
+        30_000,
+    ),
+    Figure("clock.peak_mb", "MB", "clock", "the most memory the clock's process had in all nights"),
+    Figure(
+        "clock.growth_mb",
+        "MB",
+        "clock",
+        "what the peak grew after the first tenth of the first night: flat means a few MB",
+    ),
+    Figure("api.commands_per_s", "payments/s", "api", "payments over HTTP from 16 clients", 1_000),
+    Figure("api.p50_ms", "ms", "api", "half of those were answered within"),
+    Figure("api.p99_ms", "ms", "api", "99 of 100 of those were answered within"),
+    Figure(
+        "api.commands_per_s_64", "payments/s", "api", "payments over HTTP from 64 clients", 2_000
+    ),
+    Figure("api.p50_ms_64", "ms", "api", "half of those were answered within"),
+    Figure("api.p99_ms_64", "ms", "api", "99 of 100 of those were answered within"),
+    Figure("api.payments", "", "api", "payments made in all, each checked in the books afterwards"),
+)
+
+
+def figures_of(family: str) -> tuple[Figure, ...]:
+    """What a family has to measure."""
+    return tuple(figure for figure in FIGURES if figure.family == family)

@@ -1,0 +1,50 @@
+"""How much each family measures: the real sizes, and tiny ones that only show that everything runs."""
+
+from msgspec import Struct
+
+
+class Size(Struct, frozen=True):
+    """
+    invoices      that the clock works on
+    nights        of interest, for each of the clock's rates
+    rounds        of each comparison of batches
+    singles       events appended one by one
+    commands      asked of the writer by each number of callers, in each of three rounds
+    heads         loaded one by one
+    events        read by position
+    warm_up_s, measured_s   of payments over HTTP, for each number of clients
+    """
+
+    invoices: int
+    nights: int
+    rounds: int
+    singles: int
+    commands: int
+    heads: int
+    events: int
+    warm_up_s: float
+    measured_s: float
+
+
+FULL = Size(
+    invoices=300_000,
+    nights=3,
+    rounds=60,
+    singles=1_500,
+    commands=8_000,
+    heads=3_000,
+    events=100_000,
+    warm_up_s=1.0,
+    measured_s=4.0,
+)
+QUICK = Size(
+    invoices=300,
+    nights=1,
+    rounds=2,
+    singles=5,
+    commands=100,
+    heads=20,
+    events=400,
+    warm_up_s=0.1,
+    measured_s=0.2,
+)
