@@ -34,6 +34,8 @@ LIBRARIES = (
 )
 LONG_TRANSACTION_SECONDS = 60
 LONG_WAIT_SECONDS = 5
+BEHIND_EVENTS = 1_000
+PARKED_SHOWN = 5
 
 SELECT_ROLES = """
 SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)
@@ -53,9 +55,6 @@ SELECT known.tenant_id, known.tenant_seq, count(event.tenant_seq)
  GROUP BY known.tenant_id, known.tenant_seq
 HAVING count(event.tenant_seq) <> known.tenant_seq
  ORDER BY known.tenant_id
-"""
-SELECT_PARKED = """
-SELECT projection, count(*) FROM parked_streams GROUP BY projection ORDER BY projection
 """
 SELECT_LEASES = "SELECT name, holder, fence, expires_at FROM leases ORDER BY name"
 SELECT_BUSY = """
@@ -210,19 +209,30 @@ def _log(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]
 
 def _read_models(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for lag in books.projections.lag():
-        behind = lag.events
+        if lag.outdated:
+            what_to_do = f"run: duebook projections rebuild {lag.projection}"
+        elif lag.behind > BEHIND_EVENTS:
+            what_to_do = "start: duebook worker (or up)"
+        else:
+            what_to_do = ""
         yield Finding(
-            f"read model {lag.name}",
-            behind == 0,
-            f"{behind} events behind",
-            "start: duebook worker (or up)" if behind else "",
+            f"read model {lag.projection}",
+            not what_to_do,
+            f"{lag.behind} events behind, version {lag.built_by} of {lag.version}",
+            what_to_do,
         )
-    parked = connection.execute(SELECT_PARKED).fetchall()
+    parked = books.projections.parked()
     yield Finding(
         "parked streams",
         not parked,
-        ", ".join(f"{name}: {count}" for name, count in parked) or "none",
-        "see: duebook projections list; then rebuild what was repaired" if parked else "",
+        "; ".join(
+            f"{one.projection}: {one.stream_id} at version {one.version}, {one.reason}"
+            for one in parked[:PARKED_SHOWN]
+        )
+        or "none",
+        f"{len(parked)} in all; mend the cause, then run: duebook projections rebuild NAME"
+        if parked
+        else "",
     )
 
 
