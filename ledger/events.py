@@ -51,7 +51,7 @@ def stored(tag: str) -> Callable[[E], E]:
     """Registers an event struct under its tag, `stream.what_happened.vN`."""
 
     def register(struct: E) -> E:
-        assert tag not in _types and tag not in _upcasts, f"{tag} is registered twice"
+        assert tag not in (*_types, *_upcasts), f"{tag} is registered twice"
         struct.TAG = tag
         _types[tag] = struct
         _decoders[tag] = msgspec.json.Decoder(struct)
@@ -64,7 +64,7 @@ def upcast(tag: str) -> Callable[[Upcast], Upcast]:
     """Registers how the data of an old tag becomes that of a newer one."""
 
     def register(function: Upcast) -> Upcast:
-        assert tag not in _types and tag not in _upcasts, f"{tag} is registered twice"
+        assert tag not in (*_types, *_upcasts), f"{tag} is registered twice"
         _upcasts[tag] = function
         return function
 

@@ -96,6 +96,16 @@ def is_posting_day(policy: FeePolicy, day: date) -> bool:
     return policy.accrual == "daily" or (day + DAY).day == 1
 
 
+def last_posting_day(policy: FeePolicy, day: date) -> date:
+    """The last day up to `day` on which interest is posted."""
+    return day if is_posting_day(policy, day) else day.replace(day=1) - DAY
+
+
+def can_accrue(invoice: Invoice) -> bool:
+    """Whether a later day can bear more interest than stands: at a rate, on principal that is open."""
+    return _terms(invoice).policy.mora.numerator > 0 and invoice.open.principal > 0
+
+
 def _terms(invoice: Invoice) -> Terms:
     assert invoice.terms is not None, "a draft bears neither fee nor interest"
     return invoice.terms

@@ -11,15 +11,20 @@ from uuid import UUID
 import msgspec
 
 from ledger.allocation import Split, waterfall
-from ledger.calendars import Calendar, next_business_day
+from ledger.calendars import Calendar, calendar_named, next_business_day
 from ledger.errors import Rejected
 from ledger.events import Event, New
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.charges import DAY
-from ledger.invoice.state import OPEN, Invoice, Movement, evolve
+from ledger.invoice.recalculation import is_timely, recalculation, still_owed
+from ledger.invoice.state import OPEN, Invoice, evolve
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced
+
+FIRST_ISSUE_ON = date(1900, 1, 1)
+LAST_DUE_ON = date(2999, 12, 31)
+"""Dates outside are slips of the pen; the clock would post a charge for each of their days."""
 
 
 class NotADraft(Rejected):
@@ -36,6 +41,14 @@ class NotVoidable(Rejected):
 
 class DueBeforeIssue(Rejected):
     """The due date lies before the issue date."""
+
+
+class DueTooLate(Rejected):
+    """The due date lies so far ahead that the calendar, or the payer, would end before it."""
+
+
+class IssuedTooEarly(Rejected):
+    """The issue date lies before 1900, so its year is a slip."""
 
 
 class DueDateNotExtended(Rejected):
@@ -86,7 +99,8 @@ def draft(
     priced: Priced,
     notes: str,
 ) -> Event:
-    """A new draft."""
+    """A new draft. Raises DueTooLate."""
+    _require_plausible_due_date(due_on)
     return e.Drafted(
         customer_id=customer_id,
         currency=currency,
@@ -102,8 +116,9 @@ def draft(
 def redraft(
     invoice: Invoice, due_on: date, lines: Sequence[Line], priced: Priced, notes: str
 ) -> Event:
-    """The draft's new content. Raises NotADraft."""
+    """The draft's new content. Raises NotADraft, DueTooLate."""
     _require_draft(invoice)
+    _require_plausible_due_date(due_on)
     return e.Redrafted(
         due_on=due_on,
         lines=invoice_lines(lines, priced),
@@ -123,8 +138,15 @@ def send(
     *,
     imported: bool = False,
 ) -> New:
-    """Sends a draft under its number and freezes its terms. Raises NotADraft, DueBeforeIssue."""
+    """Sends a draft under its number and freezes its terms.
+
+    Raises NotADraft, IssuedTooEarly, DueBeforeIssue, NoBusinessDay.
+    """
     _require_draft(invoice)
+    if issued_on < FIRST_ISSUE_ON:
+        raise IssuedTooEarly(
+            f"issued_on {issued_on} lies before {FIRST_ISSUE_ON}; check the year", field="issued_on"
+        )
     if invoice.due_on < issued_on:
         raise DueBeforeIssue(
             f"the due date {invoice.due_on} lies before the issue date {issued_on}; move the due date",
@@ -148,13 +170,10 @@ def send(
 def overdue(invoice: Invoice, on: date) -> list[New]:
     """What the clock's first step posts by `on`: overdue, and the late fee once, effective the first late day."""
     terms = invoice.terms
-    if (
-        invoice.status != "sent"
-        or terms is None
-        or on < terms.late_on
-        or invoice.open.principal <= 0
-    ):
+    if invoice.status != "sent" or terms is None or on < terms.late_on:
         return []
+    if charges.principal_before(invoice, terms.late_on) <= 0:
+        return []  # what is open came later, and is no late principal
     decision = Decision(invoice, [])
     decision.add(e.BecameOverdue(), terms.late_on)
     fee_minor, base_minor = charges.late_fee(invoice, terms.late_on)
@@ -177,14 +196,16 @@ def mora_on(invoice: Invoice, day: date) -> e.MoraPosted | None:
 
 
 def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Decision:
-    """What the clock would have posted through `on`. With `settle`, interest is posted to `on` itself even when
-    the policy posts only at month ends."""
+    """What the clock would have posted through `on`.
+
+    With `settle`, interest is posted to `on` itself even when the policy posts only at month ends.
+    """
     decision = Decision(invoice, [])
     if invoice.terms is None or invoice.status not in OPEN:
         return decision
     for event, effective_on in overdue(invoice, on):
         decision.add(event, effective_on)
-    if decision.invoice.status != "overdue":
+    if decision.invoice.status != "overdue" or not charges.can_accrue(decision.invoice):
         return decision
     day = invoice.terms.late_on
     if invoice.mora_through is not None and invoice.mora_through >= day:
@@ -208,10 +229,11 @@ def payable(invoice: Invoice, value_on: date) -> Split:
     """
     fee_minor, _ = charges.late_fee(invoice, value_on)
     mora_minor = charges.cumulative_mora(invoice, value_on)
+    covered = invoice.paid + invoice.forgiven
     return Split(
         other_fees=invoice.open.other_fees,
-        late_fee=max(0, min(invoice.open.late_fee, fee_minor - invoice.paid.late_fee)),
-        mora=max(0, min(invoice.open.mora, mora_minor - invoice.paid.mora)),
+        late_fee=max(0, min(invoice.open.late_fee, fee_minor - covered.late_fee)),
+        mora=max(0, min(invoice.open.mora, mora_minor - covered.mora)),
         principal=invoice.open.principal,
     )
 
@@ -219,54 +241,41 @@ def payable(invoice: Invoice, value_on: date) -> Split:
 def receive(
     invoice: Invoice, payment_id: UUID, amount_minor: int, value_on: date, today: date
 ) -> tuple[Decision, int]:
-    """Applies a payment; returns the events and what is left over. The invoice must be open.
+    """Applies a payment; returns the events and what is left over. Raises NotOpen.
 
-    The amount covers what was owed on the value date, in the policy's order. When the principal's timeline
-    changed before the day up to which interest stands, the difference follows as one event (decision 6); what the
-    principal left over then covers what is still open of fee and interest.
+    The amount covers what was owed on the value date, in the policy's order. When that date lies before another
+    fact or before the day up to which charges stand, what is left over covers the fee and interest that the later
+    facts leave open, and what the payment changes follows as one event (decision 6). A payment dated before the
+    invoice was issued counts from the issue date: there was no debt to pay before.
     """
     if invoice.status not in OPEN or invoice.terms is None:
         raise NotOpen(f"the invoice is {invoice.status}, so nothing is open on it")
+    value_on = max(value_on, invoice.terms.issued_on)
     order = invoice.terms.policy.waterfall
     decision = bring_up_to_date(invoice, value_on, settle=True)
+    timely = is_timely(decision.invoice, value_on)
     split, rest_minor = waterfall(amount_minor, payable(decision.invoice, value_on), order)
-    if rest_minor > 0:
-        more = _still_owed(decision.invoice, split, value_on)
+    if rest_minor > 0 and not timely:
+        received = e.PaymentReceived(payment_id, split)
+        more = still_owed(evolve(decision.invoice, received, value_on))
         extra, rest_minor = waterfall(rest_minor, more, order)
         split = split + extra
     if split.total == 0:
         return Decision(invoice, []), rest_minor
     decision.add(e.PaymentReceived(payment_id, split), value_on)
-    recalculate(decision, today, because=f"payment {payment_id}")
+    if not timely:
+        _recalculate(decision, today, because=f"payment {payment_id}")
     return decision, rest_minor
-
-
-def _still_owed(invoice: Invoice, split: Split, value_on: date) -> Split:
-    """Fee and interest that stay owed although the principal left money over: later days, earlier facts."""
-    after = evolve(invoice, e.PaymentReceived(_NOBODY, split), value_on)
-    last = _last_fact_on(after)
-    return Split(
-        late_fee=max(0, charges.late_fee(after, last)[0] - after.paid.late_fee),
-        mora=max(0, charges.cumulative_mora(after, last) - after.paid.mora),
-    )
-
-
-_NOBODY = UUID(int=0)
 
 
 def reverse(invoice: Invoice, payment_id: UUID, today: date) -> Decision:
     """Takes a payment back, effective on its own date; what it had closed is open and has borne interest."""
-    part = next(
-        (part for part in invoice.received if part.payment_id == payment_id and not part.reversed),
-        None,
-    )
+    part = next((part for part in invoice.received if part.payment_id == payment_id), None)
     if part is None:
         raise NotItsPayment(f"payment {payment_id} has no part in invoice {invoice.number}")
     decision = bring_up_to_date(invoice, today)
     decision.add(e.PaymentReversed(payment_id, part.split), part.on)
-    for event, effective_on in overdue(decision.invoice, today):
-        decision.add(event, effective_on)
-    recalculate(decision, today, because=f"reversal of payment {payment_id}", reach=True)
+    _reopen(decision, today, because=f"reversal of payment {payment_id}")
     return decision
 
 
@@ -280,12 +289,12 @@ def move_due_date(invoice: Invoice, due_on: date, today: date, reason: str) -> D
         raise DueDateNotExtended(
             f"the due date {invoice.due_on} can only be moved to a later day", field="due_on"
         )
+    _require_plausible_due_date(due_on)
     decision = bring_up_to_date(invoice, today)
-    payable_until, late_on = _window(due_on, invoice.terms.policy, invoice.terms.calendar)
-    decision.add(e.DueDateMoved(due_on, payable_until, late_on, reason), today)
-    for event, effective_on in overdue(decision.invoice, today):
-        decision.add(event, effective_on)
-    recalculate(decision, today, because="due date moved", reach=True)
+    calendar = calendar_named(invoice.terms.calendar.name)
+    payable_until, late_on = _window(due_on, invoice.terms.policy, calendar)
+    decision.add(e.DueDateMoved(due_on, payable_until, late_on, calendar, reason), today)
+    _reopen(decision, today, because="due date moved")
     return decision
 
 
@@ -310,85 +319,24 @@ def cancel(invoice: Invoice, today: date, reason: str) -> Decision:
         raise NotOpen(
             f"the invoice is {invoice.status}; only a sent or overdue one can be cancelled"
         )
-    decision = bring_up_to_date(invoice, today)
+    decision = bring_up_to_date(invoice, today, settle=True)
     decision.add(e.Cancelled(reason, decision.invoice.open), today)
     return decision
 
 
-def recalculate(decision: Decision, today: date, because: str, *, reach: bool = False) -> None:
-    """Posts the difference between what stands and what the facts now ask for, if there is any (decision 6).
+def _reopen(decision: Decision, today: date, because: str) -> None:
+    """Charges what the clock would have charged by today, had it known."""
+    for event, effective_on in overdue(decision.invoice, today):
+        decision.add(event, effective_on)
+    assert decision.invoice.terms is not None
+    reach = charges.last_posting_day(decision.invoice.terms.policy, today)
+    _recalculate(decision, today, because, reach)
 
-    It looks at the day up to which interest stands; with `reach`, at `today` when that is later: a reversal
-    reopens a debt that bore nothing while it was paid.
-    """
-    invoice = decision.invoice
-    if invoice.terms is None:
-        return
-    through = invoice.mora_through or (invoice.terms.late_on if invoice.charged.late_fee else None)
-    if reach:
-        through = max(through or today, today)
-    if through is None:
-        return
-    moved, moved_on, credit_minor = _rebalanced(invoice)
-    after = _with_moved(invoice, moved, moved_on)
-    late_fee_minor = charges.late_fee(after, through)[0] - invoice.charged.late_fee
-    mora_minor = charges.cumulative_mora(after, through) - invoice.charged.mora
-    if late_fee_minor or mora_minor or credit_minor or moved != Split():
-        recalculated = e.ChargesRecalculated(
-            through=through,
-            because=because,
-            late_fee_minor=late_fee_minor,
-            mora_minor=mora_minor,
-            moved=moved,
-            moved_on=moved_on,
-            credit_minor=credit_minor,
-        )
+
+def _recalculate(decision: Decision, today: date, because: str, reach: date | None = None) -> None:
+    recalculated = recalculation(decision.invoice, because, reach)
+    if recalculated is not None:
         decision.add(recalculated, today)
-
-
-def _with_moved(invoice: Invoice, moved: Split, moved_on: date | None) -> Invoice:
-    """The invoice as if the moved principal were already in its timeline."""
-    if moved_on is None or moved.principal == 0:
-        return invoice
-    movements = (*invoice.movements, Movement(moved_on, -moved.principal))
-    ordered = tuple(sorted(movements, key=lambda movement: movement.on))
-    return msgspec.structs.replace(invoice, movements=ordered)
-
-
-def _rebalanced(invoice: Invoice) -> tuple[Split, date | None, int]:
-    """(moves between components, their day, amount to the customer's credit) so that no component is overpaid.
-
-    Overpaid is measured on the day of the last fact, never on the day the clock has reached. It goes to the open
-    principal, then to credit; what a reversal took from below zero comes back from credit, then from principal.
-    """
-    last = _last_fact_on(invoice)
-    fee_target = charges.late_fee(invoice, last)[0]
-    mora_target = charges.cumulative_mora(invoice, last)
-    fee_over = _excess(invoice.paid.late_fee, fee_target)
-    mora_over = _excess(invoice.paid.mora, mora_target)
-    over = fee_over + mora_over
-    if fee_over == 0 and mora_over == 0:
-        return Split(), None, 0
-    if over >= 0:
-        principal = min(over, max(0, invoice.open.principal))
-    else:
-        principal = min(0, over + invoice.credited_minor)
-    moved = Split(late_fee=-fee_over, mora=-mora_over, principal=principal)
-    return moved, last, over - principal
-
-
-def _excess(paid_minor: int, owed_minor: int) -> int:
-    """How much more than owed was paid; negative when less than nothing is paid."""
-    if paid_minor < 0:
-        return paid_minor
-    return max(0, paid_minor - owed_minor)
-
-
-def _last_fact_on(invoice: Invoice) -> date:
-    assert invoice.terms is not None
-    days = [part.on for part in invoice.received]
-    days += [movement.on for movement in invoice.movements]
-    return max(days, default=invoice.terms.issued_on)
 
 
 def _mora(invoice: Invoice, day: date) -> e.MoraPosted | None:
@@ -405,6 +353,13 @@ def _window(due_on: date, policy: FeePolicy, calendar: Calendar) -> tuple[date, 
 def _require_draft(invoice: Invoice) -> None:
     if invoice.status != "draft":
         raise NotADraft(f"the invoice is {invoice.status}; only a draft can be changed or sent")
+
+
+def _require_plausible_due_date(due_on: date) -> None:
+    if due_on > LAST_DUE_ON:
+        raise DueTooLate(
+            f"the due date {due_on} lies after {LAST_DUE_ON}; check the year", field="due_on"
+        )
 
 
 def _require_reason(reason: str) -> None:

@@ -80,6 +80,7 @@ class DueDateMoved(Event, frozen=True):
     due_on: date
     payable_until: date
     late_on: date
+    calendar: Calendar
     reason: str = ""
 
 
@@ -120,16 +121,27 @@ class PaymentReversed(Event, frozen=True):
     split: Split
 
 
+class PrincipalMoved(msgspec.Struct, frozen=True):
+    """Overpaid charges that count as a payment of principal on a day (negative: no longer)."""
+
+    on: date
+    principal_minor: int
+
+
 @stored("invoice.charges_recalculated.v1")
 class ChargesRecalculated(Event, frozen=True):
     """A fact with an earlier date changed what had been charged; this is the difference and why.
 
-    late_fee_minor, mora_minor   change of what is charged (negative: too much had been)
-    through                      the day up to which interest now stands
-    moved                        what payments had overpaid of a component (negative) and where it went
-    moved_on                     the day on which the moved amounts count as paid to principal
-    credit_minor                 what no component could take: to the customer's credit (negative: taken back)
-    because                      the payment or change that caused it
+    late_fee_minor, mora_minor  change of what is charged (negative: too much had been)
+    through       the day up to which fee and interest now stand
+    moved         change of what payments cover by component: what a charge was overpaid (negative)
+                  goes to principal (positive), and what no principal takes to credit
+    moved_on      the principal in `moved`, by the day on which it counts as paid
+    credit_minor  what no component could take: to the customer's credit (negative: taken back)
+    forgiven      change of what was given up of a charge that is asked for in another amount now
+    because       the payment or change that caused it
+
+    The components of `moved` and `credit_minor` add up to zero.
     """
 
     through: date
@@ -137,8 +149,9 @@ class ChargesRecalculated(Event, frozen=True):
     late_fee_minor: int = 0
     mora_minor: int = 0
     moved: Split = Split()
-    moved_on: date | None = None
+    moved_on: tuple[PrincipalMoved, ...] = ()
     credit_minor: int = 0
+    forgiven: Split = Split()
 
 
 @stored("invoice.voided.v1")

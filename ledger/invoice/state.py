@@ -1,5 +1,6 @@
 """The state of an invoice and how each event changes it. `evolve` never refuses: history is history."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 from uuid import UUID
@@ -35,7 +36,13 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
     payment_id: UUID
     on: date
     split: Split
-    reversed: bool = False
+
+
+class GivenUp(msgspec.Struct, frozen=True, array_like=True):
+    """What the creditor gave up on a day, as its event stored it."""
+
+    on: date
+    split: Split
 
 
 class Terms(msgspec.Struct, frozen=True, array_like=True):
@@ -54,11 +61,15 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     """An invoice as folded from its events. Amounts are minor units of `currency`.
 
     charged   everything ever asked for, by component: principal at sending, fees and interest as posted
-    paid      what payments covered, by component
+    paid      what payments cover, by component
     forgiven  what was given up, by component
     open      charged - paid - forgiven
-    movements changes of the open principal after sending, by effective date
+    received  the payments that stand, not reversed, in the order in which they were recorded
+    given_up  what void and cancel gave up, as they said it
+    moved     overpaid charges that count as a payment of principal: day and (positive) minor units
+    movements changes of the open principal after sending by day, from the three above
     mora_through  the day up to which interest stands, once anything was posted or recalculated
+    was_overdue   overdue by its present due date, whatever became of it
     credited_minor  overpaid amounts that this invoice has handed to the customer's credit
     lines     the priced lines, still encoded: only documents need them
     """
@@ -82,6 +93,8 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     was_overdue: bool = False
     credited_minor: int = 0
     received: tuple[Received, ...] = ()
+    given_up: tuple[GivenUp, ...] = ()
+    moved: tuple[Movement, ...] = ()
 
     @property
     def number(self) -> str:
@@ -91,6 +104,20 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
 def lines_of(invoice: Invoice) -> tuple[e.InvoiceLine, ...]:
     """The priced lines of an invoice."""
     return msgspec.msgpack.decode(invoice.lines, type=tuple[e.InvoiceLine, ...])
+
+
+def timeline(
+    received: Iterable[Received], given_up: Iterable[GivenUp], moved: Iterable[Movement]
+) -> tuple[Movement, ...]:
+    """What payments, gifts and moved amounts do to the open principal, one movement a day, in order."""
+    by_day: dict[date, int] = {}
+    for part in received:
+        by_day[part.on] = by_day.get(part.on, 0) - part.split.principal
+    for gift in given_up:
+        by_day[gift.on] = by_day.get(gift.on, 0) - gift.split.principal
+    for move in moved:
+        by_day[move.on] = by_day.get(move.on, 0) - move.principal_minor
+    return tuple(Movement(on, minor) for on, minor in sorted(by_day.items()) if minor)
 
 
 def evolve(invoice: Invoice | None, event: Event, effective_on: date) -> Invoice:
@@ -125,7 +152,7 @@ def evolve(invoice: Invoice | None, event: Event, effective_on: date) -> Invoice
         case e.Sent():
             return _sent(invoice, event)
         case e.DueDateMoved():
-            return _moved(invoice, event)
+            return _due_date_moved(invoice, event)
         case e.BecameOverdue():
             return replace(invoice, status="overdue", was_overdue=True)
         case e.LateFeeCharged():
@@ -134,7 +161,7 @@ def evolve(invoice: Invoice | None, event: Event, effective_on: date) -> Invoice
         case e.PaymentReceived():
             return _received(invoice, event, effective_on)
         case e.PaymentReversed():
-            return _reversed(invoice, event, effective_on)
+            return _reversed(invoice, event)
         case e.ChargesRecalculated():
             return _recalculated(invoice, event)
         case e.Voided():
@@ -174,54 +201,59 @@ def _sent(invoice: Invoice, event: e.Sent) -> Invoice:
     )
 
 
-def _moved(invoice: Invoice, event: e.DueDateMoved) -> Invoice:
+def _due_date_moved(invoice: Invoice, event: e.DueDateMoved) -> Invoice:
     assert invoice.terms is not None
-    terms = replace(invoice.terms, payable_until=event.payable_until, late_on=event.late_on)
+    terms = replace(
+        invoice.terms,
+        payable_until=event.payable_until,
+        late_on=event.late_on,
+        calendar=event.calendar,
+    )
     status: Status = "sent" if invoice.status == "overdue" else invoice.status
     return replace(invoice, due_on=event.due_on, terms=terms, status=status, was_overdue=False)
 
 
 def _received(invoice: Invoice, event: e.PaymentReceived, on: date) -> Invoice:
-    part = Received(event.payment_id, on, event.split)
+    received = (*invoice.received, Received(event.payment_id, on, event.split))
     return _settled(
         replace(
             invoice,
             paid=invoice.paid + event.split,
             open=invoice.open - event.split,
-            movements=_with(invoice.movements, on, -event.split.principal),
-            received=(*invoice.received, part),
+            received=received,
+            movements=timeline(received, invoice.given_up, invoice.moved),
         )
     )
 
 
-def _reversed(invoice: Invoice, event: e.PaymentReversed, on: date) -> Invoice:
-    received = tuple(
-        replace(part, reversed=True) if part.payment_id == event.payment_id else part
-        for part in invoice.received
-    )
+def _reversed(invoice: Invoice, event: e.PaymentReversed) -> Invoice:
+    received = tuple(part for part in invoice.received if part.payment_id != event.payment_id)
     return _settled(
         replace(
             invoice,
             paid=invoice.paid - event.split,
             open=invoice.open + event.split,
-            movements=_with(invoice.movements, on, event.split.principal),
             received=received,
+            movements=timeline(received, invoice.given_up, invoice.moved),
         )
     )
 
 
 def _recalculated(invoice: Invoice, event: e.ChargesRecalculated) -> Invoice:
     change = Split(late_fee=event.late_fee_minor, mora=event.mora_minor)
-    movements = invoice.movements
-    if event.moved_on is not None:
-        movements = _with(movements, event.moved_on, -event.moved.principal)
+    by_day = {move.on: move.principal_minor for move in invoice.moved}
+    for move in event.moved_on:
+        by_day[move.on] = by_day.get(move.on, 0) + move.principal_minor
+    moved = tuple(Movement(on, minor) for on, minor in sorted(by_day.items()) if minor)
     return _settled(
         replace(
             invoice,
             charged=invoice.charged + change,
             paid=invoice.paid + event.moved,
-            open=invoice.open + change - event.moved,
-            movements=movements,
+            forgiven=invoice.forgiven + event.forgiven,
+            open=invoice.open + change - event.moved - event.forgiven,
+            moved=moved,
+            movements=timeline(invoice.received, invoice.given_up, moved),
             mora_through=event.through,
             credited_minor=invoice.credited_minor + event.credit_minor,
         )
@@ -229,30 +261,21 @@ def _recalculated(invoice: Invoice, event: e.ChargesRecalculated) -> Invoice:
 
 
 def _closed(invoice: Invoice, status: Status, forgiven: Split, on: date) -> Invoice:
+    given_up = (*invoice.given_up, GivenUp(on, forgiven)) if forgiven.total else invoice.given_up
     return replace(
         invoice,
         status=status,
         forgiven=invoice.forgiven + forgiven,
         open=invoice.open - forgiven,
-        movements=_with(invoice.movements, on, -forgiven.principal),
+        given_up=given_up,
+        movements=timeline(invoice.received, given_up, invoice.moved),
     )
-
-
-def _with(movements: tuple[Movement, ...], on: date, minor: int) -> tuple[Movement, ...]:
-    """The movements with one more, kept in order of their dates."""
-    if minor == 0:
-        return movements
-    return tuple(sorted((*movements, Movement(on, minor)), key=lambda movement: movement.on))
 
 
 def _settled(invoice: Invoice) -> Invoice:
     """The status that follows from what is open: paid when nothing is, open again when something is."""
-    if invoice.status == "draft":
-        return invoice
     if invoice.open.total == 0:
-        return (
-            invoice if invoice.status in ("void", "cancelled") else replace(invoice, status="paid")
-        )
+        return replace(invoice, status="paid") if invoice.status in OPEN else invoice
     if invoice.status in ("paid", "cancelled"):
         return replace(invoice, status="overdue" if invoice.was_overdue else "sent")
     return invoice
