@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run test check soak bench lock clean
+.PHONY: help install run test check docs soak bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,7 +29,10 @@ check: $(VENV)/.development ## Lint, formatting, types, layers, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -d tests/docs ]; then $(BIN)/python -m pytest -q tests/docs; fi
+	$(BIN)/python -m pytest -q tests/docs/test_reference*.py
+
+docs: $(VENV)/.development ## Write the parts of docs/reference that come from the code
+	$(BIN)/python -m tests.docs
 
 soak: $(VENV)/.development ## Run the slow proofs: kills, races, long histories
 	$(BIN)/python -m pytest -m soak
