@@ -25,6 +25,7 @@ from commands.tenants import (
 from commands.unit import Unit, load
 from ledger.errors import Rejected
 from ledger.money import Money
+from ledger.rates import format_rate, parse_rate
 from ledger.tenant import Settings as TenantSettings
 from ledger.tenant import Tenant
 
@@ -183,6 +184,10 @@ def _configured(unit: Unit, settings: dict[str, Any], policy: dict[str, Any]) ->
 def _wanted_policy(in_force: FeePolicyView, policy: dict[str, Any]) -> AddFeePolicy:
     """The policy in force with what was said changed, rates in the one spelling they are answered in."""
     changes = dict(policy)
+    if "late_fee" in changes:
+        changes["late_fee"] = format_rate(parse_rate(changes["late_fee"], field="late_fee"))
+    if "mora" in changes:
+        changes["mora"] = format_rate(parse_rate(changes["mora"], "month", field="mora"))
     if "late_fee_minimum" in changes:
         changes["late_fee_minimum"] = _minimum(changes["late_fee_minimum"])
     if "waterfall" in changes:
