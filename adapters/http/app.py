@@ -13,7 +13,8 @@ from litestar.datastructures import State
 from litestar.routes import HTTPRoute
 
 from adapters.http import openapi
-from adapters.http.edge import Edge, admit, json_answer
+from adapters.http.answers import json_answer
+from adapters.http.edge import Edge, admit
 from adapters.http.entrance import Entrance
 from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
 from adapters.http.routes import customers, events, health, invoices, payments, tenant
@@ -65,7 +66,7 @@ def create_app(books: Books, home: Path | None = None) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            Router("/api", route_handlers=API_ROUTES, guards=[admit]),
+            Router("/api", route_handlers=API_ROUTES, before_request=admit),
             *PUBLIC_ROUTES,
             show_schema,
         ],
@@ -106,6 +107,7 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )

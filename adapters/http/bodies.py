@@ -5,9 +5,16 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.types import Receive
 
 from adapters.http.entrance import arrival_of
-from adapters.http.problems import Malformed, UnsupportedMediaType
+from adapters.http.problems import (
+    LARGEST_BODY_BYTES,
+    BodyTooLarge,
+    ClientGone,
+    Malformed,
+    UnsupportedMediaType,
+)
 from adapters.http.queries import malformed
 
 S = TypeVar("S")
@@ -21,12 +28,34 @@ _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 
 async def read_body(request: Request[Any, Any, Any], into: type[S]) -> S:
-    """The body as a struct; no body at all reads as `{}`. Raises Malformed, UnsupportedMediaType."""
-    raw = await request.body()
-    content_type = arrival_of(request.scope).content_type
+    """The body as a struct; no body at all reads as `{}`.
+
+    Raises Malformed, UnsupportedMediaType, BodyTooLarge, ClientGone.
+    """
+    arrival = arrival_of(request.scope)
+    raw = arrival.body = await _received(request.receive)
+    content_type = arrival.content_type
     if raw and content_type and not _JSON.fullmatch(content_type):
         raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
     return decode(raw, into)
+
+
+async def _received(receive: Receive) -> bytes:
+    """The body's bytes, at most LARGEST_BODY_BYTES. Raises BodyTooLarge, ClientGone."""
+    parts: list[bytes] = []
+    total_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone("the connection was closed before the body had come")
+        parts.append(message["body"])
+        total_bytes += len(parts[-1])
+        if total_bytes > LARGEST_BODY_BYTES:
+            raise BodyTooLarge(
+                f"the body is larger than {LARGEST_BODY_BYTES} bytes; send less at once"
+            )
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def decode(raw: bytes, into: type[S]) -> S:

@@ -10,10 +10,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from litestar import Request, Response
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.handlers import BaseRouteHandler
 
+from adapters.http.answers import json_answer
 from adapters.http.desk import Desk
 from adapters.http.door import Caller, Door
 from adapters.http.entrance import Arrival, arrival_of
@@ -51,22 +50,22 @@ class Edge:
         self.readers.close()
 
 
-def edge_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Edge:
-    edge: Edge = connection.app.state["edge"]
+def edge_of(request: Request[Any, Any, Any]) -> Edge:
+    edge: Edge = request.app.state["edge"]
     return edge
 
 
-async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guards the tenants' routes: the caller is then `request.user`. Raises NoValidKey, RoleNotAllowed."""
-    arrival = arrival_of(connection.scope)
-    caller = await edge_of(connection).door.admit(arrival)
+async def admit(request: Request[Any, Any, Any]) -> None:
+    """Runs before every route of a tenant: its caller is then `request.user`. Raises NoValidKey, RoleNotAllowed."""
+    arrival = arrival_of(request.scope)
+    caller = await edge_of(request).door.admit(arrival)
     arrival.tenant = str(caller.tenant_id)
-    operation = operation_of(handler)
+    operation = operation_of(request.route_handler)
     if operation is not None and caller.role not in operation.may:
         raise RoleNotAllowed(
             f"the key's role is {caller.role}; this is for {' and '.join(operation.may)}"
         )
-    connection.scope["user"] = caller
+    request.scope["user"] = caller
 
 
 async def carry_out(
@@ -91,16 +90,17 @@ async def carry_out(
             actor=caller.actor,
             handler=decide,
             key=key,
-            request_hash=await _request_hash(call) if key is not None else b"",
+            request_hash=_request_hash(call, arrival.body) if key is not None else b"",
             status=operation.status,
             correlation_id=arrival.correlation_id,
             loads=loads,
             creates=creates,
         )
     )
-    body = done.body
-    if b"sealed:1:" in body:
-        body = await edge.readers.run(edge.books.sealer.opened, caller.tenant_id, body)
+    sealer = edge.books.sealer
+    body = sealer.opened_at_once(caller.tenant_id, done.body)
+    if body is None:
+        body = await edge.readers.run(sealer.opened, caller.tenant_id, done.body)
     headers = {"Duebook-Position": str(done.tenant_seq)}
     if done.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -139,13 +139,6 @@ async def look_up(
     return json_answer(found.body, 200, {"Duebook-Position": str(found.position)})
 
 
-def json_answer(
-    body: bytes, status: int = 200, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    """JSON bytes as an answer."""
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
-
-
 def idempotency_key(arrival: Arrival, *, required: bool) -> str | None:
     """The request's Idempotency-Key: 1 to 200 printable ASCII characters. Raises Malformed."""
     given = arrival.idempotency_key
@@ -164,9 +157,8 @@ def idempotency_key(arrival: Arrival, *, required: bool) -> str | None:
     return given.decode("ascii")
 
 
-async def _request_hash(call: Call) -> bytes:
+def _request_hash(call: Call, body: bytes) -> bytes:
     """What tells a repeated request from another one: its method, path and body."""
-    body = await call.body()
     return sha256(f"{call.method} {call.scope['path']}\n".encode() + body).digest()
 
 

@@ -28,7 +28,8 @@ class Arrival(msgspec.Struct):
     """What a request brought in the headers that the API reads, each empty when it was not there.
 
     A header that came twice is both values joined by a comma, which no reader of it accepts.
-    `tenant` is the tenant's id once the door has let the request in; `status` is that of the answer.
+    `body` is what was read of the body, `tenant` the tenant's id once the door has let the request in, `status` that of
+    the answer.
     """
 
     correlation_id: str = ""
@@ -37,6 +38,7 @@ class Arrival(msgspec.Struct):
     idempotency_key: bytes | None = None
     content_type: bytes = b""
     authorization: bytes = b""
+    body: bytes = b""
     tenant: str = "-"
     status: int = 0
 

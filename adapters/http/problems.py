@@ -13,6 +13,7 @@ import psycopg
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from adapters.http.answers import json_answer
 from adapters.http.entrance import arrival_of
 from adapters.store import writer
 from adapters.store.writer import StillRunning, StoreUnavailable
@@ -48,6 +49,10 @@ class MethodNotAllowed(Rejected):
 
 class BodyTooLarge(Rejected):
     """The body is larger than one megabyte."""
+
+
+class ClientGone(Malformed):
+    """The client closed its connection before its request had come."""
 
 
 class UnsupportedMediaType(Rejected):
@@ -137,9 +142,7 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     if status == 500:
         log_unforeseen(error, correlation_id)
     found = problem(refusal, status, correlation_id)
-    return Response(
-        msgspec.json.encode(found), status_code=status, media_type=MEDIA_TYPE, headers=headers
-    )
+    return json_answer(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
 
 
 def status_of(kind: type[LedgerError]) -> int:

@@ -103,10 +103,15 @@ class Sealer:
         if b"sealed:1:" not in body:
             return body
         text = body.decode()
-        keys = self._keys_of(tenant_id, text)
-        return TOKEN.sub(
-            lambda match: _json_inner(self._open(tenant_id, match[1], match[2], keys)), text
-        ).encode()
+        return self._json_opened(tenant_id, text, self._keys_of(tenant_id, text))
+
+    def opened_at_once(self, tenant_id: UUID, body: bytes) -> bytes | None:
+        """As `opened`, but never waits for the database: None when a key is not at hand."""
+        if b"sealed:1:" not in body:
+            return body
+        text = body.decode()
+        owners, known = self._known_of(tenant_id, text)
+        return self._json_opened(tenant_id, text, known) if len(known) == len(owners) else None
 
     def opened_text(self, tenant_id: UUID, text: str) -> str:
         """A text with every sealed token in it opened."""
@@ -115,10 +120,19 @@ class Sealer:
         keys = self._keys_of(tenant_id, text)
         return TOKEN.sub(lambda match: self._open(tenant_id, match[1], match[2], keys), text)
 
-    def _keys_of(self, tenant_id: UUID, text: str) -> dict[Owner, AESGCM]:
+    def _json_opened(self, tenant_id: UUID, text: str, keys: dict[Owner, AESGCM]) -> bytes:
+        return TOKEN.sub(
+            lambda match: _json_inner(self._open(tenant_id, match[1], match[2], keys)), text
+        ).encode()
+
+    def _known_of(self, tenant_id: UUID, text: str) -> tuple[set[Owner], dict[Owner, AESGCM]]:
+        """(whose texts these are, the keys of those that are at hand)."""
         owners = {(tenant_id, UUID(match[1])) for match in TOKEN.finditer(text)}
         with self._lock:
-            known = {owner: self._keys[owner] for owner in owners if owner in self._keys}
+            return owners, {owner: self._keys[owner] for owner in owners if owner in self._keys}
+
+    def _keys_of(self, tenant_id: UUID, text: str) -> dict[Owner, AESGCM]:
+        owners, known = self._known_of(tenant_id, text)
         if len(known) == len(owners):
             return known
         with self._pool.connection() as connection:

@@ -5,14 +5,15 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response
 
-from adapters.http.edge import edge_of, json_answer
+from adapters.http.answers import json_answer
+from adapters.http.edge import edge_of
 from adapters.http.entrance import arrival_of
 from adapters.http.metrics import metrics
 from adapters.http.operations import public
 from adapters.http.problems import NoValidKey, ServiceUnavailable
 from adapters.http.queries import refuse_query
 
-METRICS_TYPE = "text/plain; version=0.0.4"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -57,4 +58,4 @@ async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     edge = edge_of(request)
     edge.metrics_token.check(arrival_of(request.scope).authorization)
     text = await edge.readers.run(metrics, edge.books, list(edge.traffic.lines()))
-    return Response(text.encode(), media_type=METRICS_TYPE)
+    return json_answer(text.encode(), media_type=METRICS_TYPE)
