@@ -1,6 +1,7 @@
 """`duebook doctor`: is the installation sound, and if not, what to do."""
 
 import argparse
+import contextlib
 import platform
 import stat
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from typing import Any
 
 import msgspec
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from adapters.cli.parsing import add_command, add_json
 from adapters.cli.printing import print_json, print_table
 from adapters.master_key import MasterKeyError
-from adapters.postgres.connection import owner_connection
+from adapters.postgres.connection import Database, connect
 from adapters.postgres.errors import DatabaseError
 from adapters.postgres.migrate import read_migrations
 from adapters.postgres.roles import API, OWNER, WRITER
@@ -118,7 +120,7 @@ def examined() -> Report:
     versions["python"] = platform.python_version()
     try:
         settings = Settings.from_environment()
-        with open_books(settings) as books, owner_connection(books.database) as connection:
+        with open_books(settings) as books, _administrator(books.database) as connection:
             versions["postgresql"] = _server_version(connection)
             findings = [Finding("database", True, f"PostgreSQL {versions['postgresql']} answers")]
             findings += _kept_secrets(settings)
@@ -127,6 +129,14 @@ def examined() -> Report:
     except (SettingsError, MasterKeyError, DatabaseError) as error:
         findings = [Finding("database", False, str(error), "mend this first, then ask again")]
     return Report(all(one.ok for one in findings), versions, findings)
+
+
+@contextlib.contextmanager
+def _administrator(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """The administrator's own login: it sees other sessions' transactions, which the tables' owner does not."""
+    with connect(database.admin_url, "DUEBOOK_DATABASE_URL", autocommit=True) as connection:
+        connection.execute(SQL("SET search_path = {}").format(Identifier(database.schema)))
+        yield connection
 
 
 def _server_version(connection: psycopg.Connection[Any]) -> str:

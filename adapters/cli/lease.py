@@ -20,9 +20,9 @@ def holder_name() -> str:
 
 
 @contextlib.contextmanager
-def held_clock(books: Books, wait_seconds: float = WAIT_SECONDS) -> Iterator[Lease]:
+def held_clock(books: Books) -> Iterator[Lease]:
     """The clock's lease; another runner's days are waited for. Raises ClockTaken when it keeps it."""
-    give_up_at = time.monotonic() + wait_seconds
+    give_up_at = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             lease = books.clock.acquire(holder_name())
