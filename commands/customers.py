@@ -101,6 +101,8 @@ def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> C
         for name in command.__struct_fields__
         if (value := getattr(command, name)) is not msgspec.UNSET
     }
+    if not changes:
+        return customer_view(customer_id, customer)
     if "name" in changes and not changes["name"].strip():
         raise CustomerNameMissing("give the customer a name", field="name")
     if changes.get("timezone"):

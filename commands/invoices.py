@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from commands.credit import pass_on_credit
 from commands.tenants import formatted_number, today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.allocation import Split
@@ -16,7 +17,7 @@ from ledger.invoice import decisions
 from ledger.invoice.state import Invoice, Status, lines_of
 from ledger.money import Money, format_minor
 from ledger.sealed import plain
-from ledger.tax import Line, Priced, price_lines
+from ledger.tax import Line, Priced, PricedLine, price_lines
 from ledger.tenant import Tenant
 
 
@@ -127,28 +128,20 @@ def draft_as(
 def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> InvoiceView:
     """Changes a draft, or extends the due date of a sent invoice.
 
-    Raises Unknown, NotADraft, NotOpen, DueDateNotExtended.
+    Raises Unknown, NotADraft, NotOpen, DueDateNotExtended, DueTooLate, and what `ledger.tax.price_lines` refuses.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    sent_changes_only_due_date = command.lines is msgspec.UNSET and command.notes is msgspec.UNSET
-    if (
-        invoice.status != "draft"
-        and command.due_on is not msgspec.UNSET
-        and sent_changes_only_due_date
-    ):
-        reason = unit.seal(invoice.customer_id, command.reason)
-        decision = decisions.move_due_date(invoice, command.due_on, today(unit), reason)
-        return _append(unit, invoice_id, decision.new)
-    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    if command.lines is msgspec.UNSET:
-        lines: Sequence[Line] = [
-            Line(line.description, line.quantity, line.unit_price, line.tax_rate, line.tax_included)
-            for line in lines_of(invoice)
-        ]
-        priced = _price(tenant, lines, invoice.currency)
-    else:
-        lines, priced = _priced(unit, tenant, invoice.customer_id, command.lines, invoice.currency)
+    redrafts = command.lines is not msgspec.UNSET or command.notes is not msgspec.UNSET
+    if command.due_on is not msgspec.UNSET and invoice.status != "draft" and not redrafts:
+        return _move_due_date(unit, invoice_id, invoice, command.due_on, command.reason)
     due_on = invoice.due_on if command.due_on is msgspec.UNSET else command.due_on
+    if invoice.status == "draft" and not redrafts and due_on == invoice.due_on:
+        return invoice_view(invoice_id, invoice)
+    if command.lines is msgspec.UNSET:
+        lines, priced = _as_priced_before(invoice)
+    else:
+        tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+        lines, priced = _priced(unit, tenant, invoice.customer_id, command.lines, invoice.currency)
     notes = (
         invoice.notes
         if command.notes is msgspec.UNSET
@@ -161,7 +154,8 @@ def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> Invo
 def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceView:
     """Sends a draft under the next number of the tenant's series.
 
-    Raises Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries.
+    A number that an imported invoice brought along is left to it. Raises Unknown, NotADraft, DueBeforeIssue,
+    IssuedInFuture, IssuedTooEarly, NumberBeforeSeries.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
@@ -173,9 +167,7 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
         )
     calendar = calendar_named(tenant.settings.calendar)
     decisions.send(invoice, "", issued_on, tenant.policy, calendar)
-    number = formatted_number(
-        tenant.settings, unit.next_number("invoice", tenant.settings.series, issued_on), issued_on
-    )
+    number = _next_number(unit, tenant, issued_on)
     unit.claim("invoice_number", number, invoice_id)
     sent = decisions.send(invoice, number, issued_on, tenant.policy, calendar)
     return _append(unit, invoice_id, [sent])
@@ -255,6 +247,24 @@ def components_view(split: Split, currency: str) -> ComponentsView:
     )
 
 
+def _move_due_date(
+    unit: Unit, invoice_id: UUID, invoice: Invoice, due_on: date, reason: str
+) -> InvoiceView:
+    sealed = unit.seal(invoice.customer_id, reason.strip())
+    decision = decisions.move_due_date(invoice, due_on, today(unit), sealed)
+    pass_on_credit(unit, invoice_id, invoice, decision.new)
+    return _append(unit, invoice_id, decision.new)
+
+
+def _next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
+    settings = tenant.settings
+    while True:
+        n = unit.next_number("invoice", settings.series, issued_on)
+        number = formatted_number(settings, n, issued_on)
+        if unit.named("invoice_number", number) is None:
+            return number
+
+
 def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:
     return invoice_view(invoice_id, unit.append("invoice", invoice_id, new))
 
@@ -263,7 +273,8 @@ def _priced(
     unit: Unit, tenant: Tenant, customer_id: UUID, lines: Sequence[Line], currency: str
 ) -> tuple[list[Line], Priced]:
     """The lines with their descriptions sealed, and their amounts."""
-    priced = _price(tenant, lines, currency)
+    settings = tenant.settings
+    priced = price_lines(lines, currency, settings.tax_rounding, settings.rounding)
     sealed = [
         msgspec.structs.replace(line, description=unit.seal(customer_id, line.description))
         for line in lines
@@ -271,6 +282,12 @@ def _priced(
     return sealed, priced
 
 
-def _price(tenant: Tenant, lines: Sequence[Line], currency: str) -> Priced:
-    settings = tenant.settings
-    return price_lines(lines, currency, settings.tax_rounding, settings.rounding)
+def _as_priced_before(invoice: Invoice) -> tuple[list[Line], Priced]:
+    """A draft's lines with the amounts they have: settings that changed since do not touch them."""
+    before = lines_of(invoice)
+    lines = [
+        Line(line.description, line.quantity, line.unit_price, line.tax_rate, line.tax_included)
+        for line in before
+    ]
+    amounts = tuple(PricedLine(line.net_minor, line.tax_minor, line.gross_minor) for line in before)
+    return lines, Priced(amounts, invoice.net_minor, invoice.tax_minor, invoice.total_minor)

@@ -4,18 +4,20 @@ Arrived money is never refused for an invoice's state or amount: what no invoice
 credit in its own currency, flagged for a person (decision 10).
 """
 
+import re
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from commands.credit import pass_on_credit
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.customer import CreditAdded, CreditWithdrawn
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import decisions
-from ledger.invoice.events import ChargesRecalculated
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money, positive_minor
 from ledger.payment import Allocated, Payment, Received, ReceivedInFuture, reverse
@@ -31,6 +33,14 @@ class OverAllocated(Rejected):
 
 class SeveralCustomers(Rejected):
     """The invoices of one payment must be of one customer."""
+
+
+class AllocatedTwice(Rejected):
+    """A payment names each invoice once."""
+
+
+class TwoTargets(Rejected):
+    """A payment says one invoice or allocations, not both."""
 
 
 class CurrencyDiffers(Rejected):
@@ -80,9 +90,34 @@ class PaymentView(msgspec.Struct, frozen=True):
     unapplied: Money
 
 
+class Offer(NamedTuple):
+    """Money offered to an invoice: at most so much of the payment."""
+
+    invoice_id: UUID
+    invoice: Invoice
+    most_minor: int
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+_WHY_CREDIT = {
+    "excess": "more was paid than was owed",
+    "nothing_open": "no invoice of the customer was open",
+    "other_currency": "the invoice is in another currency",
+    "invoice_draft": "the invoice is a draft and owes nothing yet",
+    "invoice_paid": "the invoice was paid already",
+    "invoice_void": "the invoice is void",
+    "invoice_cancelled": "the invoice was cancelled",
+}
+"""By the flag that asks a person to look at it."""
+
+
 def receive_payment(unit: Unit, command: ReceivePayment) -> PaymentView:
-    """Raises Unknown, NoPayer, OverAllocated, SeveralCustomers, CurrencyDiffers, ReceivedInFuture, and the
-    refusals of a malformed amount."""
+    """Receives money that arrived.
+
+    Raises Unknown, NoPayer, TwoTargets, OverAllocated, AllocatedTwice, SeveralCustomers, CurrencyDiffers,
+    ReceivedInFuture, and the refusals of a malformed amount.
+    """
     payment_id = unit.new_id("payment")
     return receive_as(unit, payment_id, command, today(unit))
 
@@ -99,12 +134,17 @@ def receive_as(
         raise ReceivedInFuture(
             f"received_on {received_on} has not come; today is {today_on}", field="received_on"
         )
-    customer_id, wanted = _wanted(unit, command, amount_minor)
+    customer_id, offers = _offers(unit, command, amount_minor)
     allocations: list[Allocated] = []
     rest_minor = amount_minor
-    for invoice_id, invoice, most_minor in wanted:
+    flag = "excess" if offers else "nothing_open"
+    for invoice_id, invoice, most_minor in offers:
+        refused = _refused(invoice, command.amount.currency)
+        if refused:
+            flag = refused
+            continue
         offered_minor = min(most_minor, rest_minor)
-        if offered_minor <= 0 or invoice.status not in OPEN:
+        if not offered_minor:
             continue
         decision, left_minor = decisions.receive(
             invoice, payment_id, offered_minor, received_on, today_on
@@ -112,7 +152,7 @@ def receive_as(
         if left_minor == offered_minor:
             continue
         unit.append("invoice", invoice_id, decision.new)
-        _pass_on_credit(unit, invoice_id, invoice.customer_id, invoice.currency, decision)
+        pass_on_credit(unit, invoice_id, invoice, decision.new)
         allocations.append(Allocated(invoice_id, offered_minor - left_minor))
         rest_minor -= offered_minor - left_minor
     received = Received(
@@ -129,9 +169,9 @@ def receive_as(
         credit = CreditAdded(
             currency=command.amount.currency,
             amount_minor=rest_minor,
-            because="excess of a payment",
+            because=_WHY_CREDIT[flag],
             payment_id=payment_id,
-            flag="excess",
+            flag=flag,
         )
         unit.append("customer", customer_id, [New(credit, received_on)])
     return payment_view(payment_id, state)
@@ -151,7 +191,7 @@ def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> Pa
         invoice: Invoice = load(unit, "invoice", allocated.invoice_id)
         decision = decisions.reverse(invoice, payment_id, now_on)
         unit.append("invoice", allocated.invoice_id, decision.new)
-        _pass_on_credit(unit, allocated.invoice_id, invoice.customer_id, invoice.currency, decision)
+        pass_on_credit(unit, allocated.invoice_id, invoice, decision.new)
     if payment.unapplied_minor:
         withdrawn = CreditWithdrawn(
             currency=payment.currency,
@@ -181,37 +221,31 @@ def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
     )
 
 
-def _wanted(
-    unit: Unit, command: ReceivePayment, amount_minor: int
-) -> tuple[UUID, list[tuple[UUID, Invoice, int]]]:
-    """(customer, (invoice id, invoice, at most so much) in the order in which the money is offered)."""
-    currency = command.amount.currency
+def _offers(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID, list[Offer]]:
+    """Whose money it is, and to which invoices it is offered, in order."""
     if command.allocations:
         return _named(unit, command, amount_minor)
     if command.invoice_id is not None:
         invoice: Invoice = load(unit, "invoice", command.invoice_id)
-        _same_customer(command.customer_id, invoice.customer_id)
-        takes = (
-            [(command.invoice_id, invoice, amount_minor)] if invoice.currency == currency else []
-        )
-        return invoice.customer_id, takes
+        _same_customer(command.customer_id, invoice.customer_id, "invoice_id")
+        return invoice.customer_id, [Offer(command.invoice_id, invoice, amount_minor)]
     if command.customer_id is None:
         raise NoPayer("say customer_id, invoice_id or allocations", field="customer_id")
     load(unit, "customer", command.customer_id)
     owed = [
-        (invoice_id, invoice, amount_minor)
+        Offer(invoice_id, invoice, amount_minor)
         for invoice_id, invoice in unit.payable(command.customer_id)
-        if invoice.currency == currency
+        if invoice.currency == command.amount.currency
     ]
-    owed.sort(key=lambda item: (item[1].due_on, item[1].number, item[0]))
+    owed.sort(key=lambda offer: (offer.invoice.due_on, _by_number(offer.invoice), offer.invoice_id))
     return command.customer_id, owed
 
 
-def _named(
-    unit: Unit, command: ReceivePayment, amount_minor: int
-) -> tuple[UUID, list[tuple[UUID, Invoice, int]]]:
+def _named(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID, list[Offer]]:
+    if command.invoice_id is not None:
+        raise TwoTargets("say invoice_id or allocations, not both", field="allocations")
     customer_id = command.customer_id
-    wanted: list[tuple[UUID, Invoice, int]] = []
+    offers: list[Offer] = []
     for index, allocation in enumerate(command.allocations):
         field = f"allocations[{index}]"
         if allocation.amount.currency != command.amount.currency:
@@ -220,36 +254,32 @@ def _named(
                 field=f"{field}.amount",
             )
         most_minor = positive_minor(allocation.amount, f"{field}.amount")
-        if any(allocation.invoice_id == invoice_id for invoice_id, _, _ in wanted):
-            raise OverAllocated("name each invoice once", field=f"{field}.invoice_id")
+        if any(allocation.invoice_id == offer.invoice_id for offer in offers):
+            raise AllocatedTwice("name each invoice once", field=f"{field}.invoice_id")
         invoice: Invoice = load(unit, "invoice", allocation.invoice_id)
-        _same_customer(customer_id, invoice.customer_id)
+        _same_customer(customer_id, invoice.customer_id, f"{field}.invoice_id")
         customer_id = invoice.customer_id
-        if invoice.currency == command.amount.currency:
-            wanted.append((allocation.invoice_id, invoice, most_minor))
-    if sum(most_minor for _, _, most_minor in wanted) > amount_minor:
+        offers.append(Offer(allocation.invoice_id, invoice, most_minor))
+    if sum(offer.most_minor for offer in offers) > amount_minor:
         raise OverAllocated("the allocations add up to more than the payment", field="allocations")
     assert customer_id is not None
-    return customer_id, wanted
+    return customer_id, offers
 
 
-def _same_customer(expected: UUID | None, found: UUID) -> None:
+def _refused(invoice: Invoice, currency: str) -> str:
+    """The flag of money that this invoice cannot take at all; empty when it can."""
+    if invoice.currency != currency:
+        return "other_currency"
+    return "" if invoice.status in OPEN else f"invoice_{invoice.status}"
+
+
+def _by_number(invoice: Invoice) -> list[tuple[int, str]]:
+    """Numbers in the order of their digits' value: INV-9 before INV-10."""
+    return [
+        (int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(invoice.number)
+    ]
+
+
+def _same_customer(expected: UUID | None, found: UUID, field: str) -> None:
     if expected is not None and expected != found:
-        raise SeveralCustomers("the invoice is of another customer", field="invoice_id")
-
-
-def _pass_on_credit(
-    unit: Unit, invoice_id: UUID, customer_id: UUID, currency: str, decision: decisions.Decision
-) -> None:
-    """Hands what a recalculation found overpaid to the customer's credit, or takes it back."""
-    for event, effective_on in decision.new:
-        if not isinstance(event, ChargesRecalculated) or event.credit_minor == 0:
-            continue
-        kind = CreditAdded if event.credit_minor > 0 else CreditWithdrawn
-        credit = kind(
-            currency=currency,
-            amount_minor=abs(event.credit_minor),
-            because=f"charges recalculated after {event.because}",
-            invoice_id=invoice_id,
-        )
-        unit.append("customer", customer_id, [New(credit, effective_on)])
+        raise SeveralCustomers("the invoice is of another customer", field=field)

@@ -1,19 +1,23 @@
 """Tenants: create, configure, add a fee policy, create and revoke keys."""
 
+import re
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from commands.unit import Unit, Unknown, load
+from commands.unit import AlreadyExists, Unit, Unknown, load
+from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.money import Money, exponent, positive_minor
-from ledger.policy import Accrual, Base, DayCount, FeePolicy, check
+from ledger.policy import Accrual, Base, DayCount, FeePolicy, InterestFrom, check
 from ledger.rates import format_rate, parse_rate
 from ledger.rounding import Rounding
+from ledger.sealed import PREFIX, plain
+from ledger.tax import TaxRounding
 from ledger.tenant import (
     Configured,
     Created,
@@ -27,13 +31,24 @@ from ledger.tenant import (
 )
 from ledger.zones import business_date, zone
 
+FIRST_CLOCK_DAY = date(1970, 1, 1)
+_NUMBER_FIELD = re.compile(r"\{(series|year|n(?::0?[0-9]{1,2})?)\}")
+
 
 class MalformedNumberFormat(Rejected):
-    """A number format must hold `{n}` and may hold `{series}`, `{year}` and nothing else."""
+    """A number format must hold `{n}` and may hold `{series}`, `{year}` and nothing else in braces."""
 
 
 class NameMissing(Rejected):
     """A tenant needs a name."""
+
+
+class MalformedSeries(Rejected):
+    """A series has a name of 1 to 32 printable characters."""
+
+
+class ClockStartsTooEarly(Rejected):
+    """Business days begin no earlier than 1970; each of them would be run."""
 
 
 class CreateTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +67,7 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: str | msgspec.UnsetType = msgspec.UNSET
     timezone: str | msgspec.UnsetType = msgspec.UNSET
     calendar: str | msgspec.UnsetType = msgspec.UNSET
-    tax_rounding: str | msgspec.UnsetType = msgspec.UNSET
+    tax_rounding: TaxRounding | msgspec.UnsetType = msgspec.UNSET
     rounding: Rounding | msgspec.UnsetType = msgspec.UNSET
     series: str | msgspec.UnsetType = msgspec.UNSET
     number_format: str | msgspec.UnsetType = msgspec.UNSET
@@ -67,11 +82,11 @@ class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mora: str = "0%/month"
     base: Base = "outstanding"
     grace_days: int = 0
-    interest_from: str = "due_date"
+    interest_from: InterestFrom = "due_date"
     day_count: DayCount = "30"
     accrual: Accrual = "daily"
     rounding: Rounding = "half_even"
-    waterfall: tuple[str, ...] = ("other_fees", "late_fee", "mora", "principal")
+    waterfall: tuple[str, ...] = COMPONENTS
 
 
 class FeePolicyView(msgspec.Struct, frozen=True):
@@ -83,7 +98,7 @@ class FeePolicyView(msgspec.Struct, frozen=True):
     mora: str
     base: Base
     grace_days: int
-    interest_from: str
+    interest_from: InterestFrom
     day_count: DayCount
     accrual: Accrual
     rounding: Rounding
@@ -108,8 +123,10 @@ class KeyView(msgspec.Struct, frozen=True):
 
 def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
     """Opens a tenant's books in the unit's tenant id. Raises AlreadyExists for a name in use."""
-    if not command.name.strip():
+    if not plain(command.name, "name").strip():
         raise NameMissing("give the tenant a name", field="name")
+    if unit.find("tenant", unit.tenant_id) is not None:
+        raise AlreadyExists(f"tenant {unit.tenant_id} exists")
     zone(command.timezone)
     settings = Settings(
         currency=command.currency,
@@ -124,14 +141,18 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
 
 
 def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
-    """Changes settings. Documents sent before keep the terms they were sent under."""
+    """Changes settings. Documents sent before keep the terms they were sent under.
+
+    Raises UnknownCurrency, UnknownZone, UnknownCalendar, MalformedSeries, MalformedNumberFormat,
+    ClockStartsTooEarly.
+    """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
         name: value
         for name in command.__struct_fields__
         if (value := getattr(command, name)) is not msgspec.UNSET
     }
-    settings = msgspec.convert({**msgspec.to_builtins(tenant.settings), **changes}, Settings)
+    settings = msgspec.structs.replace(tenant.settings, **changes)
     _check(settings)
     if settings == tenant.settings:
         return tenant_view(unit.tenant_id, tenant)
@@ -140,26 +161,27 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
 
 
 def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
-    """Adds a fee policy under the next version. Raises MalformedRate, GraceTooLong, MalformedWaterfall."""
+    """Adds a fee policy under the next version.
+
+    Raises MalformedRate, RateTooHigh, WrongPeriod, GraceTooLong, MalformedWaterfall, and what a minimum below or
+    of zero refuses.
+    """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     minimum = command.late_fee_minimum
     if minimum is not None:
         positive_minor(minimum, "late_fee_minimum")
-    policy = msgspec.convert(
-        {
-            "version": tenant.policy.version + 1,
-            "late_fee": msgspec.to_builtins(parse_rate(command.late_fee, field="late_fee")),
-            "late_fee_minimum": msgspec.to_builtins(minimum),
-            "mora": msgspec.to_builtins(parse_rate(command.mora, "month", field="mora")),
-            "base": command.base,
-            "grace_days": command.grace_days,
-            "interest_from": command.interest_from,
-            "day_count": command.day_count,
-            "accrual": command.accrual,
-            "rounding": command.rounding,
-            "waterfall": list(command.waterfall),
-        },
-        FeePolicy,
+    policy = FeePolicy(
+        version=tenant.policy.version + 1,
+        late_fee=parse_rate(command.late_fee, field="late_fee"),
+        late_fee_minimum=minimum,
+        mora=parse_rate(command.mora, "month", field="mora"),
+        base=command.base,
+        grace_days=command.grace_days,
+        interest_from=command.interest_from,
+        day_count=command.day_count,
+        accrual=command.accrual,
+        rounding=command.rounding,
+        waterfall=waterfall_order(command.waterfall),
     )
     _append(unit, FeePolicyAdded(check(policy)), _today(unit, tenant.settings))
     return fee_policy_view(policy)
@@ -174,8 +196,8 @@ def create_key(unit: Unit, command: CreateKey, key_hash: bytes) -> KeyView:
     """Makes a key known by its hash; the caller made the key and shows it once."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     key_id = unit.new_id("key")
+    created = KeyCreated(key_id, plain(command.name, "name"), command.role)
     unit.store_key(key_id, key_hash, command.name, command.role)
-    created = KeyCreated(key_id, command.name, command.role)
     _append(unit, created, _today(unit, tenant.settings))
     return KeyView(key_id, command.name, command.role)
 
@@ -231,16 +253,32 @@ def _check(settings: Settings) -> None:
     exponent(settings.currency)
     zone(settings.timezone)
     calendar_named(settings.calendar)
-    try:
-        one, two = (formatted_number(settings, n, date(2000, 1, 1)) for n in (1, 2))
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
-        one = two = ""
-    if one == two or "sealed:" in one or not 0 < len(one) <= 64:
-        raise MalformedNumberFormat(
-            "number_format must hold {n}, and may hold {series} and {year}: "
-            "{series}-{n:06}, or {year}/{n}",
-            field="number_format",
+    if not 0 < len(settings.series) <= 32 or not settings.series.isprintable():
+        raise MalformedSeries(
+            "give the series a name of at most 32 characters, such as INV", field="series"
         )
+    plain(settings.series, "series")
+    _check_number_format(settings)
+    if settings.clock_starts_on < FIRST_CLOCK_DAY:
+        raise ClockStartsTooEarly(
+            f"clock_starts_on {settings.clock_starts_on} lies before {FIRST_CLOCK_DAY}; check the year",
+            field="clock_starts_on",
+        )
+
+
+def _check_number_format(settings: Settings) -> None:
+    text = settings.number_format
+    rest = _NUMBER_FIELD.sub("", text)
+    fits = len(text) <= 64 and rest.isprintable() and not {"{", "}"} & set(rest)
+    if fits and any(field.startswith("n") for field in _NUMBER_FIELD.findall(text)):
+        longest = formatted_number(settings, 10**9, FIRST_CLOCK_DAY)
+        if len(longest) <= 64 and PREFIX not in longest:
+            return
+    raise MalformedNumberFormat(
+        "number_format must hold {n}, and may hold {series} and {year}: "
+        "{series}-{n:06}, or {year}/{n}",
+        field="number_format",
+    )
 
 
 def _append(unit: Unit, event: Any, on: date) -> Tenant:

@@ -45,7 +45,7 @@ class Changed(Event, frozen=True):
 
 @stored("customer.credit_added.v1")
 class CreditAdded(Event, frozen=True):
-    """Money that no invoice took is the customer's. `flag` asks a person to look at it."""
+    """Money that no invoice took is the customer's. `flag` asks a person to look at it, and says why."""
 
     currency: str
     amount_minor: int

@@ -13,12 +13,17 @@ from ledger.rounding import Rounding
 Base = Literal["outstanding", "original"]
 DayCount = Literal["30", "360", "365", "actual"]
 Accrual = Literal["daily", "month_end"]
+InterestFrom = Literal["due_date", "shifted"]
 
 NOTHING = Rate(0, 1, "once")
 
 
 class GraceTooLong(Rejected):
     """Grace of more than 365 days is refused; set a later due date instead."""
+
+
+class WrongPeriod(Rejected):
+    """A late fee is charged once, so its rate has no period; interest has a rate per month or year."""
 
 
 class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,7 +47,7 @@ class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     mora: Rate = NOTHING
     base: Base = "outstanding"
     grace_days: int = 0
-    interest_from: Literal["due_date", "shifted"] = "due_date"
+    interest_from: InterestFrom = "due_date"
     day_count: DayCount = "30"
     accrual: Accrual = "daily"
     rounding: Rounding = "half_even"
@@ -53,5 +58,11 @@ def check(policy: FeePolicy) -> FeePolicy:
     """The policy itself, or the refusal of what it may not say."""
     if not 0 <= policy.grace_days <= 365:
         raise GraceTooLong("grace_days must be between 0 and 365", field="grace_days")
+    if policy.late_fee.per != "once":
+        raise WrongPeriod(
+            "the late fee is charged once: write a percentage such as 2%", field="late_fee"
+        )
+    if policy.mora.per == "once" and policy.mora.numerator:
+        raise WrongPeriod("interest needs a period: write 1%/month, or 8.5%/year", field="mora")
     waterfall_order(policy.waterfall)
     return policy

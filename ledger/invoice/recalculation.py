@@ -111,11 +111,10 @@ def recalculation(
         credit_minor=after.credit_minor - invoice.credited_minor,
         forgiven=after.forgiven - invoice.forgiven,
     )
-    if recalculated == ChargesRecalculated(through=through, because=because):
-        # the same interest may be owed, but on another day than the one it was posted through
-        if charges.cumulative_mora(invoice, mora_through(invoice)) == invoice.charged.mora:
-            return None
-    return recalculated
+    nothing = ChargesRecalculated(through=through, because=because)
+    # The same interest may be owed, and yet on another day than the one it was posted through.
+    stands = charges.cumulative_mora(invoice, mora_through(invoice)) == invoice.charged.mora
+    return None if stands and recalculated == nothing else recalculated
 
 
 def still_owed(invoice: Invoice) -> Split:

@@ -156,11 +156,8 @@ class Books:
 
     def at(self, day: date) -> Page:
         """The books at the end of `day` (or of the issue date)."""
-        page = None
-        for page in self.pages(max(day, self.terms.issued_on)):
-            pass
-        assert page is not None
-        return page
+        *_, last = self.pages(max(day, self.terms.issued_on))
+        return last
 
     def open_principal(self) -> int:
         end = self.at(self.last_on())
