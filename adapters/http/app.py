@@ -2,9 +2,10 @@
 
 import contextlib
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 import uvicorn
@@ -13,6 +14,7 @@ from litestar.datastructures import State
 from litestar.routes import HTTPRoute
 
 from adapters.http import openapi
+from adapters.http.access_log import AccessLog
 from adapters.http.answers import json_answer
 from adapters.http.edge import Edge, admit
 from adapters.http.entrance import Entrance
@@ -47,9 +49,16 @@ API_ROUTES: Final = (
 PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics)
 
 
-def create_app(books: Books, home: Path | None = None) -> Litestar:
-    """The API over open books. `home` is where the token of `/metrics` is kept; without it `/metrics` is closed."""
+def create_app(
+    books: Books, home: Path | None = None, access_log: TextIO | None = None
+) -> Litestar:
+    """The API over open books.
+
+    `home` is where the token of `/metrics` is kept; without it `/metrics` is closed. `access_log` gets a line for each
+    request.
+    """
     edge = Edge(books, home)
+    log = AccessLog(access_log)
 
     @contextlib.asynccontextmanager
     async def open_edge(_: Litestar) -> AsyncIterator[None]:
@@ -57,6 +66,7 @@ def create_app(books: Books, home: Path | None = None) -> Litestar:
             yield
         finally:
             edge.close()
+            log.flush()
 
     described = b""
 
@@ -80,7 +90,7 @@ def create_app(books: Books, home: Path | None = None) -> Litestar:
     )
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     described = msgspec.json.encode(openapi.document(routes))
-    app.asgi_handler = Entrance(app.asgi_handler, edge.traffic)
+    app.asgi_handler = Entrance(app.asgi_handler, edge.traffic, log)
     return app
 
 
@@ -90,6 +100,7 @@ def serve(
     port: int,
     *,
     home: Path | None = None,
+    access_log: TextIO | None = sys.stderr,
     ready: Callable[[str, int], None] | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; requests under way are answered first, for at most twenty seconds.
@@ -99,7 +110,7 @@ def serve(
     """
     with _listening(host, port) as listener:
         config = uvicorn.Config(
-            create_app(books, home),
+            create_app(books, home, access_log),
             loop="uvloop",
             http="httptools",
             ws="none",

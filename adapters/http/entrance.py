@@ -1,11 +1,9 @@
 """The outermost layer: what every request brings and every answer carries, refused ones included.
 
 A request's correlation id is kept where it is plain, and made otherwise; it comes back in `X-Correlation-Id`, goes into
-every event that the request causes, and stands in the access log. The log names method, path, status, time, tenant and
-correlation id: no query, no body, no person.
+every event that the request causes, and stands in the access log.
 """
 
-import logging
 import re
 import secrets
 from collections.abc import Iterable
@@ -16,12 +14,10 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters.http.access_log import AccessLog
 from adapters.http.traffic import Traffic
 
 PLAIN_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-LOGGED_PATH_CHARACTERS: Final = 200
-
-access_log = logging.getLogger("duebook.access")
 
 
 class Arrival(msgspec.Struct):
@@ -74,9 +70,10 @@ def arrival_of(scope: Scope) -> Arrival:
 class Entrance:
     """Wraps an application: reads the headers, marks and counts the answer, writes the log."""
 
-    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, access_log: AccessLog) -> None:
         self._app = app
         self._traffic = traffic
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -99,14 +96,6 @@ class Entrance:
             seconds = perf_counter() - started
             method, status = scope["method"], arrival.status or 500
             self._traffic.count(method, scope.get("path_template", ""), status, seconds)
-            if access_log.isEnabledFor(logging.INFO):
-                path = scope["raw_path"][:LOGGED_PATH_CHARACTERS].decode("latin-1")
-                access_log.info(
-                    "%s %s %d %.1fms tenant=%s correlation=%s",
-                    method,
-                    path,
-                    status,
-                    seconds * 1000,
-                    arrival.tenant,
-                    arrival.correlation_id,
-                )
+            self._access_log.add(
+                method, scope["raw_path"], status, seconds, arrival.tenant, arrival.correlation_id
+            )
