@@ -30,6 +30,8 @@ Pool = ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
 EMBEDDED_DATABASE = "duebook"
 CONNECT_SECONDS = 5
 POOL_WAIT_SECONDS = 10.0
+# The pool's own pauses between attempts double without end. Given up soon, the next caller tries at once.
+RECONNECT_SECONDS = 1.0
 _KEEPALIVES = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives": 1,
@@ -272,7 +274,13 @@ def _shard_url(shard: Shard, url: str, application: str) -> str:
 
 def _pool(url: str, name: str, size: int) -> Pool:
     return ConnectionPool(
-        url, min_size=1, max_size=size, timeout=POOL_WAIT_SECONDS, name=name, open=True
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=POOL_WAIT_SECONDS,
+        reconnect_timeout=RECONNECT_SECONDS,
+        name=name,
+        open=True,
     )
 
 

@@ -170,6 +170,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._running: dict[tuple[UUID, str], int] = {}
         self._running_lock = threading.Lock()
+        self._submitting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="duebook-writer", daemon=True)
         self._busy = 0
         self._closed = False
@@ -179,8 +180,9 @@ class Writer:
 
     def close(self) -> None:
         """Finishes what waits, then stops."""
-        self._closed = True
-        self._queue.put(None)
+        with self._submitting:  # nothing is queued behind the end
+            self._closed = True
+            self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
@@ -195,13 +197,17 @@ class Writer:
     def submit(self, request: Request) -> Future[Answer]:
         """Queues a command. The future raises the handler's refusal, KeyReused, StillRunning or StoreUnavailable."""
         future: Future[Answer] = Future()
-        if self._closed or self._queue.qsize() >= QUEUE_MOST:
-            future.set_exception(StoreUnavailable("too much is waiting; try again shortly"))
-            return future
+        # Nobody can cancel it: a caller that goes away must not take the answer from one that repeated its request.
+        future.set_running_or_notify_cancel()
         job = _Job(request, future, new_command_id(request.tenant_id, request.key))
         if request.key is not None:
             self._watch(job, (request.tenant_id, request.key))
-        self._queue.put(job)
+        with self._submitting:
+            refused = self._closed or self._queue.qsize() >= QUEUE_MOST
+            if not refused:
+                self._queue.put(job)
+        if refused:
+            _refuse(future, StoreUnavailable("too much is waiting; try again shortly"))
         return future
 
     def _watch(self, job: _Job, key: tuple[UUID, str]) -> None:

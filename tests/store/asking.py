@@ -1,11 +1,12 @@
 """A tenant as a client asks things of it: short words for commands, answers as dicts."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
+from adapters.store import reading
 from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
@@ -73,13 +74,14 @@ class Asking:
         return self.ask(lambda unit: reverse_payment(unit, payment_id, command))
 
     def state(self, kind: str, stream_id: UUID) -> Any:
-        from adapters.store import reading
-
         with self.books.reading(self.tenant_id) as connection:
             found = reading.head(connection, self.tenant_id, kind, stream_id)
         return None if found is None else found[1]
 
-    def today(self) -> date:
-        from datetime import UTC, datetime
+    def events(self) -> int:
+        """The number of the tenant's last event."""
+        with self.books.reading(self.tenant_id) as connection:
+            return reading.tenant_seq(connection, self.tenant_id)
 
+    def today(self) -> date:
         return business_date(datetime.now(UTC), ZONE)

@@ -19,3 +19,10 @@ def books(database: Database) -> Iterator[Books]:
 def asking(books: Books) -> Asking:
     """A tenant in BRL with a fee policy of 2% once and 1% a month."""
     return Asking.new_tenant(books, "first")
+
+
+@pytest.fixture
+def other_books(database: Database, books: Books) -> Iterator[Books]:
+    """A second process's books, as good as: nothing but the database is shared. Closed first."""
+    with Books(database) as opened:
+        yield opened

@@ -35,7 +35,8 @@ def test_a_repeated_key_gets_the_stored_answer_and_writes_nothing(asking: Asking
     second = asking.books.writer.run(request)
 
     assert (second.status, second.body, second.tenant_seq) == (201, first.body, first.tenant_seq)
-    assert second.replayed and not first.replayed
+    assert second.replayed
+    assert not first.replayed
     assert asking.state("invoice", invoice).open.total == 6000
 
 
@@ -102,4 +103,5 @@ def test_numbers_have_no_gaps_and_every_log_is_gapless(asking: Asking, database:
         row = connection.execute(
             "SELECT count(*), max(position), max(tenant_seq) FROM events"
         ).fetchone()
-    assert row is not None and row[0] == row[1] == row[2]
+    assert row is not None
+    assert row[0] == row[1] == row[2]
