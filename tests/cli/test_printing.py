@@ -1,0 +1,111 @@
+"""Text from outside is data in every output."""
+
+import csv
+import io
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from adapters.cli import progress
+from adapters.cli.printing import guarded, print_csv, print_fields, print_table
+from adapters.cli.progress import Progress
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "-", "+55 11"]
+)
+def test_formulas_are_disarmed(text: str) -> None:
+    assert guarded(text) == "'" + text
+
+
+@pytest.mark.parametrize("text", ["", "-5.00", "5.00", "-12", "Ana", "1+1", "2013-01-31", "'x"])
+def test_everything_else_is_left_as_it_is(text: str) -> None:
+    assert guarded(text) == text
+
+
+def test_csv_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [["a,b", 'say "x"', "line\nbreak", None, 5, "=cmd|' /C calc'!A0"]]
+    print_csv(["1", "2", "3", "4", "5", "6"], rows)
+    read = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert read[1] == ["a,b", 'say "x"', "line\nbreak", "", "5", "'=cmd|' /C calc'!A0"]
+
+
+def test_a_table_is_plain_and_aligned_where_nobody_looks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(("name", "amount"), [("Ana", "5.00"), ("[b]Bo", "-12.50"), ("x", None)], title="T")
+    assert capsys.readouterr().out == (
+        "T\n" + "name   amount\n" + "Ana      5.00\n" + "[b]Bo  -12.50\n" + "x\n"
+    )
+
+
+def test_no_escape_sequence_reaches_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name",), [("\x1b[31mred\x07\n",)])
+    print_fields([("name", "\x9b31mred")])
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "\x9b" not in shown
+
+
+def test_a_table_on_a_terminal_shows_brackets_as_they_are() -> None:
+    code = (
+        "from adapters.cli.printing import print_table\n"
+        "print_table(('name', 'amount'), [('[bold]Ana[/bold]', '5.00'), ('\\x1b[2J', '1')])"
+    )
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=follower, check=False, timeout=30
+        )
+        shown = os.read(leader, 100_000).decode()
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert done.returncode == 0
+    assert "[bold]Ana[/bold]" in shown
+    assert "\x1b[2J" not in shown
+    assert "5.00" in shown
+
+
+def test_progress_is_told_after_a_second_and_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([100.0, 100.5, 101.5, 102.0, 107.0, 107.5, 113.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+    with Progress() as tell:
+        for done in (10, 2_000, 3_000, 9_000):
+            tell("replaying", done, 10_000)
+        for done in (1, 5):
+            tell("reading", done, 0)
+    assert capsys.readouterr().err.splitlines() == [
+        "duebook: replaying: 2,000 of 10,000",
+        "duebook: replaying: 9,000 of 10,000",
+        "duebook: reading: 5",
+    ]
+
+
+def test_progress_on_a_terminal_is_a_bar() -> None:
+    code = (
+        "import time\n"
+        "from adapters.cli.progress import Progress\n"
+        "with Progress() as tell:\n"
+        "    time.sleep(1.1)\n"
+        "    tell('replaying', 5, 10)\n"
+        "    time.sleep(0.3)\n"
+    )
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stderr=follower, check=False, timeout=30
+        )
+        shown = os.read(leader, 100_000).decode()
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert done.returncode == 0
+    assert "replaying" in shown
+    assert "5/10" in shown
