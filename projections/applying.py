@@ -88,7 +88,9 @@ def folded(
     row = projection.row(*(found or key))
     try:
         fold_onto(projection, row, events)
-    except Exception as error:  # whatever a fold raises is its stream's fault; it is parked with its reason
+    except (
+        Exception
+    ) as error:  # whatever a fold raises is its stream's fault; it is parked with its reason
         failed = row.version - (found[2] if found else 0)
         whole = projection.row(*(found or key))
         fold_onto(projection, whole, events[:failed])
@@ -131,26 +133,27 @@ def _apply(
         rows.append(astuple(row))
     if rows:
         projection.table.store(cursor, suffix, rows)
-    for sums, parts in zip(projection.sums, totals.by_table, strict=True):
-        sums.add(cursor, suffix, parts)
+    totals.write(cursor, suffix)
     return Applied(count, faults)
 
 
 def _apply_one_by_one(
     cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
 ) -> Applied:
-    """Each stream by itself, so that one whose row cannot be written is found and parked."""
+    """Each event by itself, so that the one whose row cannot be written is found and its stream parked there."""
     count = 0
     faults: list[Fault] = []
     for key, events in streams.items():
-        try:
-            with cursor.connection.transaction():
-                applied = _apply(cursor, projection, suffix, {key: events})
-        except UNWRITABLE as error:
-            faults.append(Fault(events[0], error))
-        else:
+        for event in events:
+            try:
+                with cursor.connection.transaction():
+                    applied = _apply(cursor, projection, suffix, {key: [event]})
+            except UNWRITABLE as error:
+                applied = Applied(0, [Fault(event, error)])
             count += applied.events
             faults += applied.faults
+            if applied.faults:
+                break
     return Applied(count, faults)
 
 
@@ -165,7 +168,6 @@ def refold(
     for before in projection.table.load(cursor, suffix, [key]):
         totals.add(projection.parts(projection.row(*before)), -1)
         projection.table.delete(cursor, suffix, key)
-    for sums, parts in zip(projection.sums, totals.by_table, strict=True):
-        sums.add(cursor, suffix, parts)
+    totals.write(cursor, suffix)
     events = log.stream(cursor, key, upto)
     return apply(cursor, projection, suffix, {key: events} if events else {})

@@ -178,6 +178,7 @@ def _charges_recalculated(row: Folded, event: e.ChargesRecalculated, on: date) -
     row.open_minor += event.late_fee_minor + event.mora_minor
     row.mora_through = event.through
     _pay(row, event.moved)
+    _forgive(row, event.forgiven)
     _settle(row, on)
 
 
@@ -209,8 +210,6 @@ def _forgive(row: Folded, split: Split) -> None:
 
 def _settle(row: Folded, on: date) -> None:
     """The status that follows from what is open, as `ledger.invoice.state` has it."""
-    if row.status == "draft":
-        return
     if row.open_minor == 0:
         if row.status in ("sent", "overdue"):
             row.status, row.paid_on = "paid", on

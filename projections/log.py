@@ -4,14 +4,12 @@ A page is bounded by a number of events and by the bytes of their data, so that 
 length of the log. Ids are their 16 bytes; `data` is the event's JSON.
 """
 
-
 from datetime import date
 from typing import Any
 
 import psycopg
 
 import ledger.streams  # noqa: F401  registers every event's tag
-from ledger.events import stream_of
 from projections.tables import StreamKey
 
 Logged = tuple[int, bytes, bytes, int, int, str, date, bytes]
@@ -49,6 +47,7 @@ SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq
                             THEN data ELSE ''::bytea END AS data
                   FROM events
                  WHERE (tenant_id, stream_id, version) > (%(tenant)s::uuid, %(stream)s::uuid, %(version)s)
+                   AND position <= %(upto)s
                  ORDER BY tenant_id, stream_id, version
                  LIMIT %(most)s) AS scanned) AS page
  WHERE bytes_before < %(bytes)s
@@ -82,10 +81,11 @@ def stream_page(
     cursor: psycopg.Cursor[Any],
     kind: str,
     after: tuple[bytes, bytes, int],
+    upto: int,
     most: int,
     most_bytes: int = PAGE_BYTES,
 ) -> list[Logged]:
-    """The events after a (tenant, stream, version), by stream; those of other kinds with empty data."""
+    """The events after a (tenant, stream, version), by stream, up to a position; those of other kinds without data."""
     tenant, stream, version = after
     values = {
         "tenant": tenant.hex(),
@@ -93,6 +93,7 @@ def stream_page(
         "version": version,
         "first_tag": f"{kind}.",
         "past_tags": f"{kind}/",
+        "upto": upto,
         "most": most,
         "bytes": most_bytes,
     }

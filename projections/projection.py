@@ -8,7 +8,7 @@ import psycopg
 
 from ledger.events import Event
 from projections.log import Streams
-from projections.tables import RowTable, StreamKey, SumKey, SumTable
+from projections.tables import RowTable, SumKey, SumTable
 
 
 class Row(Protocol):
@@ -54,22 +54,24 @@ class Projection(NamedTuple):
     shortcut: Callable[[psycopg.Cursor[Any], str, Streams], Streams] | None = None
 
     @property
-    def table_names(self) -> tuple[str, ...]:
-        return (self.table.name, *(sums.name for sums in self.sums))
+    def tables(self) -> tuple[RowTable | SumTable, ...]:
+        """Every table, that of the rows first."""
+        return (self.table, *self.sums)
 
 
 class Totals:
     """Parts gathered by key, to be added to the sum tables together."""
 
     def __init__(self, projection: Projection) -> None:
-        self.by_table: list[dict[SumKey, list[int]]] = [{} for _ in projection.sums]
+        self._tables = projection.sums
+        self._totals: list[dict[SumKey, list[int]]] = [{} for _ in projection.sums]
 
     def __len__(self) -> int:
-        return sum(map(len, self.by_table))
+        return sum(map(len, self._totals))
 
     def add(self, parts: Iterable[Part], sign: int = 1) -> None:
         for table, key, amounts in parts:
-            totals = self.by_table[table]
+            totals = self._totals[table]
             found = totals.get(key)
             if found is None:
                 totals[key] = [sign * amount for amount in amounts]
@@ -77,9 +79,11 @@ class Totals:
                 for at, amount in enumerate(amounts):
                     found[at] += sign * amount
 
+    def write(self, cursor: psycopg.Cursor[Any], suffix: str) -> None:
+        """Adds what was gathered to the sum tables with that suffix."""
+        for table, totals in zip(self._tables, self._totals, strict=True):
+            table.add(cursor, suffix, totals)
+
     def clear(self) -> None:
-        for totals in self.by_table:
+        for totals in self._totals:
             totals.clear()
-
-
-__all__ = ["Part", "Projection", "Row", "StreamKey", "Totals"]

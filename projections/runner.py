@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -95,7 +96,7 @@ class Runner:
             connection.rollback()
             positions = sorted({*standing, end})
             read = 0
-            for position, following in zip(positions, positions[1:], strict=False):
+            for position, following in pairwise(positions):
                 page = self._page(connection, position, following)
                 # Where the log has a hole up to `following`, the doctor reports it; nothing is to be applied.
                 reached = page[-1][0] if page else following
@@ -112,9 +113,7 @@ class Runner:
             total += read
         return total
 
-    def wait_for(
-        self, tenant_id: UUID, tenant_seq: int, projection: str, timeout: float
-    ) -> bool:
+    def wait_for(self, tenant_id: UUID, tenant_seq: int, projection: str, timeout: float) -> bool:
         """Waits until a projection has applied a tenant's event, wherever its runner is. False when time is up.
 
         Raises UnknownProjection.
@@ -190,9 +189,7 @@ class Runner:
             connection.commit()
             self._started = True
 
-    def _standing(
-        self, connection: tracking.Connection, now: float
-    ) -> dict[int, list[Projection]]:
+    def _standing(self, connection: tracking.Connection, now: float) -> dict[int, list[Projection]]:
         """The projections that can advance, by position."""
         at, built_by = tracking.positions(connection), tracking.versions(connection)
         outdated = frozenset(p.name for p in self._projections if built_by[p.name] != p.version)
@@ -259,7 +256,9 @@ class Runner:
         before = self.failures.get(name)
         times = before.times + 1 if before is not None else 1
         if before is None or before.reason != reason:
-            log.error("the projection %s stands still and will be tried again: %s", name, _told(error))
+            log.error(
+                "the projection %s stands still and will be tried again: %s", name, _told(error)
+            )
         again_at = time.monotonic() + RETRY_SECONDS[min(times, len(RETRY_SECONDS)) - 1]
         self.failures[name] = Failure(reason, times, again_at)
 

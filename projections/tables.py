@@ -98,9 +98,7 @@ class SumTable:
         kinds: dict[str, Kind] = {"tenant_id": "uuid"}
         self.columns = _columns(kinds | key | dict.fromkeys(sums, "numeric"))
 
-    def add(
-        self, cursor: psycopg.Cursor[Any], suffix: str, parts: dict[SumKey, list[int]]
-    ) -> None:
+    def add(self, cursor: psycopg.Cursor[Any], suffix: str, parts: dict[SumKey, list[int]]) -> None:
         """Adds to the sums."""
         rows = [(*key, *part) for key, part in sorted(parts.items()) if any(part)]
         if rows:
@@ -114,9 +112,7 @@ def _columns(kinds: dict[str, Kind]) -> tuple[Column, ...]:
 def _arrays(columns: Sequence[Column], rows: Sequence[tuple[Any, ...]]) -> list[Array]:
     """The rows turned into one array for each column."""
     by_column = zip(*rows, strict=True)
-    return [
-        Array(column.kind, values) for column, values in zip(columns, by_column, strict=True)
-    ]
+    return [Array(column.kind, values) for column, values in zip(columns, by_column, strict=True)]
 
 
 @cache
@@ -163,7 +159,9 @@ def _add(table: SumTable, suffix: str) -> bytes:
         SQL("{}::numeric" if column.kind == "numeric" else "{}").format(Identifier(column.name))
         for column in table.columns
     ]
-    changes = [SQL("{0} = total.{0} + excluded.{0}").format(Identifier(name)) for name in table.sums]
+    changes = [
+        SQL("{0} = total.{0} + excluded.{0}").format(Identifier(name)) for name in table.sums
+    ]
     return _ADD.format(
         table=Identifier(table.name + suffix),
         columns=_names(table.columns),

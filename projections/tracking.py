@@ -110,9 +110,7 @@ def lag(connection: Connection, projections: Iterable[Projection]) -> list[Lag]:
     return found
 
 
-def has_reached(
-    connection: Connection, name: str, tenant_id: UUID, tenant_seq: int
-) -> bool:
+def has_reached(connection: Connection, name: str, tenant_id: UUID, tenant_seq: int) -> bool:
     """Whether a projection has applied a tenant's event. False for a number the tenant's log has not come to."""
     row = connection.execute(REACHED, (tenant_id, tenant_seq, name)).fetchone()
     assert row is not None

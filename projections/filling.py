@@ -1,0 +1,234 @@
+"""Filling tables aside from the log: in stream order up to a fixed position, then in log order.
+
+In stream order each stream is folded once and its row is written once, by COPY. A thread reads ahead while rows are
+folded and written. Rows, the sums gathered from them and the checkpoint are committed together, so filling can stop
+at any moment and go on from there; memory is set by the page and the chunk.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from queue import Full, Queue
+from typing import Any
+
+import psycopg
+from msgspec.structs import astuple
+
+from ledger.events import decode
+from projections import checkpoint as checkpoints
+from projections import log, packing
+from projections.applying import UNWRITABLE, EventsMissing, apply, by_kind
+from projections.checkpoint import Checkpoint
+from projections.log import Logged
+from projections.projection import Projection, Totals
+from projections.tables import StreamKey
+from projections.tracking import Connect, Connection
+
+PAGE = 10_000
+CHUNK_EVENTS = 250_000
+CHUNK_SUMS = 50_000
+COPY_ROWS = 5_000
+READ_AHEAD = 2
+LAST_VERSION = 2**31 - 1
+
+Progress = Callable[[int, int], None]
+"""Told how many events are done, and of how many."""
+
+
+class Stopped(Exception):
+    """Filling was told to stop; it goes on from here when it is asked to again."""
+
+
+def fill(
+    connect: Connect,
+    projection: Projection,
+    suffix: str,
+    at: Checkpoint,
+    progress: Progress,
+    stop: threading.Event,
+) -> Checkpoint:
+    """Fills tables aside in stream order, from a checkpoint to the end. Raises Stopped, RebuildTaken."""
+    chunk = _Chunk(projection, suffix)
+    after = (at.after_tenant.bytes, at.after_stream.bytes)
+    with (
+        connect() as connection,
+        _Pages(connect, projection.stream, after, at.fixed_position) as pages,
+    ):
+        packing.register(connection)
+        for page in pages:
+            chunk.take(page)
+            chunk.write(connection)
+            if chunk.is_full or stop.is_set():
+                at = chunk.commit(connection, at)
+                progress(at.events_read, at.fixed_position)
+            if stop.is_set():
+                raise Stopped(f"{at.events_read} events are in {at.projection}")
+        chunk.close_stream()
+        at = chunk.commit(connection, at, caught_up_to=at.fixed_position)
+        progress(at.events_read, at.fixed_position)
+    return at
+
+
+def catch_up(
+    connection: Connection, projection: Projection, suffix: str, at: Checkpoint, upto: int
+) -> Checkpoint:
+    """Applies one page in log order to tables aside, in a transaction or in the caller's. Raises RebuildTaken."""
+    with connection.transaction(), connection.cursor() as cursor:
+        page = log.page(cursor, at.caught_up_to, upto, PAGE)
+        reached = page[-1][0] if page else upto
+        apply(cursor, projection, suffix, by_kind(page).get(projection.stream, {}))
+        return checkpoints.move(cursor, at, len(page), caught_up_to=reached)
+
+
+class _Chunk:
+    """Streams folded and not yet written, and the one that is being folded."""
+
+    def __init__(self, projection: Projection, suffix: str) -> None:
+        self._projection = projection
+        self._suffix = suffix
+        self._key: StreamKey = (b"", b"")
+        self._row: Any = None
+        self._events_of_stream = 0
+        self._events = 0
+        self._last: StreamKey | None = None
+        self._rows: list[Any] = []
+        self._again: list[StreamKey] = []
+        self._totals = Totals(projection)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to commit what was written."""
+        return self._events >= CHUNK_EVENTS or len(self._totals) >= CHUNK_SUMS
+
+    def take(self, page: Sequence[Logged]) -> None:
+        """Folds a page's events; a stream is done when the next one begins."""
+        fold = self._projection.fold
+        (of_tenant, of_stream), row = self._key, self._row
+        for _, tenant, stream, version, tenant_seq, tag, effective_on, data in page:
+            if stream != of_stream or tenant != of_tenant:
+                self.close_stream()
+                of_tenant, of_stream = self._key = (tenant, stream)
+                row = self._row = self._projection.row(tenant, stream) if data else None
+            self._events_of_stream += 1
+            if row is None:
+                continue  # of another kind, or failed before
+            try:
+                fold(row, decode(tag, data), effective_on)
+                if version != row.version + 1:
+                    raise EventsMissing(f"version {version} follows version {row.version}")
+            except Exception:  # it is folded again with the chunk, and parked there with its reason
+                row = self._row = None
+                self._again.append(self._key)
+                continue
+            row.version = version
+            row.tenant_seq = tenant_seq
+
+    def close_stream(self) -> None:
+        """The stream at hand has no more events."""
+        if self._row is not None:
+            self._rows.append(self._row)
+            self._row = None
+        if self._events_of_stream:
+            self._last = self._key
+            self._events += self._events_of_stream
+            self._events_of_stream = 0
+
+    def write(self, connection: Connection) -> None:
+        """Writes the streams that are done, when they are many, in the transaction that `commit` ends."""
+        if len(self._rows) >= COPY_ROWS:
+            with connection.cursor() as cursor:
+                self._write(cursor, self._rows)
+            self._rows.clear()
+
+    def commit(self, connection: Connection, at: Checkpoint, caught_up_to: int = 0) -> Checkpoint:
+        """Commits the streams that are done, with their sums and the checkpoint."""
+        with connection.cursor() as cursor:
+            self._write(cursor, self._rows)
+            for key in self._again:
+                events = log.stream(cursor, key, at.fixed_position)
+                apply(cursor, self._projection, self._suffix, {key: events})
+            self._totals.write(cursor, self._suffix)
+            moved = checkpoints.move(
+                cursor, at, self._events, after=self._last, caught_up_to=caught_up_to
+            )
+        connection.commit()
+        self._rows.clear()
+        self._again.clear()
+        self._totals.clear()
+        self._events = 0
+        return moved
+
+    def _write(self, cursor: psycopg.Cursor[Any], rows: Sequence[Any]) -> None:
+        """Copies rows and gathers their parts. A row that its table refuses is found by halves."""
+        if not rows:
+            return
+        table, parts = self._projection.table, self._projection.parts
+        try:
+            with cursor.connection.transaction():
+                table.copy(cursor, self._suffix, [table.pack(astuple(row)) for row in rows])
+        except UNWRITABLE:
+            if len(rows) == 1:
+                self._again.append(astuple(rows[0])[:2])
+                return
+            half = len(rows) // 2
+            self._write(cursor, rows[:half])
+            self._write(cursor, rows[half:])
+        else:
+            for row in rows:
+                self._totals.add(parts(row))
+
+
+class _Pages:
+    """The log's pages in stream order, read ahead by a thread on a connection of its own."""
+
+    def __init__(self, connect: Connect, kind: str, after: StreamKey, upto: int) -> None:
+        self._connect = connect
+        self._kind = kind
+        self._after = after
+        self._upto = upto
+        self._read: Queue[list[Logged] | BaseException] = Queue(READ_AHEAD)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duebook-rebuild", daemon=True)
+
+    def __enter__(self) -> "_Pages":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[list[Logged]]:
+        while True:
+            read = self._read.get()
+            if isinstance(read, BaseException):
+                raise read
+            if not read:
+                return
+            yield read
+
+    def _run(self) -> None:
+        try:
+            self._read_all()
+        except BaseException as error:  # raised again where the pages are used
+            self._put(error)
+
+    def _read_all(self) -> None:
+        after = (*self._after, LAST_VERSION)
+        with self._connect() as connection, connection.cursor() as cursor:
+            page: list[Logged] | None = None
+            while page is None or page:
+                page = log.stream_page(cursor, self._kind, after, self._upto, PAGE)
+                connection.rollback()  # nothing is held while the page waits
+                self._put(page)
+                if self._stop.is_set():
+                    return
+                if page:
+                    _, tenant, stream, version, _, _, _, _ = page[-1]
+                    after = (tenant, stream, version)
+
+    def _put(self, read: list[Logged] | BaseException) -> None:
+        while not self._stop.is_set():
+            try:
+                return self._read.put(read, timeout=0.1)
+            except Full:
+                continue
