@@ -1,7 +1,7 @@
 """Code blocks of a page, and running them: `python` in this process, `sh` in a shell.
 
 A block whose info string ends in `output` is what the one before it prints. A block preceded by the comment
-`<!-- not run: why -->` is left alone.
+`<!-- not run: why -->` is left alone. `sh status=1` says that a block ends with that exit status.
 """
 
 import re
@@ -22,6 +22,7 @@ class Example(NamedTuple):
     language: str
     text: str
     output: str | None
+    status: int
 
 
 def examples(page: Path) -> list[Example]:
@@ -40,5 +41,6 @@ def examples(page: Path) -> list[Example]:
             continue
         expects_output = language in ("python", "sh") and not match["skip"]
         if expects_output:
-            found.append(Example(page, line, language, match["text"], None))
+            status = int(rest.removeprefix("status=") or 0)
+            found.append(Example(page, line, language, match["text"], None, status))
     return found

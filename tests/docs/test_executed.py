@@ -1,0 +1,74 @@
+"""The lines of README, tutorials and how-to are run as they stand, and print what the pages say.
+
+Pages share one running `duebook up`; each runs in a shell and a folder of its own.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from adapters.postgres.embedded import EmbeddedPostgres
+from tests.conftest import FAST
+from tests.docs.blocks import DOCS, ROOT
+from tests.docs.examples import examples
+from tests.docs.running import differs, environment_of, free_port, run, served
+
+SERVED = [ROOT / "README.md", DOCS / "tutorial" / "first-invoice.md"]
+ALONE = [
+    page
+    for page in [*sorted((DOCS / "tutorial").glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]
+    if page not in SERVED
+]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A short path that the database's user may pass through, unlike pytest's own."""
+    made = Path(tempfile.mkdtemp(prefix="duebook-docs-"))
+    made.chmod(made.stat().st_mode | stat.S_IXOTH)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[dict[str, str]]:
+    with served(folder) as environment:
+        yield environment
+
+
+@pytest.mark.parametrize("page", SERVED, ids=name_of)
+def test_lines_that_ask_the_service(page, folder, server):
+    _check(page, folder, server)
+
+
+@pytest.mark.parametrize("page", ALONE, ids=name_of)
+def test_lines_that_need_no_service(page, folder):
+    """Each page has an installation of its own; its database is kept running, so that commands start quickly."""
+    if not examples(page):
+        pytest.fail(f"{name_of(page)} has nothing to run")
+    home = folder / page.stem / "var"
+    with ExitStack() as stack:
+        stack.enter_context(EmbeddedPostgres(home, parameters=FAST))
+        _check(page, folder, environment_of(home, free_port()))
+
+
+def _check(page: Path, folder: Path, environment: dict[str, str]) -> None:
+    place = folder / page.stem
+    place.mkdir(exist_ok=True)
+    os.chmod(place, 0o711)
+    page_examples = [one for one in examples(page) if one.language == "sh"]
+    for example, ran in zip(page_examples, run(page_examples, place, environment), strict=True):
+        where = f"{name_of(page)}:{example.line}"
+        assert ran.status == example.status, f"{where} ended with {ran.status}:\n{ran.printed}"
+        difference = differs(example.output or "", ran.printed)
+        assert not difference, f"{where}: {difference}"
