@@ -14,7 +14,6 @@ from datetime import date, timedelta
 
 from ledger.invoice.state import Invoice, Terms
 from ledger.policy import FeePolicy
-from ledger.rates import Rate
 from ledger.rounding import divide
 
 DAY = timedelta(days=1)
@@ -47,7 +46,7 @@ def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
     open_minor = principal_before(invoice, terms.late_on)
     if open_minor <= 0:
         return 0, 0
-    base_minor = _base(terms, open_minor)
+    base_minor = open_minor if terms.policy.base == "outstanding" else terms.mora_base_minor
     rate = terms.policy.late_fee
     fee_minor = divide(base_minor * rate.numerator, rate.denominator, terms.policy.rounding)
     minimum = terms.policy.late_fee_minimum
@@ -59,36 +58,31 @@ def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
 def cumulative_mora(invoice: Invoice, through: date) -> int:
     """Interest owed in all up to and including `through`, rounded once, in minor units."""
     terms = _terms(invoice)
-    if through < terms.late_on:
-        return 0
-    rate = terms.policy.mora
-    if rate.numerator == 0:
+    policy = terms.policy
+    rate = policy.mora
+    if rate.numerator == 0 or through < terms.late_on:
         return 0
     units = 0
-    for first, last, open_minor in segments(invoice, through):
-        units += _base(terms, open_minor) * _days(terms.policy, first, last)
-    return _rounded(terms.policy, rate, units)
+    for after, last, open_minor in _stretches(invoice, terms, through):
+        base_minor = open_minor if policy.base == "outstanding" else terms.mora_base_minor
+        if policy.day_count == "actual":
+            units += base_minor * _weighted_days(after, last)
+        else:
+            units += base_minor * (last - after).days
+    numerator, denominator = _PER_DAY[rate.per, policy.day_count]
+    numerator *= units * rate.numerator
+    return divide(numerator, denominator * rate.denominator, policy.rounding)
 
 
 def segments(invoice: Invoice, through: date) -> list[tuple[date, date, int]]:
     """(first day, last day, open principal) of each stretch that bears interest, both days included."""
     terms = _terms(invoice)
-    policy = terms.policy
-    after = invoice.due_on if policy.interest_from == "due_date" else terms.payable_until
-    open_minor = principal_before(invoice, terms.late_on)
-    stretches: list[tuple[date, date, int]] = []
-    for movement in invoice.movements:
-        if movement.on < terms.late_on:
-            continue
-        if movement.on >= through:
-            break
-        if open_minor > 0 and movement.on > after:
-            stretches.append((after + DAY, movement.on, open_minor))
-        after = max(after, movement.on)
-        open_minor += movement.principal_minor
-    if open_minor > 0 and through > after:
-        stretches.append((after + DAY, through, open_minor))
-    return stretches
+    if through < terms.late_on:
+        return []
+    return [
+        (after + DAY, last, open_minor)
+        for after, last, open_minor in _stretches(invoice, terms, through)
+    ]
 
 
 def is_posting_day(policy: FeePolicy, day: date) -> bool:
@@ -111,26 +105,30 @@ def _terms(invoice: Invoice) -> Terms:
     return invoice.terms
 
 
-def _base(terms: Terms, open_minor: int) -> int:
-    if terms.policy.base == "original":
-        return terms.mora_base_minor if open_minor > 0 else 0
-    return open_minor
+def _stretches(invoice: Invoice, terms: Terms, through: date) -> list[tuple[date, date, int]]:
+    """(the day before, last day, open principal) of each stretch that bears interest by `through`, a late day."""
+    after = invoice.due_on if terms.policy.interest_from == "due_date" else terms.payable_until
+    open_minor = invoice.total_minor
+    stretches: list[tuple[date, date, int]] = []
+    for movement in invoice.movements:
+        if movement.on >= through:
+            break
+        if movement.on >= terms.late_on:
+            stretches.append((after, movement.on, open_minor))
+            after = movement.on
+        open_minor += movement.principal_minor
+    stretches.append((after, through, open_minor))
+    return [stretch for stretch in stretches if stretch[2] > 0]
 
 
-def _days(policy: FeePolicy, first: date, last: date) -> int:
-    """Days from first to last, both included; weighted by their year's length where the count is `actual`."""
-    if policy.day_count != "actual":
-        return (last - first).days + 1
+def _weighted_days(after: date, last: date) -> int:
+    """Days after `after` up to `last`, each weighted by the length of the other kind of year: 366 in a common
+    year, 365 in a leap year, so that over 365 * 366 each counts as its year's part."""
     weighted = 0
-    while first <= last:
-        end = min(last, date(first.year, 12, 31))
-        weighted += ((end - first).days + 1) * (365 if isleap(first.year) else 366)
-        first = end + DAY
+    while after < last:
+        end = min(last, date(after.year, 12, 31))
+        if end == after:
+            end = min(last, date(after.year + 1, 12, 31))
+        weighted += (end - after).days * (365 if isleap(end.year) else 366)
+        after = end
     return weighted
-
-
-def _rounded(policy: FeePolicy, rate: Rate, units: int) -> int:
-    numerator, denominator = _PER_DAY[rate.per, policy.day_count]
-    return divide(
-        units * rate.numerator * numerator, rate.denominator * denominator, policy.rounding
-    )

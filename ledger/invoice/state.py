@@ -176,7 +176,7 @@ def _raw(lines: tuple[e.InvoiceLine, ...]) -> msgspec.Raw:
 
 
 def _posted(invoice: Invoice, event: e.MoraPosted) -> Invoice:
-    mora = Split(mora=event.amount_minor)
+    mora = Split(0, 0, event.amount_minor)
     return replace(
         invoice,
         charged=invoice.charged + mora,
