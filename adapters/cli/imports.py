@@ -19,7 +19,7 @@ from adapters.importing.invoices import Importer, Outcome, RunDay, Wish
 from adapters.importing.rows import WrongDateFormat, checked_date_format
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
-from commands.tenants import ConfigureTenant, configure_tenant
+from commands.tenants import FIRST_CLOCK_DAY, ConfigureTenant, configure_tenant
 from ledger.money import exponent
 from ledger.zones import business_date
 from schedulers.day import run_day
@@ -127,7 +127,7 @@ def _day_runner(books: Books, tenant_id: UUID) -> Iterator[RunDay]:
 
 def _start_clock_after(books: Books, tenant_id: UUID, last_on: date) -> None:
     """The tenant's own days begin after the imported ones. Days that its clock is to run anyway stay its own."""
-    starts_on = last_on + timedelta(days=1)
+    starts_on = max(last_on + timedelta(days=1), FIRST_CLOCK_DAY)
     if books.tenant(tenant_id).settings.clock_starts_on <= starts_on:
         return
     command = ConfigureTenant(clock_starts_on=starts_on)

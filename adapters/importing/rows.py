@@ -11,11 +11,10 @@ import msgspec
 
 from adapters.importing.columns import Columns
 from ledger.errors import LedgerError, Rejected, quoted
+from ledger.invoice.decisions import FIRST_ISSUE_ON, LAST_DUE_ON
 from ledger.money import exponent, parse_loose_minor
 from ledger.sealed import plain
 
-EARLIEST = date(1900, 1, 1)
-LATEST = date(2199, 12, 31)
 MOST_CHARACTERS = 200
 _YES = frozenset({"yes", "y", "true", "t", "1"})
 _NO = frozenset({"no", "n", "false", "f", "0", ""})
@@ -105,8 +104,8 @@ class _Cells:
         number = self._read("invoice_number", self._text, "")
         customer_ref = self._read("customer_ref", self._text, "")
         name = self._read("customer_name", self._text, "") if self._cell("customer_name") else ""
-        issued_on = self._read("issued_on", self._past_date, EARLIEST)
-        due_on = self._read("due_on", self._date, LATEST)
+        issued_on = self._read("issued_on", self._past_date, FIRST_ISSUE_ON)
+        due_on = self._read("due_on", self._date, LAST_DUE_ON)
         currency = self._currency()
         amount_minor = self._read("amount", self._amount(currency), 0) if currency else 0
         settled_on, settled_minor = self._settled(currency, amount_minor)
@@ -134,7 +133,7 @@ class _Cells:
             if self._cell("settled_amount"):
                 self._wrong.append(f"{self._title('settled_amount')}: there is no date beside it")
             return None, 0
-        settled_on = self._read("settled_on", self._past_date, EARLIEST)
+        settled_on = self._read("settled_on", self._past_date, FIRST_ISSUE_ON)
         if not self._cell("settled_amount") or not currency:
             return settled_on, amount_minor
         return settled_on, self._read("settled_amount", self._amount(currency), 0)
@@ -175,8 +174,10 @@ class _Cells:
         if not cell:
             raise BadRow("is empty")
         day = _parsed_date(cell, self._reading.date_format)
-        if not EARLIEST <= day <= LATEST:
-            raise BadRow(f"{day} lies outside the years {EARLIEST.year} to {LATEST.year}")
+        if not FIRST_ISSUE_ON <= day <= LAST_DUE_ON:
+            raise BadRow(
+                f"{day} lies outside the years {FIRST_ISSUE_ON.year} to {LAST_DUE_ON.year}"
+            )
         return day
 
     def _past_date(self, cell: str) -> date:

@@ -105,7 +105,7 @@ def test_what_else_goes_in(changes: dict[str, str], expected: dict[str, object])
         ({"issued_on": ""}, "issued_on: is empty"),
         ({"issued_on": "2014-02-01", "due_on": "2014-03-01"}, "2014-02-01 lies in the future"),
         ({"settled_on": "2014-02-01"}, "settled_on: 2014-02-01 lies in the future"),
-        ({"due_on": "9999-12-31"}, "due_on: 9999-12-31 lies outside the years 1900 to 2199"),
+        ({"due_on": "9999-12-31"}, "due_on: 9999-12-31 lies outside the years 1900 to 2999"),
         ({"issued_on": "0213-01-02"}, "lies outside the years"),
         ({"due_on": "2013-01-01"}, "due on 2013-01-01, before it was issued on 2013-01-02"),
         ({"settled_on": "", "settled_amount": "5.00"}, "there is no date beside it"),
