@@ -18,6 +18,7 @@ from adapters.postgres.connection import Pool
 from adapters.store import binary, reading
 from adapters.store.append import Head, Origin, Row, StaleHeads, append, pack_row
 from adapters.store.binary import field
+from adapters.store.stalled import make_way
 from adapters.store.unit import Loaded
 from adapters.store.writer import NOTIFY, head_of
 from ledger import business_day, streams
@@ -36,12 +37,15 @@ from schedulers.ports import (
     Decide,
     Fenced,
     Lease,
+    Prepared,
     Run,
     StaleChunk,
 )
 
 log = logging.getLogger("duebook.clock")
 
+# Longer than the server lets a session idle inside a transaction: a process that stands still fails no run.
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '30s'"
 LEASE_NAME = "clock"
 LEASE_SECONDS = 60
 NO_DAY = date(9999, 12, 31)
@@ -170,11 +174,18 @@ class PostgresClock:
             "now": now,
             "until": now + timedelta(seconds=LEASE_SECONDS),
         }
-        with self._pool.connection() as connection:
-            row = connection.execute(TAKE_LEASE, values).fetchone()
-            if row is not None:
-                return Lease(holder, row[0])
-            other = connection.execute(SELECT_LEASE, (LEASE_NAME,)).fetchone()
+        try:
+            with self._pool.connection() as connection:
+                connection.execute(LOCK_TIMEOUT, prepare=False)
+                row = connection.execute(TAKE_LEASE, values).fetchone()
+                if row is not None:
+                    return Lease(holder, row[0])
+                other = connection.execute(SELECT_LEASE, (LEASE_NAME,)).fetchone()
+        except psycopg.errors.LockNotAvailable as error:
+            make_way(self._pool, error)
+            raise ClockTaken(
+                "another runner is in the middle of a chunk that does not end"
+            ) from error
         assert other is not None
         raise ClockTaken(f"{other[0]} has the clock, at the latest until {other[1]:%H:%M:%S} UTC")
 
@@ -240,7 +251,8 @@ class PostgresClock:
         chunk.is_last = len(found) < limit
         return chunk
 
-    def commit(self, run: Run, step: Step, before: Checkpoint, chunk: Chunk) -> Checkpoint:
+    def commit(self, run: Run, step: Step, before: Checkpoint, chunk: Prepared) -> Checkpoint:
+        assert isinstance(chunk, Chunk)
         try:
             with self._transaction(run) as connection:
                 return self._write(connection, run, step, before, chunk)
@@ -248,8 +260,9 @@ class PostgresClock:
             raise StaleChunk(str(stale)) from stale
 
     def commit_locked(
-        self, run: Run, step: Step, decide: Decide, before: Checkpoint, chunk: Chunk
+        self, run: Run, step: Step, decide: Decide, before: Checkpoint, chunk: Prepared
     ) -> Checkpoint:
+        assert isinstance(chunk, Chunk)
         with self._transaction(run) as connection:
             connection.execute("SELECT position FROM log_head WHERE shard = 1 FOR UPDATE")
             ids = [UUID(bytes=stream_id) for stream_id in chunk.looked_at]
@@ -396,6 +409,7 @@ class _Fenced:
         connection = self._borrowed.__enter__()
         try:
             binary.register(connection)
+            connection.execute(LOCK_TIMEOUT, prepare=False)
             lease = self._run.lease
             until = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
             renewed = connection.execute(
@@ -404,12 +418,13 @@ class _Fenced:
             if renewed.rowcount != 1:
                 raise _fenced(self._run)
         except BaseException as error:
-            self._borrowed.__exit__(type(error), error, error.__traceback__)
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         return connection
 
-    def __exit__(self, *failure: Any) -> None:
-        self._borrowed.__exit__(*failure)
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._borrowed.__exit__(kind, error, trace)
+        make_way(self._pool, error)
 
 
 def _decided(

@@ -33,6 +33,7 @@ from adapters.store.application import LedgerApplication
 from adapters.store.envelope import Recorded
 from adapters.store.reading import tenant_seq
 from adapters.store.sealing import Sealer
+from adapters.store.stalled import make_way
 from adapters.store.unit import Appending, Loaded, Series, StoreUnit, View, new_command_id
 from commands.unit import Unit
 from ledger.errors import Conflict, LedgerError
@@ -295,6 +296,7 @@ class Writer:
                     for job in jobs:
                         _refuse(job.future, StoreUnavailable("the database does not answer"))
                     return
+                make_way(self._pool, error)
                 time.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, 2.0)
 
@@ -490,6 +492,7 @@ class _Group:
                         "the database went away during the commit; "
                         "repeat the request with the same idempotency key"
                     ) from error
+                make_way(self._pool, error)
                 time.sleep(0.2)
 
     def _is_committed(self, appended: Appended) -> bool:

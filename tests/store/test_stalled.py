@@ -1,0 +1,110 @@
+"""A process that stands still in the middle of a COPY: no timeout of the server reaches it, whoever waits ends it."""
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from adapters.postgres.connection import Database
+from adapters.store import clock as clock_module
+from adapters.store import stalled as stalled_module
+from adapters.store import writer as writer_module
+from adapters.store.append import COPY_EVENTS
+from adapters.store.binary import COPY_HEADER
+from adapters.store.writer import StoreUnavailable
+from schedulers.ports import ClockTaken
+from tests.store.asking import Asking
+from tests.store.forcing import assert_log_is_whole, rows, until
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")
+    monkeypatch.setattr(clock_module, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")
+    monkeypatch.setattr(stalled_module, "STALLED_SECONDS", 0.3)
+
+
+@pytest.fixture
+def standing_still(database: Database) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A session that has sent half a message of its COPY, holding the clock's lease and the log head."""
+    connection = psycopg.connect(database.writer_url)
+    connection.execute(
+        "INSERT INTO leases (name, holder, fence, expires_at) VALUES ('clock', 'w1', 1, now())"
+    )
+    connection.execute("UPDATE log_head SET position = position + 1 WHERE shard = 1")
+    connection.pgconn.send_query(COPY_EVENTS.encode())
+    half = b"d" + (100_000).to_bytes(4, "big") + COPY_HEADER
+    os.write(connection.pgconn.socket, half)
+    until(lambda: state_of(database, connection) == ("active", "ClientRead"))
+    yield connection
+    connection.close()
+
+
+def state_of(database: Database, connection: psycopg.Connection[tuple[object, ...]]) -> object:
+    """(state, what it waits for) of a session; None when it is gone."""
+    query = "SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s"
+    return next(iter(rows(database, query, connection.info.backend_pid)), None)
+
+
+def test_commands_go_on(asking: Asking, database: Database, request: pytest.FixtureRequest) -> None:
+    invoice = asking.invoice(asking.customer(), "100.00")
+    connection = request.getfixturevalue("standing_still")
+
+    asking.pay(invoice, "1.00")
+
+    assert state_of(database, connection) is None
+    assert asking.state("invoice", invoice).open.total == 9900
+    assert_log_is_whole(database)
+
+
+def test_the_clock_goes_on(
+    asking: Asking, database: Database, request: pytest.FixtureRequest
+) -> None:
+    connection = request.getfixturevalue("standing_still")
+
+    def taken() -> bool:
+        try:
+            asking.books.clock.acquire("w2")
+        except ClockTaken:
+            return False
+        return True
+
+    until(taken)
+    assert state_of(database, connection) is None
+
+
+def test_who_only_waits_a_moment_is_left_alone(
+    asking: Asking,
+    database: Database,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stalled_module, "STALLED_SECONDS", 30.0)
+    monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 0.5)
+    connection = request.getfixturevalue("standing_still")
+
+    with pytest.raises(StoreUnavailable):
+        asking.customer()
+
+    assert state_of(database, connection) == ("active", "ClientRead")
+
+
+def test_who_holds_no_lock_of_the_log_is_left_alone(
+    asking: Asking, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long COPY of something else, such as a rebuild's, is nobody's stalled append."""
+    monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 1.0)
+    with (
+        psycopg.connect(database.writer_url) as idle,
+        psycopg.connect(database.writer_url) as copying,
+    ):
+        idle.execute("SELECT position FROM log_head WHERE shard = 1 FOR UPDATE")
+        copying.execute("SELECT position FROM log_head")
+        copying.pgconn.send_query(b"COPY parked_streams FROM STDIN")
+        until(lambda: state_of(database, copying) == ("active", "ClientRead"))
+        with pytest.raises(StoreUnavailable):
+            asking.customer()
+        assert state_of(database, copying) == ("active", "ClientRead")
+        assert state_of(database, idle) == ("idle in transaction", "ClientRead")
+        copying.close()
