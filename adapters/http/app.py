@@ -1,6 +1,7 @@
 """The application and its server: one process, one event loop."""
 
 import contextlib
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -105,26 +106,32 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM; requests under way are answered first, for at most twenty seconds.
 
-    `ready` is told the address and port once connections are taken (port 0 takes a free one). Raises OSError when the
-    address cannot be taken.
+    `ready` is told the address and port once connections are taken (port 0 takes a free one). `access_log` is written
+    while the logger `duebook.access` is open for INFO. Raises OSError when the address cannot be taken.
     """
-    with _listening(host, port) as listener:
-        config = uvicorn.Config(
-            create_app(books, home, access_log),
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
-        )
+    told = logging.getLogger("duebook.access").isEnabledFor(logging.INFO)
+    app = create_app(books, home, access_log if told else None)
+    with listening(host, port) as listener:
         address: tuple[Any, ...] = listener.getsockname()
-        server = _Server(config, lambda: ready(address[0], address[1]) if ready else None)
-        server.run(sockets=[listener])
+        server_of(app, lambda: ready(address[0], address[1]) if ready else None).run([listener])
+
+
+def server_of(app: Litestar, started: Callable[[], None]) -> uvicorn.Server:
+    """A server that calls `started` once it takes connections, and stops when its `should_exit` is set."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return _Server(config, started)
 
 
 class _Server(uvicorn.Server):
@@ -146,7 +153,8 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to an address. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from litestar import Response
+from litestar.params import FromPath
 
 from adapters.http import examples
 from adapters.http.bodies import read_body
@@ -43,7 +44,7 @@ async def register(request: Call) -> Response[bytes]:
 
 
 @query("/customers/{customer_id:uuid}", answers=CustomerView, example=examples.CUSTOMER)
-async def show(request: Call, customer_id: UUID) -> Response[bytes]:
+async def show(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
     """A customer and its credit"""
     tenant_id = request.user.tenant_id
     return await look_up(
@@ -64,7 +65,7 @@ async def show(request: Call, customer_id: UUID) -> Response[bytes]:
     example=examples.CUSTOMER,
     refuses=(Unknown, CustomerNameMissing, UnknownZone),
 )
-async def change(request: Call, customer_id: UUID) -> Response[bytes]:
+async def change(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
     """Change a customer; what is left out stays, an empty text clears"""
     changes = await read_body(request, ChangeCustomer)
     return await carry_out(

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from litestar import Response
+from litestar.params import FromPath
 
 from adapters.http import examples
 from adapters.http.bodies import read_body
@@ -64,7 +65,7 @@ async def draft(request: Call) -> Response[bytes]:
 
 
 @query("/invoices/{invoice_id:uuid}", answers=InvoiceView, example=examples.INVOICE)
-async def show(request: Call, invoice_id: UUID) -> Response[bytes]:
+async def show(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     """An invoice as it stands now, amounts by component"""
     tenant_id = request.user.tenant_id
     return await look_up(
@@ -85,7 +86,7 @@ async def show(request: Call, invoice_id: UUID) -> Response[bytes]:
     example=examples.INVOICE,
     refuses=(Unknown, NotADraft, NotOpen, DueDateNotExtended),
 )
-async def change(request: Call, invoice_id: UUID) -> Response[bytes]:
+async def change(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     """Change a draft, or move the due date of a sent invoice to a later day"""
     changes = await read_body(request, ChangeInvoice)
     return await carry_out(
@@ -101,7 +102,7 @@ async def change(request: Call, invoice_id: UUID) -> Response[bytes]:
     example=examples.INVOICE,
     refuses=(Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries),
 )
-async def send(request: Call, invoice_id: UUID) -> Response[bytes]:
+async def send(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     """Send a draft
 
     It gets the next number of the series, and its fee policy and calendar are frozen.
@@ -120,7 +121,7 @@ async def send(request: Call, invoice_id: UUID) -> Response[bytes]:
     example=examples.VOID_INVOICE,
     refuses=(Unknown, NotVoidable, ReasonMissing),
 )
-async def void(request: Call, invoice_id: UUID) -> Response[bytes]:
+async def void(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     """Void an invoice that never should have been
 
     A draft, or, by an administrator, a sent one on which nothing is paid. It keeps its number.
@@ -140,7 +141,7 @@ async def void(request: Call, invoice_id: UUID) -> Response[bytes]:
     example=examples.VOID_INVOICE,
     refuses=(Unknown, NotOpen, ReasonMissing),
 )
-async def cancel(request: Call, invoice_id: UUID) -> Response[bytes]:
+async def cancel(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     """Give up what is open on a sent invoice; what was paid stays paid"""
     reason = await read_body(request, GiveUpInvoice)
     return await carry_out(
@@ -154,7 +155,7 @@ async def cancel(request: Call, invoice_id: UUID) -> Response[bytes]:
     answers=Page[EventView],
     example=examples.page(examples.EVENT),
 )
-async def timeline(request: Call, invoice_id: UUID) -> Response[bytes]:
+async def timeline(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     """Everything that happened to an invoice, in the order in which it was recorded"""
     tenant_id = request.user.tenant_id
     query = read_query(request.scope["query_string"], ListQuery)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from litestar import Response
+from litestar.params import FromPath
 
 from adapters.http import examples
 from adapters.http.bodies import read_body
@@ -65,7 +66,7 @@ async def receive(request: Call) -> Response[bytes]:
 
 
 @query("/payments/{payment_id:uuid}", answers=PaymentView, example=examples.PAYMENT)
-async def show(request: Call, payment_id: UUID) -> Response[bytes]:
+async def show(request: Call, payment_id: FromPath[UUID]) -> Response[bytes]:
     """A payment and how it was spread over invoices"""
     tenant_id = request.user.tenant_id
     return await look_up(
@@ -86,7 +87,7 @@ async def show(request: Call, payment_id: UUID) -> Response[bytes]:
     key_required=True,
     refuses=(Unknown, AlreadyReversed),
 )
-async def reverse(request: Call, payment_id: UUID) -> Response[bytes]:
+async def reverse(request: Call, payment_id: FromPath[UUID]) -> Response[bytes]:
     """Take a payment back from everything it covered
 
     Effective on the payment's own date: what it had closed is open again and has borne interest.
