@@ -34,6 +34,7 @@ from eventsourcing.utils import Environment, EnvType
 from psycopg.rows import dict_row, tuple_row
 
 from adapters.postgres.connection import Pool
+from adapters.store import binary
 from adapters.store.append import Appended, Head, Origin, Row, append, pack_row
 from adapters.store.binary import field
 from adapters.store.envelope import EnvelopeNotification, StoredEnvelope
@@ -109,8 +110,8 @@ class LedgerRecorder(PostgresApplicationRecorder):
         """Appends in one transaction of its own, or in the caller's `connection`.
 
         Keyword arguments: `heads`, the heads the events lead to; `now`, the clock's instant; `connection`, a
-        connection inside a transaction; `on_appended`, told where the events came to stand.
-        Raises StaleHeads.
+        connection inside a transaction; `appended`, a list that is given where the events came to stand.
+        Raises StaleHeads; in a transaction of its own also IntegrityError for a version that is stored already.
         """
         if not stored_events:
             return None
@@ -121,14 +122,21 @@ class LedgerRecorder(PostgresApplicationRecorder):
         if connection is not None:
             appended = append(connection, rows, heads, now)
         else:
-            with self.datastore.rows_pool.connection() as own, own.transaction():
-                appended = append(own, rows, heads, now)
+            appended = self._append(rows, heads, now)
         told: list[Appended] | None = kwargs.get("appended")
         if told is not None:
             told.append(appended)
             return None
         first = appended.first_position
         return range(first, first + len(rows))
+
+    def _append(self, rows: Sequence[Row], heads: Sequence[Head], now: datetime) -> Appended:
+        try:
+            with self.datastore.rows_pool.connection() as connection, connection.transaction():
+                binary.register(connection)
+                return append(connection, rows, heads, now)
+        except psycopg.IntegrityError as error:
+            raise IntegrityError(str(error)) from error
 
     def select_events(
         self,
