@@ -1,6 +1,7 @@
 """A repeated request is done once and answered the same; a key stands for one request only."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -67,7 +68,7 @@ def test_two_tenants_may_use_the_same_key(clients: Clients) -> None:
 def test_a_refusal_is_not_kept(clients: Clients) -> None:
     client = clients()
     customer_id = client.customer()
-    draft = {"customer_id": customer_id, "due_on": LATER, "lines": []}
+    draft: dict[str, Any] = {"customer_id": customer_id, "due_on": LATER, "lines": []}
     refused = client.post("/api/invoices", json=draft, headers={"Idempotency-Key": "d1"})
     assert refused.status_code == 422
     draft["lines"] = [{"description": "x", "quantity": "1", "unit_price": "1.00"}]
@@ -111,10 +112,10 @@ def test_money_needs_a_key(clients: Clients) -> None:
     assert client.get(f"/api/invoices/{invoice_id}").json()["open"] == usd("99.00")
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201, "naïve".encode(), b"tab\there"])
-def test_a_key_must_be_printable(clients: Clients, key: str | bytes) -> None:
+@pytest.mark.parametrize("key", [b"", b"x" * 201, "naïve".encode(), b"tab\there"])
+def test_a_key_must_be_printable(clients: Clients, key: bytes) -> None:
     answer = clients().post(
-        "/api/customers", json={"name": "Ann"}, headers=[(b"Idempotency-Key", key)]
+        "/api/customers", json={"name": "Ann"}, headers={b"Idempotency-Key": key}
     )
     assert answer.status_code == 400, key
     assert answer.json()["errors"][0]["field"] == "Idempotency-Key"

@@ -1,0 +1,144 @@
+"""No route of one tenant shows or takes what is another's.
+
+The routes are those of the application itself, so that a new one is tried as well.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from litestar.routes import HTTPRoute
+
+from adapters.http import examples
+from adapters.http.app import create_app
+from adapters.http.operations import Operation, operation_of
+from tests.http.conftest import Client, Clients, Service, usd
+
+IDS_OF_EXAMPLES = {
+    str(examples.CUSTOMER_ID): "customer_id",
+    str(examples.INVOICE_ID): "invoice_id",
+    str(examples.PAYMENT_ID): "payment_id",
+}
+OTHERS = {"date": "2026-01-05"}
+
+
+def tenant_routes(service: Service) -> list[tuple[str, str, Operation]]:
+    """(method, path, operation) of every route behind the tenants' door."""
+    found = [
+        (str(method), route.path_format, operation)
+        for route in create_app(service.books).routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if (operation := operation_of(handler)) is not None and operation.may
+    ]
+    assert len(found) > 15
+    return found
+
+
+def test_every_route_hides_the_ids_of_others(service: Service, clients: Clients) -> None:
+    mine, theirs = clients(), clients()
+    ids = _books(theirs)
+    tried = 0
+    for method, path, operation in tenant_routes(service):
+        wanted = path.format(**ids, **OTHERS)
+        body = _body(operation, ids)
+        names_them = any(one in wanted or one in body for one in ids.values())
+        answer = mine.request(
+            method,
+            wanted,
+            content=body,
+            headers={
+                "Content-Type": "application/json",
+                "Idempotency-Key": f"{method} {path}",
+            },
+        )
+        text = answer.text
+        if names_them:
+            tried += 1
+            assert answer.status_code == 404, (method, wanted, text)
+            assert answer.headers["content-type"] == "application/problem+json"
+        else:
+            assert answer.status_code < 500, (method, wanted, text)
+            assert not any(one in text for one in ids.values()), (method, wanted)
+        assert "Secret Person" not in text
+    assert tried >= 12
+
+
+def test_nothing_of_theirs_has_changed(service: Service, clients: Clients) -> None:
+    mine, theirs = clients(), clients()
+    ids = _books(theirs)
+    before = theirs.get("/api/events", params={"limit": 200}).content
+    for method, path, operation in tenant_routes(service):
+        mine.request(
+            method,
+            path.format(**ids, **OTHERS),
+            content=_body(operation, ids),
+            headers={"Content-Type": "application/json", "Idempotency-Key": f"{method} {path}"},
+        )
+    assert theirs.get("/api/events", params={"limit": 200}).content == before
+
+
+@pytest.mark.parametrize("header", ["X-Tenant-Id", "X-Api-Key"])
+def test_a_key_opens_only_its_own_tenant(clients: Clients, header: str) -> None:
+    mine, theirs = clients(), clients()
+    answer = mine.get("/api/tenant", headers={header: theirs.headers[header]})
+    assert answer.status_code == 401
+
+
+def test_every_route_asks_for_a_key(service: Service, clients: Clients) -> None:
+    client = clients()
+    ids = _books(client)
+    del client.headers["X-Api-Key"]
+    for method, path, operation in tenant_routes(service):
+        answer = client.request(method, path.format(**ids, **OTHERS), content=_body(operation, ids))
+        assert answer.status_code == 401, (method, path)
+
+
+def test_a_query_without_a_tenant_finds_nothing(service: Service, clients: Clients) -> None:
+    client = clients()
+    client.paid(client.sent(), "1.00")
+    with service.books.database.api.connection() as connection:
+        for table in ("heads", "events", "tenant_log", "command_records", "duebook.api_keys"):
+            row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            assert row == (0,), table
+
+
+def _books(client: Client) -> dict[str, str]:
+    """One of each thing of a tenant, by the name of its path parameter."""
+    customer_id = client.customer(name="Secret Person", reference="theirs")
+    invoice_id = client.sent(customer_id)
+    return {
+        "customer_id": customer_id,
+        "invoice_id": invoice_id,
+        "payment_id": client.paid(invoice_id, "1.00"),
+    }
+
+
+def _body(operation: Operation, ids: dict[str, str]) -> str:
+    """The operation's example body, about these things."""
+    if operation.takes is None:
+        return ""
+    body = msgspec.json.encode(operation.body).decode()
+    for example_id, name in IDS_OF_EXAMPLES.items():
+        body = body.replace(example_id, ids[name])
+    return body
+
+
+def test_the_examples_name_the_things_they_stand_for() -> None:
+    """`_body` finds ids by their example, so each must stand where its kind is meant."""
+    payment: Any = msgspec.to_builtins(examples.RECEIVE_PAYMENT)
+    assert UUID(payment["allocations"][0]["invoice_id"]) == examples.INVOICE_ID
+    assert examples.DRAFT_INVOICE.customer_id == examples.CUSTOMER_ID
+
+
+@pytest.mark.parametrize("field", ["customer_id", "invoice_id"])
+def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
+    mine, theirs = clients(), clients()
+    ids = _books(theirs)
+    answer = mine.post(
+        "/api/payments",
+        json={field: ids[field], "amount": usd("1.00")},
+        headers={"Idempotency-Key": field},
+    )
+    assert answer.status_code == 404
