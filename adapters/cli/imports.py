@@ -110,7 +110,11 @@ def import_invoices(
         importer = Importer(
             books.writer, books.database.api, tenant_id, run_day=run, progress=progress
         )
-        outcome = importer.run(stream, wish, size)
+        try:
+            outcome = importer.run(stream, wish, size)
+        except BaseException:
+            say("the import did not come to its end; run it again, and it goes on where it stopped")
+            raise
     if run_clock and outcome.last_on is not None:
         _start_clock_after(books, tenant_id, outcome.last_on)
     return outcome

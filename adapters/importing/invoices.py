@@ -188,7 +188,8 @@ class Importer:
         else:
             self._replay_with_clock(replay, actions, self._run_day)
         outcome.failed += replay.failed
-        outcome.added -= len(replay.failed)
+        outcome.added -= len(replay.failed) + replay.repeated
+        outcome.unchanged += replay.repeated
 
     def _replay_with_clock(
         self, replay: Replay, actions: Iterable[Action], run_day: RunDay

@@ -61,6 +61,7 @@ class Replay:
         done: Callable[[], None] = lambda: None,
     ) -> None:
         self.failed: list[Failed] = []
+        self.repeated = 0  # invoices that another import of the same rows had brought in meanwhile
         self._writer = writer
         self._tenant_id = tenant_id
         self._correlation_id = correlation_id
@@ -83,7 +84,8 @@ class Replay:
         action, future = self._waiting.popleft()
         row = action.row
         try:
-            future.result()
+            answer = future.result()
+            self.repeated += answer.replayed and action.kind == SEND
         except LedgerError as error:
             # The payment of an invoice that did not go in has nothing to pay: it was told once already.
             if row.invoice_number not in self._left_out:
