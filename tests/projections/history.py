@@ -1,0 +1,209 @@
+"""Random but legal histories: a tenant's commands and clock nights over months, decided by the real ones.
+
+The same seed gives the same commands. What a rule refuses is passed over; refusals are part of a legal life.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from adapters.store.writer import Request
+from adapters.wiring import Books
+from commands.customers import (
+    ChangeCustomer,
+    RegisterCustomer,
+    change_customer,
+    register_customer,
+)
+from commands.invoices import (
+    ChangeInvoice,
+    DraftInvoice,
+    GiveUpInvoice,
+    SendInvoice,
+    cancel_invoice,
+    change_invoice,
+    draft_invoice,
+    send_invoice,
+    void_invoice,
+)
+from commands.payments import (
+    Allocation,
+    ReceivePayment,
+    ReversePayment,
+    receive_payment,
+    reverse_payment,
+)
+from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from ledger.errors import LedgerError
+from ledger.money import Money
+from ledger.tax import Line
+from schedulers.catch_up import catch_up
+
+FIRST_DAY = date(2024, 1, 2)
+CURRENCIES = ("BRL", "EUR", "JPY")
+POLICIES = (
+    AddFeePolicy(late_fee="2%", mora="1%/month"),
+    AddFeePolicy(late_fee="1%", mora="9%/year", day_count="365", grace_days=3),
+    AddFeePolicy(mora="1.5%/month", accrual="month_end", base="original"),
+)
+
+
+class History:
+    """One tenant's life. `today` is the day it has come to; `invoices`, `payments` and `customers` are ids."""
+
+    def __init__(self, books: Books, seed: int) -> None:
+        self.books = books
+        self.choose = random.Random(seed)
+        self.tenant_id = uuid4()
+        self.today = FIRST_DAY
+        self.customers: list[UUID] = []
+        self.invoices: list[UUID] = []
+        self.currencies: dict[UUID, str] = {}
+        self.payments: list[UUID] = []
+        self.refused = 0
+        create = CreateTenant(f"history {self.tenant_id}", "BRL", "UTC", clock_starts_on=FIRST_DAY)
+        self.ask(lambda unit: create_tenant(unit, create))
+        self._policy()
+        for _ in range(3):
+            self._customer()
+            self._draft()
+            self._send()
+
+    def run(self, steps: int) -> "History":
+        """So many random steps."""
+        for _ in range(steps):
+            self.step()
+        return self
+
+    def step(self) -> None:
+        """One thing happens, or the night falls once or a few times."""
+        happenings: list[tuple[Callable[[], object], int]] = [
+            (self._draft, 4),
+            (self._send, 5),
+            (self._pay_invoice, 5),
+            (self._pay_customer, 2),
+            (self._pay_several, 2),
+            (self._night, 6),
+            (self._reverse, 2),
+            (self._change, 2),
+            (self._void, 1),
+            (self._cancel, 1),
+            (self._customer, 1),
+            (self._rename, 1),
+            (self._policy, 1),
+        ]
+        functions, weights = zip(*happenings, strict=True)
+        self.choose.choices(functions, weights)[0]()
+
+    def night(self, days: int = 1) -> None:
+        """The clock runs every day up to the one that comes."""
+        self.today += timedelta(days=days)
+        lease = self.books.clock.acquire("history")
+        for _ in catch_up(self.books.clock, self.tenant_id, lease, self.today):
+            pass
+        self.books.clock.release(lease)
+
+    def ask(self, handler: Any) -> dict[str, Any] | None:
+        """What a command answers; None when it is refused."""
+        now = datetime.combine(self.today, time(12), UTC)
+        request = Request(tenant_id=self.tenant_id, actor="history", handler=handler, now=now)
+        try:
+            answer = self.books.writer.run(request)
+        except LedgerError:
+            self.refused += 1
+            return None
+        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        return found
+
+    def _id(self, answer: dict[str, Any] | None, into: list[UUID]) -> None:
+        if answer is not None:
+            into.append(UUID(answer["id"]))
+
+    def _night(self) -> None:
+        self.night(self.choose.choice((1, 1, 2, 5, 17)))
+
+    def _policy(self) -> None:
+        policy = self.choose.choice(POLICIES)
+        self.ask(lambda unit: add_fee_policy(unit, policy))
+
+    def _customer(self) -> None:
+        reference = f"C{len(self.customers):04}"
+        command = RegisterCustomer(name=f"Person {reference}", reference=reference, language="pt")
+        self._id(self.ask(lambda unit: register_customer(unit, command)), self.customers)
+
+    def _rename(self) -> None:
+        customer_id = self.choose.choice(self.customers)
+        command = ChangeCustomer(name="Renamed", email="someone@example.org")
+        self.ask(lambda unit: change_customer(unit, customer_id, command))
+
+    def _draft(self) -> None:
+        currency = self.choose.choice(CURRENCIES)
+        due_on = self.today + timedelta(days=self.choose.randint(0, 40))
+        lines = tuple(
+            Line("Service", "1", self._amount(currency).amount)
+            for _ in range(self.choose.randint(1, 3))
+        )
+        command = DraftInvoice(self.choose.choice(self.customers), due_on, lines, currency)
+        self._id(self.ask(lambda unit: draft_invoice(unit, command)), self.invoices)
+        self.currencies[self.invoices[-1]] = currency
+
+    def _send(self) -> None:
+        for invoice_id in self.invoices[-4:]:
+            issued_on = self.today - timedelta(days=self.choose.choice((0, 0, 0, 4)))
+            command = SendInvoice(issued_on=issued_on)
+            self.ask(lambda unit, i=invoice_id, c=command: send_invoice(unit, i, c))
+
+    def _pay_invoice(self) -> None:
+        if self.invoices:
+            invoice_id = self.choose.choice(self.invoices)
+            amount = self._amount(self.currencies[invoice_id], times=self.choose.choice((1, 1, 9)))
+            self._pay(invoice_id=invoice_id, amount=amount)
+
+    def _pay_customer(self) -> None:
+        self._pay(customer_id=self.choose.choice(self.customers))
+
+    def _pay_several(self) -> None:
+        currency = self.choose.choice(CURRENCIES)
+        owing = [one for one in self.invoices if self.currencies[one] == currency]
+        chosen = self.choose.sample(owing, min(3, len(owing)))
+        parts = tuple(Allocation(one, self._amount(currency)) for one in chosen)
+        if parts:
+            whole = sum(part.amount.minor for part in parts) + self.choose.choice((0, 700))
+            self._pay(allocations=parts, amount=Money.of(whole, currency))
+
+    def _pay(self, **whose: Any) -> None:
+        whose.setdefault("amount", self._amount(self.choose.choice(CURRENCIES)))
+        received_on = self.today - timedelta(days=self.choose.choice((0, 0, 0, 2, 20)))
+        command = ReceivePayment(received_on=received_on, **whose)
+        self._id(self.ask(lambda unit: receive_payment(unit, command)), self.payments)
+
+    def _reverse(self) -> None:
+        if self.payments:
+            payment_id = self.choose.choice(self.payments)
+            command = ReversePayment("returned by the bank")
+            self.ask(lambda unit: reverse_payment(unit, payment_id, command))
+
+    def _change(self) -> None:
+        if self.invoices:
+            invoice_id = self.choose.choice(self.invoices)
+            due_on = self.today + timedelta(days=self.choose.randint(-3, 30))
+            command = ChangeInvoice(due_on=due_on, reason="agreed by phone")
+            self.ask(lambda unit: change_invoice(unit, invoice_id, command))
+
+    def _void(self) -> None:
+        self._give_up(void_invoice)
+
+    def _cancel(self) -> None:
+        self._give_up(cancel_invoice)
+
+    def _give_up(self, handler: Any) -> None:
+        if self.invoices:
+            invoice_id = self.choose.choice(self.invoices)
+            self.ask(lambda unit: handler(unit, invoice_id, GiveUpInvoice("a mistake")))
+
+    def _amount(self, currency: str, times: int = 1) -> Money:
+        return Money.of(times * self.choose.choice((1, 999, 10_000, 33_333, 123_456)), currency)
