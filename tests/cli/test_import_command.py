@@ -3,12 +3,26 @@
 import json
 import subprocess
 import time
+from datetime import date
 from pathlib import Path
+from uuid import UUID
 
+import msgspec
 import psutil
 import pytest
 
 from adapters.postgres.connection import Database
+from adapters.wiring import Books
+from commands.customers import RegisterCustomer, register_customer
+from commands.invoices import (
+    DraftInvoice,
+    InvoiceView,
+    SendInvoice,
+    draft_invoice,
+    send_invoice,
+)
+from commands.unit import Unit
+from ledger.tax import Line
 from tests.cli.conftest import Cli
 from tests.cli.running import PROGRAM, program_environment, run_program
 
@@ -183,11 +197,73 @@ def test_a_dispute_is_kept_as_a_sealed_note(cli: Cli, acme: str, write: Write) -
     assert notes[1] == "Disputed in the system it was imported from."
 
 
-def test_a_number_that_was_given_out_here_is_refused(cli: Cli, acme: str, write: Write) -> None:
-    cli("import", write(row("A-1")), "--tenant", "acme")
+def test_a_number_that_was_given_out_here_is_refused(
+    cli: Cli, acme: str, database: Database, write: Write
+) -> None:
+    with Books(database) as books:
+        number = send_one(books, UUID(acme))
+    done = cli("import", write(row(number), row("A-2")), "--tenant", "acme", "--json")
+    assert done.json["added"] == 1
+    (failed,) = done.json["failed"]
+    assert failed == {"line": 2, "reason": f"the number {number} belongs to an invoice made here"}
+
+
+def test_numbers_are_each_tenants_own(cli: Cli, acme: str, write: Write) -> None:
     cli("tenant", "create", "other", "--currency", "USD", "--timezone", "UTC")
-    done = cli("import", write(row("A-1")), "--tenant", "other", "--json")
-    assert done.json["added"] == 1  # another tenant's numbers are its own
+    for tenant in ("acme", "other"):
+        done = cli("import", write(row("A-1")), "--tenant", tenant, "--json")
+        assert done.json["added"] == 1
+
+
+def test_invoices_of_a_customer_that_is_there_become_its_own(
+    cli: Cli, acme: str, database: Database, write: Write
+) -> None:
+    with Books(database) as books:
+        send_one(books, UUID(acme), reference="C-1")
+    cli("import", write(row("A-1"), row("A-2", customer_ref="C-2")), "--tenant", "acme")
+    assert cli("import", write(row("A-1")), "--tenant", "acme", "--json").json["unchanged"] == 1
+    registered = [event for event in events(cli) if event["tag"] == "customer.registered.v1"]
+    assert len(registered) == 2
+    drafted = [event for event in events(cli) if event["tag"] == "invoice.drafted.v1"]
+    owners = [event["data"]["customer_id"] for event in drafted]  # type: ignore[index]
+    assert owners[0] == owners[1] == registered[0]["stream_id"]
+
+
+def test_two_imports_of_one_file_at_once_add_it_once(
+    cli: Cli, acme: str, settings: dict[str, str], write: Write
+) -> None:
+    total = 300
+    file = write(*(row(f"A-{n}", settled_on="2013-01-20") for n in range(total)))
+    both = [
+        subprocess.Popen(
+            [PROGRAM, "import", file, "--tenant", "acme", "--json"],
+            env=program_environment(settings),
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    answers = [json.loads(process.communicate(timeout=60)[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(answer["added"] for answer in answers) == total
+    assert sum(answer["unchanged"] for answer in answers) == total
+    tags = [event["tag"] for event in events(cli)]
+    assert tags.count("invoice.sent.v1") == total
+    assert tags.count("payment.received.v1") == total
+
+
+def send_one(books: Books, tenant_id: UUID, reference: str = "") -> str:
+    """Sends an invoice to a new customer; returns its number."""
+
+    def handler(unit: Unit) -> InvoiceView:
+        customer = register_customer(unit, RegisterCustomer(name="Bo", reference=reference))
+        line = Line(description="x", quantity="1", unit_price="10.00")
+        drafted = draft_invoice(
+            unit, DraftInvoice(customer_id=customer.id, due_on=date(2999, 1, 1), lines=(line,))
+        )
+        return send_invoice(unit, drafted.id, SendInvoice())
+
+    answer = books.run(tenant_id, "test", handler)
+    return msgspec.json.decode(answer.body, type=InvoiceView).number
 
 
 @pytest.mark.parametrize(
