@@ -1,18 +1,19 @@
 """Histories of an invoice: random facts, told to the ledger with the clock running as it pleases."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Literal, NamedTuple, cast
 from uuid import UUID
 
-from ledger.allocation import Order, Split
+from ledger.allocation import COMPONENTS, Order, Split
 from ledger.calendars import Calendar
 from ledger.events import New
-from ledger.invoice import decisions
+from ledger.invoice import charges, decisions
 from ledger.invoice.events import ChargesRecalculated
+from ledger.invoice.recalculation import charged_through, mora_through, recalculation
 from ledger.invoice.state import OPEN, Invoice, evolve
 from ledger.money import Money
 from ledger.policy import Base, DayCount, FeePolicy
@@ -21,10 +22,11 @@ from ledger.rounding import Rounding
 from ledger.tax import Line, Priced, PricedLine
 from tests.ledger.independent import Terms
 
+Kind = Literal["pay", "reverse", "extend", "cancel"]
 DAY = timedelta(days=1)
+KINDS: tuple[Kind, ...] = ("pay", "reverse", "extend", "cancel")
 CUSTOMER = UUID(int=7)
 Clock = Literal["daily", "never", "sometimes"]
-Kind = Literal["pay", "reverse", "extend", "cancel"]
 
 
 class Fact(NamedTuple):
@@ -74,12 +76,14 @@ def sent(terms: Terms, accrual: Literal["daily", "month_end"] = "daily") -> list
 
 @dataclass
 class Ledger:
-    """One invoice in the ledger, with everything that was ever posted to it."""
+    """One invoice in the ledger, with everything that was ever posted to it.
+
+    `taken` is what the invoice took of each payment that stands, by the payment's number.
+    """
 
     events: list[New]
-    clock_ran_on: date = date.min
     credit_minor: int = 0
-    taken: dict[UUID, int] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
     invoice: Invoice = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,21 +106,20 @@ class Ledger:
         posted = decisions.mora_on(self.invoice, day)
         if posted is not None:
             self.post([New(posted, day)])
-        self.clock_ran_on = max(self.clock_ran_on, day)
 
     def pay(self, number: int, amount: int, on: date, today: date) -> int:
-        """Returns what is left over, the whole amount when the invoice takes no money."""
+        """Returns what the invoice took; nothing when it takes no money."""
         if self.invoice.status not in OPEN:
-            return amount
+            return 0
         decision, rest = decisions.receive(self.invoice, payment_id(number), amount, on, today)
         self.post(decision.new)
         if rest < amount:
-            self.taken[payment_id(number)] = amount - rest
-        return rest
+            self.taken[number] = amount - rest
+        return amount - rest
 
     def reverse(self, number: int, today: date) -> None:
         self.post(decisions.reverse(self.invoice, payment_id(number), today).new)
-        del self.taken[payment_id(number)]
+        del self.taken[number]
 
     def extend(self, due_on: date, today: date) -> None:
         self.post(decisions.move_due_date(self.invoice, due_on, today, "agreed").new)
@@ -128,50 +131,71 @@ class Ledger:
         self.post(decisions.bring_up_to_date(self.invoice, day).new)
 
 
-def tell(ledger: Ledger, facts: Iterable[Fact], clock: Clock, rng: random.Random) -> Iterable[Fact]:
-    """Tells the facts one after another, running the clock in between; yields each fact that was told.
+class Told(NamedTuple):
+    """A fact that was told. `number` is the payment's: received, or taken back."""
 
-    The same seed tells the same facts, whatever the clock does: amounts follow from the share of the total.
-    """
-    issued_on = ledger.events[1].effective_on
-    next_day = issued_on
-    number = 0
-    for fact in facts:
+    fact: Fact
+    number: int = 0
+
+
+def tell(ledger: Ledger, facts: Iterable[Fact], clock: Clock, rng: random.Random) -> Iterator[Told]:
+    """Tells facts one after another, with the clock in between; yields what the invoice's state allowed to tell."""
+    next_day = ledger.events[1].effective_on
+    for number, fact in enumerate(facts, 1):
         while next_day <= fact.today:
             if clock == "daily" or (clock == "sometimes" and rng.random() < 0.2):
                 ledger.run_clock(next_day)
             next_day += DAY
-        if fact.kind == "pay":
-            number += 1
         told = _told(ledger, fact, number)
-        if told:
-            yield fact
+        if told is not None:
+            yield told
 
 
-def _told(ledger: Ledger, fact: Fact, number: int) -> bool:
-    """Tells one fact where the invoice's state allows it: only what is refused by name is left out."""
-    status = ledger.invoice.status
+def _told(ledger: Ledger, fact: Fact, number: int) -> Told | None:
+    may_change = ledger.invoice.status in OPEN
     if fact.kind == "pay":
-        ledger.pay(number, amount_of(ledger.invoice, fact), fact.on, fact.today)
-        return True
-    if fact.kind == "reverse":
+        if ledger.pay(number, amount_of(ledger.invoice, fact), fact.on, fact.today):
+            return Told(fact, number)
+    elif fact.kind == "reverse":
         standing = sorted(ledger.taken)
         if standing:
-            ledger.reverse(standing[fact.choice % len(standing)].int - 1_000, fact.today)
-        return bool(standing)
-    if fact.kind == "extend":
-        if status in OPEN and fact.on > ledger.invoice.due_on:
+            taken = standing[fact.choice % len(standing)]
+            ledger.reverse(taken, fact.today)
+            return Told(fact, taken)
+    elif fact.kind == "extend":
+        if may_change and fact.on > ledger.invoice.due_on:
             ledger.extend(fact.on, fact.today)
-            return True
-        return False
-    if status in OPEN:
+            return Told(fact)
+    elif may_change:
         ledger.cancel(fact.today)
-        return True
-    return False
+        return Told(fact)
+    return None
 
 
 def amount_of(invoice: Invoice, fact: Fact) -> int:
     return max(1, invoice.total_minor * fact.share // 1000)
+
+
+def assert_sound(ledger: Ledger) -> None:
+    """What holds after every event that was decided, whatever the facts."""
+    invoice = ledger.invoice
+    for component in COMPONENTS:
+        charged, paid, forgiven, open_minor = (
+            getattr(split, component)
+            for split in (invoice.charged, invoice.paid, invoice.forgiven, invoice.open)
+        )
+        assert charged == paid + forgiven + open_minor
+        assert min(charged, paid, forgiven, open_minor) >= 0
+    mora_stands, fee_stands = mora_through(invoice), charged_through(invoice)
+    assert invoice.charged.mora == charges.cumulative_mora(invoice, mora_stands)
+    assert invoice.charged.late_fee == charges.late_fee(invoice, fee_stands)[0]
+    assert invoice.charged.principal == invoice.total_minor
+    assert recalculation(invoice, "nothing new") is None
+    assert (invoice.status in OPEN) == (invoice.open.total > 0)
+    assert invoice.credited_minor == ledger.credit_minor >= 0
+    assert sum(ledger.taken.values()) == invoice.paid.total + ledger.credit_minor
+    splits = [part.split.total for part in invoice.received]
+    assert sorted(splits) == sorted(ledger.taken.values())
 
 
 def random_terms(rng: random.Random) -> Terms:
@@ -208,7 +232,7 @@ def random_facts(rng: random.Random, terms: Terms, length: int) -> list[Fact]:
     facts: list[Fact] = []
     for _ in range(length):
         today += rng.choice((0, 0, 1, 2, 5, 10, 20)) * DAY
-        kind = cast(Kind, rng.choices(("pay", "reverse", "extend", "cancel"), kinds)[0])
+        kind = rng.choices(KINDS, kinds)[0]
         on = today
         if kind == "pay":
             on -= rng.choice((0, 0, 1, 3, 10, 30, 60)) * DAY
@@ -223,12 +247,4 @@ def random_facts(rng: random.Random, terms: Terms, length: int) -> list[Fact]:
 
 
 def amounts_of(split: Split) -> dict[str, int]:
-    return {
-        "other_fees": split.other_fees,
-        "late_fee": split.late_fee,
-        "mora": split.mora,
-        "principal": split.principal,
-    }
-
-
-Runner = Callable[[Ledger, date], None]
+    return {component: getattr(split, component) for component in COMPONENTS}

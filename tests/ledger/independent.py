@@ -141,8 +141,8 @@ class Books:
                 on,
                 {
                     "other_fees": 0,
-                    "late_fee": page.fee - page.covered("late_fee"),
-                    "mora": page.mora - page.covered("mora"),
+                    "late_fee": max(0, page.fee - page.covered("late_fee")),
+                    "mora": max(0, page.mora - page.covered("mora")),
                     "principal": self.open_principal(),
                 },
             )
@@ -170,8 +170,8 @@ class Books:
     def pages(self, through: date) -> Iterator[Page]:
         terms = self.terms
         free = terms.total
-        for fact in (*self.payments, *self.gifts):
-            free -= fact.split["principal"]
+        free -= sum(payment.split["principal"] for payment in self.payments)
+        free -= sum(gift.split["principal"] for gift in self.gifts)
         principal, fee, exact = terms.total, 0, Fraction(0)
         paid, given = dict.fromkeys(COMPONENTS, 0), dict.fromkeys(COMPONENTS, 0)
         day = terms.issued_on
