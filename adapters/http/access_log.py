@@ -44,7 +44,8 @@ def _line(
     at: float, method: str, path: bytes, status: int, seconds: float, tenant: str, correlation: str
 ) -> str:
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    shown = path[:PATH_CHARACTERS_MOST].decode("ascii", "backslashreplace")
+    # Nothing from outside may end a line or steer a terminal.
+    shown = path[:PATH_CHARACTERS_MOST].decode("latin-1").encode("unicode_escape").decode()
     return (
         f"{when} {method} {shown} {status} {seconds * 1000:.1f}ms "
         f"tenant={tenant} correlation={correlation}\n"

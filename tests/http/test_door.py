@@ -1,0 +1,143 @@
+"""Keys and roles."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.http import door as door_module
+from adapters.http.door import Door
+from adapters.http.entrance import Arrival
+from adapters.http.problems import NoValidKey
+from adapters.http.readers import Readers
+from commands.tenants import revoke_key
+from tests.http.conftest import Clients, Service
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Api-Key": ""},
+        {"X-Tenant-Id": ""},
+        {"X-Api-Key": "dbk_unknown"},
+        {"X-Tenant-Id": "not an id"},
+        {"X-Tenant-Id": str(uuid4())},
+    ],
+)
+def test_no_key_no_entry(clients: Clients, headers: dict[str, str]) -> None:
+    answer = clients().get("/api/tenant", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["type"] == "urn:duebook:problem:no_valid_key"
+    assert "WWW-Authenticate" in answer.headers
+
+
+def test_a_revoked_key_is_out_within_seconds(
+    service: Service, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "REMEMBERED_S", 0.0)
+    client = clients()
+    assert client.get("/api/tenant").status_code == 200
+    service.books.run(client.tenant_id, "test", lambda unit: revoke_key(unit, client.key_id))
+    assert client.get("/api/tenant").status_code == 401
+
+
+READS = ["/api/tenant", "/api/fee-policies", "/api/events"]
+CHANGES: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/api/customers", {"name": "Ann"}),
+    ("PATCH", "/api/tenant", {"calendar": "none"}),
+    ("POST", "/api/fee-policies", {"late_fee": "2%"}),
+]
+
+
+@pytest.mark.parametrize("path", READS)
+@pytest.mark.parametrize("role", ["auditor", "operator", "administrator"])
+def test_every_role_reads(clients: Clients, role: str, path: str) -> None:
+    assert clients(role=role).get(path).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+@pytest.mark.parametrize("role", ["auditor", "operator", "administrator"])
+def test_who_may_change_what(
+    clients: Clients, role: str, method: str, path: str, body: dict[str, Any]
+) -> None:
+    answer = clients(role=role).request(method, path, json=body)
+    settings = path != "/api/customers"
+    allowed = role == "administrator" or (role == "operator" and not settings)
+    if allowed:
+        assert answer.status_code in (200, 201)
+    else:
+        assert answer.status_code == 403
+        assert answer.json()["type"] == "urn:duebook:problem:role_not_allowed"
+
+
+def test_an_operator_voids_drafts_and_no_sent_invoice(clients: Clients) -> None:
+    administrator = clients()
+    operator = clients(administrator.tenant_id, "operator")
+    draft, sent = administrator.draft(), administrator.sent()
+    reason = {"reason": "billed twice"}
+    assert operator.post(f"/api/invoices/{draft}/void", json=reason).status_code == 200
+    refused = operator.post(f"/api/invoices/{sent}/void", json=reason)
+    assert refused.status_code == 403
+    assert refused.json()["type"] == "urn:duebook:problem:role_not_allowed"
+    assert administrator.get(f"/api/invoices/{sent}").json()["status"] == "sent"
+    done = administrator.post(f"/api/invoices/{sent}/void", json=reason)
+    assert done.json()["status"] == "void"
+
+
+def test_a_key_is_looked_up_once_for_many_requests(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant_id = service.new_tenant()
+    key_id, key = service.new_key(tenant_id, "auditor")
+    arrival = Arrival(api_key=key.encode(), tenant_id=str(tenant_id).encode())
+    looked_up: list[Any] = []
+
+    async def run() -> None:
+        readers = Readers(service.books)
+        door = Door(service.books, readers)
+        look_up = door._look_up
+
+        def counted(wanted: tuple[bytes, bytes]) -> Any:
+            looked_up.append(wanted)
+            return look_up(wanted)
+
+        monkeypatch.setattr(door, "_look_up", counted)
+        callers = await asyncio.gather(*(door.admit(arrival) for _ in range(20)))
+        assert {caller.key_id for caller in callers} == {key_id}
+        assert {caller.role for caller in callers} == {"auditor"}
+        assert callers[0].actor == f"key:{key_id}"
+        await door.admit(arrival)
+        assert len(looked_up) == 1
+        monkeypatch.setattr(door_module, "monotonic", lambda: 1e12)
+        await door.admit(arrival)
+        assert len(looked_up) == 2
+        readers.close()
+
+    asyncio.run(run())
+
+
+def test_a_failed_look_up_is_not_remembered(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant_id = service.new_tenant()
+    _, key = service.new_key(tenant_id)
+    arrival = Arrival(api_key=key.encode(), tenant_id=str(tenant_id).encode())
+
+    async def run() -> None:
+        readers = Readers(service.books)
+        door = Door(service.books, readers)
+
+        def broken(_: Any) -> None:
+            raise OSError("away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(door, "_look_up", broken)
+            with pytest.raises(OSError, match="away"):
+                await door.admit(arrival)
+        assert (await door.admit(arrival)).tenant_id == UUID(str(tenant_id))
+        with pytest.raises(NoValidKey):
+            await door.admit(Arrival(api_key=b"other", tenant_id=arrival.tenant_id))
+        readers.close()
+
+    asyncio.run(run())
