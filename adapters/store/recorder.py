@@ -11,6 +11,7 @@ What differs from the stock recorder, and why (measured on eventsourcing 9.5.6, 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -119,10 +120,8 @@ class LedgerRecorder(PostgresApplicationRecorder):
         heads: Sequence[Head] = kwargs.get("heads", ())
         now: datetime = kwargs["now"]
         connection: psycopg.Connection[Any] | None = kwargs.get("connection")
-        if connection is not None:
-            appended = append(connection, rows, heads, now)
-        else:
-            appended = self._append(rows, heads, now)
+        append_rows = self._append if connection is None else partial(append, connection)
+        appended = append_rows(rows, heads, now)
         told: list[Appended] | None = kwargs.get("appended")
         if told is not None:
             told.append(appended)

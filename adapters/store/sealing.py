@@ -7,6 +7,7 @@ event and head, now and in backups of the log; what is shown then is a stable ps
 import base64
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from hashlib import sha256
@@ -34,6 +35,7 @@ ON CONFLICT (tenant_id, customer_id) DO NOTHING
 
 NONCE_BYTES = 12
 CACHED_KEYS = 50_000
+KEPT_SECONDS = 30.0
 
 Owner = tuple[UUID, UUID]
 """(tenant, customer)"""
@@ -45,7 +47,9 @@ class Sealer:
     def __init__(self, pool: Pool, master_key: bytes) -> None:
         self._pool = pool
         self._master = AESGCM(master_key)
-        self._keys: OrderedDict[Owner, AESGCM] = OrderedDict()
+        self._keys: OrderedDict[Owner, tuple[AESGCM, float]] = (
+            OrderedDict()
+        )  # with when to look again
         self._lock = threading.Lock()
 
     def seal(self, key: AESGCM, owner: Owner, text: str) -> str:
@@ -65,33 +69,42 @@ class Sealer:
     def keys(
         self, connection: psycopg.Connection[Any], owners: Iterable[Owner]
     ) -> dict[Owner, AESGCM]:
-        """The keys of those customers that have one."""
-        found: dict[Owner, AESGCM] = {}
-        missing: list[Owner] = []
+        """The keys of those customers that have one, from memory where they were stored a moment ago."""
+        wanted = set(owners)
         with self._lock:
-            for owner in owners:
-                key = self._keys.get(owner)
-                if key is None:
-                    missing.append(owner)
-                else:
-                    self._keys.move_to_end(owner)
-                    found[owner] = key
-        if missing:
-            rows = connection.execute(
-                SELECT_KEYS, ([tenant for tenant, _ in missing], [who for _, who in missing])
-            ).fetchall()
-            for tenant_id, customer_id, wrapped in rows:
-                owner = (tenant_id, customer_id)
-                found[owner] = AESGCM(self._unwrapped(owner, bytes(wrapped)))
-                self.remember(owner, found[owner])
+            found = self._at_hand(wanted)
+        if len(found) < len(wanted):
+            found.update(self.stored_keys(connection, wanted - found.keys()))
+        return found
+
+    def stored_keys(
+        self, connection: psycopg.Connection[Any], owners: Iterable[Owner]
+    ) -> dict[Owner, AESGCM]:
+        """The keys as they are stored now: what is sealed under one that was destroyed, nobody can ever open."""
+        wanted = list(owners)
+        rows = connection.execute(
+            SELECT_KEYS, ([tenant for tenant, _ in wanted], [who for _, who in wanted])
+        ).fetchall()
+        found: dict[Owner, AESGCM] = {}
+        for tenant_id, customer_id, wrapped in rows:
+            owner = (tenant_id, customer_id)
+            found[owner] = AESGCM(self._unwrapped(owner, bytes(wrapped)))
+            self.remember(owner, found[owner])
         return found
 
     def remember(self, owner: Owner, key: AESGCM) -> None:
-        """Keeps a key that is now stored."""
+        """Keeps a key that is now stored, for as long as one that another process destroys may still open texts."""
         with self._lock:
-            self._keys[owner] = key
+            self._keys[owner] = (key, time.monotonic() + KEPT_SECONDS)
+            self._keys.move_to_end(owner)
             while len(self._keys) > CACHED_KEYS:
                 self._keys.popitem(last=False)
+
+    def _at_hand(self, owners: Iterable[Owner]) -> dict[Owner, AESGCM]:
+        """Those of the keys that are in memory and fresh. Called with the lock held."""
+        now = time.monotonic()
+        kept = ((owner, self._keys.get(owner)) for owner in owners)
+        return {owner: entry[0] for owner, entry in kept if entry is not None and entry[1] > now}
 
     def forget(self, owner: Owner) -> None:
         """Drops a key that was destroyed."""
@@ -129,7 +142,7 @@ class Sealer:
         """(whose texts these are, the keys of those that are at hand)."""
         owners = {(tenant_id, UUID(match[1])) for match in TOKEN.finditer(text)}
         with self._lock:
-            return owners, {owner: self._keys[owner] for owner in owners if owner in self._keys}
+            return owners, self._at_hand(owners)
 
     def _keys_of(self, tenant_id: UUID, text: str) -> dict[Owner, AESGCM]:
         owners, known = self._known_of(tenant_id, text)

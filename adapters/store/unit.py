@@ -106,7 +106,7 @@ class View:
         """Loads customers' keys in one query."""
         missing = [owner for owner in dict.fromkeys(owners) if owner not in self.keys]
         if missing:
-            self.keys.update(self.sealer.keys(self.connection, missing))
+            self.keys.update(self.sealer.stored_keys(self.connection, missing))
 
     def _refolded(self, kind: str, tenant_id: UUID, stream_id: UUID) -> State:
         """A head of another fold version is folded anew from its events."""
