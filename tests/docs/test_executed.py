@@ -4,17 +4,16 @@ Pages share one running `duebook up`; each runs in a shell and a folder of its o
 """
 
 import os
+import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
-from tests.conftest import FAST
 from tests.docs.blocks import DOCS, ROOT
 from tests.docs.examples import examples
 from tests.docs.running import differs, environment_of, free_port, run, served
@@ -23,7 +22,7 @@ SERVED = [ROOT / "README.md", DOCS / "tutorial" / "first-invoice.md"]
 ALONE = [
     page
     for page in [*sorted((DOCS / "tutorial").glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]
-    if page not in SERVED
+    if page not in SERVED and any(one.language == "sh" for one in examples(page))
 ]
 
 
@@ -54,12 +53,15 @@ def test_lines_that_ask_the_service(page, folder, server):
 @pytest.mark.parametrize("page", ALONE, ids=name_of)
 def test_lines_that_need_no_service(page, folder):
     """Each page has an installation of its own; its database is kept running, so that commands start quickly."""
-    if not examples(page):
-        pytest.fail(f"{name_of(page)} has nothing to run")
-    home = folder / page.stem / "var"
-    with ExitStack() as stack:
-        stack.enter_context(EmbeddedPostgres(home, parameters=FAST))
-        _check(page, folder, environment_of(home, free_port()))
+    place = folder / page.stem
+    with EmbeddedPostgres(place / _home(page)):
+        _check(page, folder, environment_of(place / "var", free_port()))
+
+
+def _home(page: Path) -> str:
+    """The home folder that the page's first lines name, or the usual one."""
+    named = re.search(r'^export DUEBOOK_HOME="\$PWD/(.+)"$', examples(page)[0].text, re.MULTILINE)
+    return named[1] if named else "var"
 
 
 def _check(page: Path, folder: Path, environment: dict[str, str]) -> None:
