@@ -5,6 +5,7 @@ schemas from field types that msgspec describes exactly.
 """
 
 import inspect
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from importlib.metadata import metadata
@@ -33,6 +34,7 @@ from adapters.store.writer import KeyReused, StillRunning
 from commands.unit import Unknown
 from ledger.errors import LedgerError
 
+_FIELD_LINE: Final = re.compile(r"(\w+) {2,}(\S.*)")
 SCHEMA: Final = "#/components/schemas/{name}"
 EXAMPLE_CORRELATION: Final = "9f2c8e1ab35d4f60"
 
@@ -139,11 +141,23 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """A component with its docstring unindented, and without what it says about sealing inside."""
-    if "description" in schema:
-        text = inspect.cleandoc(schema["description"])
-        sentences = [part for part in text.split(". ") if "sealed" not in part]
-        schema["description"] = ". ".join(sentences).rstrip(".") + "."
+    """A component with its docstring's table of fields moved to the fields, and nothing about sealing inside."""
+    properties = schema.get("properties", {})
+    kept: list[str] = []
+    described: dict[str, Any] | None = None
+    for line in inspect.cleandoc(schema.get("description", "")).splitlines():
+        match = _FIELD_LINE.fullmatch(line)
+        if match is not None and match[1] in properties:
+            described = properties[match[1]]
+            described["description"] = match[2]
+        elif described is not None and line.startswith(" "):
+            described["description"] += " " + line.strip()
+        else:
+            described = None
+            kept.append(line)
+    sentences = " ".join(" ".join(kept).split()).split(". ")
+    text = ". ".join(sentence for sentence in sentences if "sealed" not in sentence)
+    schema["description"] = text.rstrip(".") + "."
     return schema
 
 

@@ -1,0 +1,152 @@
+"""The OpenAPI document: every route, every body and answer with an example that is one, every problem."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar.routes import HTTPRoute
+
+from adapters.http.app import create_app
+from adapters.http.operations import Operation, operation_of
+from adapters.http.problems import MEDIA_TYPE, Problem
+from tests.http.conftest import Service
+
+Described = tuple[str, str, Operation, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> dict[str, Any]:
+    answer = httpx.get(service.url + "/schema/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def described(service: Service, document: dict[str, Any]) -> list[Described]:
+    """(method, path, operation, its description) of every route of the application."""
+    return [
+        (str(method), route.path_format, operation, document["paths"][route.path_format][key])
+        for route in create_app(service.books).routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if (operation := operation_of(handler)) is not None
+        for key in [str(method).lower()]
+    ]
+
+
+def test_it_is_of_this_release(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["title"] == "Duebook"
+    assert document["info"]["version"] == version("duebook")
+
+
+def test_every_route_of_the_application_is_described(
+    service: Service, document: dict[str, Any]
+) -> None:
+    paths = {
+        route.path_format
+        for route in create_app(service.books).routes
+        if isinstance(route, HTTPRoute) and route.path != "/schema/openapi.json"
+    }
+    assert set(document["paths"]) == paths
+
+
+def test_operations_have_names_of_their_own(described: list[Described]) -> None:
+    names = [description["operationId"] for *_, description in described]
+    assert len(names) == len(set(names))
+    for method, path, _, description in described:
+        assert description["summary"], (method, path)
+        assert not description["summary"].endswith("."), description["summary"]
+
+
+def test_examples_of_bodies_are_bodies(described: list[Described]) -> None:
+    seen = 0
+    for method, path, operation, description in described:
+        assert ("requestBody" in description) == (method in ("POST", "PATCH")), (method, path)
+        if "requestBody" in description:
+            content = description["requestBody"]["content"]["application/json"]
+            raw = msgspec.json.encode(content["example"])
+            assert msgspec.json.decode(raw, type=operation.takes) == operation.body
+            seen += 1
+    assert seen >= 10
+
+
+def test_examples_of_answers_are_answers(described: list[Described]) -> None:
+    for method, path, operation, description in described:
+        answer = description["responses"][str(operation.status)]
+        (media_type,) = answer["content"]
+        assert media_type == operation.media_type
+        example = answer["content"][media_type]["example"]
+        decoded = msgspec.json.decode(msgspec.json.encode(example), type=operation.answers)
+        encoded = msgspec.json.decode(msgspec.json.encode(decoded))
+        assert encoded == example, (method, path, "the example has all fields and no others")
+
+
+def test_every_operation_lists_its_problems(described: list[Described]) -> None:
+    for method, path, operation, description in described:
+        problems = {
+            int(status): answer
+            for status, answer in description["responses"].items()
+            if int(status) >= 400
+        }
+        wanted = {400, 500}
+        if operation.may:
+            wanted |= {401, 403, 503}
+        if operation.takes is not None:
+            wanted |= {409, 413, 415}
+        if "{" in path and "{date}" not in path:
+            wanted |= {404}
+        assert wanted <= set(problems), (method, path)
+        for status, answer in problems.items():
+            content = answer["content"][MEDIA_TYPE]
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            for code, example in content["examples"].items():
+                found = msgspec.convert(example["value"], Problem)
+                assert found.status == status
+                assert found.type.endswith(":" + code)
+
+
+def test_headers_are_described(described: list[Described]) -> None:
+    for method, path, operation, description in described:
+        headers = set(description["responses"][str(operation.status)]["headers"])
+        assert "X-Correlation-Id" in headers
+        assert ("Duebook-Position" in headers) == bool(operation.may), (method, path)
+        keys = [one for one in description["parameters"] if one.get("name") == "Idempotency-Key"]
+        assert bool(keys) == operation.key_required
+        assert all(one["required"] for one in keys)
+        public = description.get("security")
+        assert (public is None) == bool(operation.may), (method, path)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = list(_references(document))
+    assert len(references) > 50
+    for reference in references:
+        found: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+        assert found
+
+
+def test_schemas_say_nothing_of_the_inside(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        text = schema.get("description", "")
+        assert "sealed" not in text, name
+        assert "    " not in text, name
+        assert not text.startswith(f"{name}("), (name, "a struct without a docstring")
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key == "$ref":
+                yield one
+            else:
+                yield from _references(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _references(one)
