@@ -1,4 +1,4 @@
-"""How far tables aside have been filled: a guarded row, moved only in the transaction that fills them.
+"""How far tables aside have been filled: a row that is held, and moved, in the transactions that fill them.
 
 Of two processes that fill the same tables, the one that comes second finds the row moved and stops.
 """
@@ -9,10 +9,11 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from ledger.errors import Conflict
 from projections.projection import Projection
+from projections.tables import StreamKey
 
 _FIND = """
 SELECT projection, version, fixed_position, after_tenant, after_stream, caught_up_to, events_read, started_at
@@ -23,10 +24,15 @@ INSERT INTO projection_rebuilds
        (projection, version, fixed_position, after_tenant, after_stream, caught_up_to, events_read, started_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
+_HOLD = """
+SELECT 1 FROM projection_rebuilds
+ WHERE projection = %s AND started_at = %s AND events_read = %s AND caught_up_to = %s
+   FOR UPDATE
+"""
 _MOVE = """
 UPDATE projection_rebuilds
    SET after_tenant = %s, after_stream = %s, caught_up_to = %s, events_read = %s
- WHERE projection = %s AND started_at = %s AND events_read = %s
+ WHERE projection = %s AND started_at = %s
 """
 _END = "DELETE FROM projection_rebuilds WHERE projection = %s AND started_at = %s"
 _FORGET = "DELETE FROM projection_rebuilds WHERE projection = %s"
@@ -77,46 +83,41 @@ def begin(
         name, projection.version, fixed_position, NOBODY, NOBODY, 0, 0, datetime.now(UTC)
     )
     connection.execute(_FORGET, (name,))
-    connection.execute(_BEGIN, msgspec.structs.astuple(begun))
+    connection.execute(_BEGIN, astuple(begun))
     return begun
+
+
+def hold(cursor: psycopg.Cursor[Any], at: Checkpoint) -> None:
+    """Keeps the checkpoint from moving until the transaction ends. Raises RebuildTaken when it has moved."""
+    key = (at.projection, at.started_at, at.events_read, at.caught_up_to)
+    if cursor.execute(_HOLD, key).fetchone() is None:
+        raise RebuildTaken(f"another process has filled {at.projection}; ask how far it is")
 
 
 def move(
     cursor: psycopg.Cursor[Any],
-    checkpoint: Checkpoint,
+    at: Checkpoint,
     events: int,
     *,
-    after: tuple[bytes, bytes] | None = None,
+    after: StreamKey | None = None,
     caught_up_to: int = 0,
 ) -> Checkpoint:
-    """The checkpoint after more events, in the transaction that filled them in. Raises RebuildTaken."""
-    tenant, stream = (
-        (UUID(bytes=part) for part in after)
-        if after
-        else (
-            checkpoint.after_tenant,
-            checkpoint.after_stream,
-        )
-    )
+    """The checkpoint after so many more events, in the transaction that holds it and has filled them in."""
+    tenant, stream = at.after_tenant, at.after_stream
+    if after is not None:
+        tenant, stream = UUID(bytes=after[0]), UUID(bytes=after[1])
     moved = replace(
-        checkpoint,
+        at,
         after_tenant=tenant,
         after_stream=stream,
         caught_up_to=caught_up_to,
-        events_read=checkpoint.events_read + events,
+        events_read=at.events_read + events,
     )
     values = (tenant, stream, caught_up_to, moved.events_read)
-    key = (checkpoint.projection, checkpoint.started_at, checkpoint.events_read)
-    _require_one(cursor.execute(_MOVE, (*values, *key)).rowcount, checkpoint)
+    cursor.execute(_MOVE, (*values, at.projection, at.started_at))
     return moved
 
 
-def end(cursor: psycopg.Cursor[Any], checkpoint: Checkpoint) -> None:
-    """Removes the checkpoint. Raises RebuildTaken."""
-    key = (checkpoint.projection, checkpoint.started_at)
-    _require_one(cursor.execute(_END, key).rowcount, checkpoint)
-
-
-def _require_one(found: int, checkpoint: Checkpoint) -> None:
-    if found != 1:
-        raise RebuildTaken(f"another process is filling {checkpoint.projection}; let it finish")
+def end(cursor: psycopg.Cursor[Any], at: Checkpoint) -> None:
+    """Removes the checkpoint that is held."""
+    cursor.execute(_END, (at.projection, at.started_at))

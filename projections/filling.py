@@ -56,7 +56,7 @@ def fill(
         packing.register(connection)
         for page in pages:
             chunk.take(page)
-            chunk.write(connection)
+            chunk.write(connection, at)
             if chunk.is_full or stop.is_set():
                 at = chunk.commit(connection, at)
                 progress(at.events_read, at.fixed_position)
@@ -73,6 +73,7 @@ def catch_up(
 ) -> Checkpoint:
     """Applies one page in log order to tables aside, in a transaction or in the caller's. Raises RebuildTaken."""
     with connection.transaction(), connection.cursor() as cursor:
+        checkpoints.hold(cursor, at)
         page = log.page(cursor, at.caught_up_to, upto, PAGE)
         reached = page[-1][0] if page else upto
         apply(cursor, projection, suffix, by_kind(page).get(projection.stream, {}))
@@ -93,6 +94,7 @@ class _Chunk:
         self._rows: list[Any] = []
         self._again: list[StreamKey] = []
         self._totals = Totals(projection)
+        self._held = False
 
     @property
     def is_full(self) -> bool:
@@ -132,16 +134,18 @@ class _Chunk:
             self._events += self._events_of_stream
             self._events_of_stream = 0
 
-    def write(self, connection: Connection) -> None:
+    def write(self, connection: Connection, at: Checkpoint) -> None:
         """Writes the streams that are done, when they are many, in the transaction that `commit` ends."""
         if len(self._rows) >= COPY_ROWS:
             with connection.cursor() as cursor:
+                self._hold(cursor, at)
                 self._write(cursor, self._rows)
             self._rows.clear()
 
     def commit(self, connection: Connection, at: Checkpoint, caught_up_to: int = 0) -> Checkpoint:
         """Commits the streams that are done, with their sums and the checkpoint."""
         with connection.cursor() as cursor:
+            self._hold(cursor, at)
             self._write(cursor, self._rows)
             for key in self._again:
                 events = log.stream(cursor, key, at.fixed_position)
@@ -155,7 +159,14 @@ class _Chunk:
         self._again.clear()
         self._totals.clear()
         self._events = 0
+        self._held = False
         return moved
+
+    def _hold(self, cursor: psycopg.Cursor[Any], at: Checkpoint) -> None:
+        """Holds the checkpoint from the first row of a transaction on."""
+        if not self._held:
+            checkpoints.hold(cursor, at)
+            self._held = True
 
     def _write(self, cursor: psycopg.Cursor[Any], rows: Sequence[Any]) -> None:
         """Copies rows and gathers their parts. A row that its table refuses is found by halves."""

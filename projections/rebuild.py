@@ -124,6 +124,7 @@ def _swap_now(
     with connection.cursor() as cursor:
         cursor.execute(LOCK_TIMEOUT)
         live = tracking.lock(cursor, name)
+        checkpoints.hold(cursor, at)
         while at.caught_up_to < live:
             at = catch_up(connection, projection, SHADOW, at, live)
         shadow.swap(connection, projection, SHADOW)

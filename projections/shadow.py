@@ -3,7 +3,7 @@
 Everything that needs the tables' owner is here. `connection` is the owner's, with the shard's schema as search_path.
 """
 
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -30,6 +30,12 @@ _RENAME_INDEX = SQL("ALTER INDEX {old} RENAME TO {new}")
 _ANALYZE = SQL("ANALYZE {aside}")
 
 _INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(%s)"
+# The statement that gives a table aside the live table's settings, such as its fillfactor.
+_SET_OPTIONS = """
+SELECT format('ALTER TABLE %%I SET (%%s)', %(table)s || %(suffix)s, array_to_string(reloptions, ', '))
+  FROM pg_class
+ WHERE oid = to_regclass(%(table)s::text) AND reloptions IS NOT NULL
+"""
 # The statements that make a table's other indexes on the table aside.
 _MAKE_INDEXES = """
 SELECT format('CREATE INDEX IF NOT EXISTS %%I ON %%I USING %%s', index.relname || %(suffix)s::text,
@@ -57,14 +63,13 @@ def create(connection: psycopg.Connection[Any], projection: Projection, suffix: 
             key=SQL(", ").join(map(Identifier, table.key)),
         )
         connection.execute(statement)
+        _execute_each(connection, _SET_OPTIONS, table.name, suffix)
 
 
 def complete(connection: psycopg.Connection[Any], projection: Projection, suffix: str) -> None:
     """Makes the other indexes of tables that were filled, and lets the planner know what they hold."""
     for name in (table.name for table in projection.tables):
-        statements = connection.execute(_MAKE_INDEXES, {"table": name, "suffix": suffix}).fetchall()
-        for (statement,) in statements:
-            connection.execute(statement.encode())
+        _execute_each(connection, _MAKE_INDEXES, name, suffix)
         connection.execute(_ANALYZE.format(aside=Identifier(name + suffix)))
 
 
@@ -94,3 +99,12 @@ def swap(connection: psycopg.Connection[Any], projection: Projection, suffix: st
         for index in indexes:
             rename = _RENAME_INDEX.format(old=Identifier(index + suffix), new=Identifier(index))
             connection.execute(rename)
+
+
+def _execute_each(
+    connection: psycopg.Connection[Any], query: LiteralString, table: str, suffix: str
+) -> None:
+    """Executes the statements that a query over the catalogue answers."""
+    found = connection.execute(query, {"table": table, "suffix": suffix}).fetchall()
+    for (statement,) in found:
+        connection.execute(statement.encode())
