@@ -12,7 +12,14 @@ from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from commands.tenants import (
+    AddFeePolicy,
+    CreateKey,
+    CreateTenant,
+    add_fee_policy,
+    create_key,
+    create_tenant,
+)
 from ledger.money import Money
 from ledger.tax import Line
 from ledger.zones import business_date
@@ -77,6 +84,10 @@ class Asking:
         with self.books.reading(self.tenant_id) as connection:
             found = reading.head(connection, self.tenant_id, kind, stream_id)
         return None if found is None else found[1]
+
+    def key(self, name: str, key_hash: bytes) -> UUID:
+        command = CreateKey(name)
+        return UUID(self.ask(lambda unit: create_key(unit, command, key_hash))["key_id"])
 
     def events(self) -> int:
         """The number of the tenant's last event."""

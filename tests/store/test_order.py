@@ -14,6 +14,9 @@ from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, gate, rows, until
 
 
+pytestmark = pytest.mark.both_engines
+
+
 class Reader:
     """Pages through the shard's log by position, from where it stopped, as a projection does."""
 

@@ -18,6 +18,9 @@ from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows, until
 
 
+pytestmark = pytest.mark.both_engines
+
+
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")

@@ -12,6 +12,9 @@ from commands.unit import Unknown
 from tests.store.asking import Asking
 
 
+pytestmark = pytest.mark.both_engines
+
+
 def test_an_invoice_is_drafted_sent_and_paid(asking: Asking) -> None:
     customer = asking.customer()
     invoice = asking.invoice(customer)
