@@ -227,15 +227,19 @@ class TestReversal:
         assert ledger.invoice.open == Split(late_fee=1_000, mora=367, principal=20_000)
         assert_sound(ledger)
 
-    def test_gifts_follow_the_charge_down_when_a_late_fact_lowers_it(self) -> None:
-        ledger = through(BRAZIL, day(30))
-        ledger.pay(1, 20_000, DUE, day(30))
+    def test_what_was_given_up_follows_a_charge_that_a_late_fact_lowers(self) -> None:
+        order = ("other_fees", "principal", "late_fee", "mora")
+        ledger = through(replace(BRAZIL, order=order), day(20))
+        ledger.pay(1, 10_000, day(20), day(20))
+        run(ledger, 21, 30)
         ledger.cancel(day(30))
-        assert ledger.invoice.forgiven == Split(late_fee=600, mora=300, principal=30_000)
+        assert ledger.invoice.forgiven == Split(late_fee=1_000, mora=467, principal=40_000)
         ledger.reverse(1, day(30))
-        ledger.pay(2, 20_000, BRAZIL.issued_on, day(30))
+        assert ledger.invoice.open == Split(mora=33, principal=10_000)
+        ledger.pay(2, 10_000, DUE, day(30))
+        # only 400.00 were late: a fee of 8.00, and 4.00 of interest in 30 days
+        assert ledger.invoice.forgiven == Split(late_fee=800, mora=400, principal=40_000)
         assert status(ledger) == "paid"
-        assert ledger.invoice.forgiven == Split(late_fee=600, mora=300, principal=30_000)
         assert_sound(ledger)
 
 
