@@ -17,6 +17,7 @@ from adapters.store import binary
 from adapters.store.binary import field, int4_field, uuid_field
 
 _FRONT = struct.Struct(">hiqi16siqiq")
+_STREAM = struct.Struct(">i16sii")
 _COLUMNS = 13
 
 LOCK_LOG = """
@@ -97,20 +98,20 @@ class Appended(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Who asked for events and why: packed once for all events of a command."""
+    """Who asked for events and why: four fields, packed once for all events of a command."""
 
-    actor: bytes
-    command_id: bytes
-    trace: bytes
+    fields: bytes
 
     @classmethod
     def of(
         cls, actor: str, command_id: UUID, correlation_id: str, causation_id: UUID | None
     ) -> "Origin":
-        trace = field(correlation_id.encode()) + uuid_field(
-            causation_id.bytes if causation_id else None
+        return cls(
+            field(actor.encode())
+            + uuid_field(command_id.bytes)
+            + field(correlation_id.encode())
+            + uuid_field(causation_id.bytes if causation_id else None)
         )
-        return cls(field(actor.encode()), uuid_field(command_id.bytes), trace)
 
 
 def pack_row(
@@ -124,13 +125,10 @@ def pack_row(
 ) -> Row:
     """Packs an event's fields. `tenant` and `stream_id` are 16 bytes, `tag` a packed text field."""
     rest = (
-        uuid_field(stream_id)
-        + int4_field(version)
+        _STREAM.pack(16, stream_id, 4, version)
         + tag
         + int4_field(binary.days(effective_on))
-        + origin.actor
-        + origin.command_id
-        + origin.trace
+        + origin.fields
         + field(data)
     )
     return Row(tenant, rest)
