@@ -1,4 +1,5 @@
-"""`python -m tests.bench [--quick] [--only clock,append] [--out FILE]`: measures, prints a table, writes JSON.
+"""`python -m tests.bench [--quick] [--only clock,append] [--out FILE] [--document]`: measures, prints a table, writes
+JSON and, asked to document, the run's table into docs/reference/benchmarks.md.
 
 Each family runs in a process of its own on a database server of its own: the embedded one with production settings,
 on the disk that holds the build folder. A family that fails is named and makes the exit status 1; the others'
@@ -44,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(f"written to {arguments.out}")
     if failed:
         console.print(f"[bold red]failed: {', '.join(failed)}")
-    return 1 if failed else 0
+        return 1
+    if arguments.document:
+        report.document(figures)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
         default=list(MEASURES),
         metavar="FAMILY[,FAMILY]",
         help=f"measure only these: {', '.join(MEASURES)}",
+    )
+    parser.add_argument(
+        "--document",
+        action="store_true",
+        help=f"write the table of a whole run to {report.PAGE.name}",
     )
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE")
     return parser

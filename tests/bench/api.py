@@ -42,19 +42,20 @@ MOST_PER_S = 6_000
 """Invoices are prepared for at most so many payments a second."""
 
 
-def measure(warm_up_s: float = WARM_UP_S, measured_s: float = MEASURED_S) -> dict[str, float]:
-    """`api.commands_per_s` and `api.p99_ms` at 16 clients, `api.commands_per_s_64` and `api.p99_ms_64` at 64.
+def measure(
+    home: Path, warm_up_s: float = WARM_UP_S, measured_s: float = MEASURED_S
+) -> dict[str, float]:
+    """Every `api.` figure, of an installation of its own under `home`: at 16 clients, and with `_64` at 64.
 
     Raises AssertionError when an answer was not 201 or the books do not add up.
     """
     figures: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="duebook-bench-") as folder:
-        home = Path(folder) / "var"
-        tenant_id = uuid4()
-        count = int(MOST_PER_S * (warm_up_s + measured_s))
-        with open_books(_settings(home)) as books:
-            invoice_ids = _prepare(books, tenant_id, 2 * count)
-        server, port = _start_server(home)
+    tenant_id = uuid4()
+    count = int(MOST_PER_S * (warm_up_s + measured_s))
+    with open_books(_settings(home)) as books:
+        invoice_ids = _prepare(books, tenant_id, 2 * count)
+    server, port = _start_server(home)
+    with server:  # which closes its pipe
         try:
             sent = 0
             for clients, suffix in ((16, ""), (64, "_64")):
@@ -78,8 +79,8 @@ def measure(warm_up_s: float = WARM_UP_S, measured_s: float = MEASURED_S) -> dic
         finally:
             server.send_signal(signal.SIGTERM)
             assert server.wait(30) == 0, "the server did not stop cleanly"
-        with open_books(_settings(home)) as books:
-            _check_books(books, tenant_id, int(figures["api.payments"]))
+    with open_books(_settings(home)) as books:
+        _check_books(books, tenant_id, int(figures["api.payments"]))
     return figures
 
 
@@ -292,4 +293,5 @@ if __name__ == "__main__":
         case ["load"]:
             asyncio.run(_load())
         case _:
-            print(json.dumps(measure(), indent=1))
+            with tempfile.TemporaryDirectory(prefix="duebook-bench-") as folder:
+                print(json.dumps(measure(Path(folder) / "var"), indent=1))

@@ -2,12 +2,13 @@
 
 The contenders take turns at filling one table, `events`, with its columns and indexes and in one continuous log: each
 batch goes where the last one ended, whoever wrote that, so that every contender extends the same indexes in the same
-places. All start from the same thing, stream ids and encoded events, sorted as the clock's chunks are; only `raw`
-finds its bytes packed before its time begins. What a turn needs besides (the library's sequences, the ledger's
-log head) is set between the turns and not timed.
+places. The batches are a clock's: the next streams in the order of their ids, one event each, and from the beginning
+again with the next version. All contenders start from stream ids and encoded events; only `raw` finds its bytes packed
+before its time begins. What a turn needs besides (the library's sequences, the ledger's log head) is set between the
+turns and not timed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from functools import partial
@@ -44,6 +45,7 @@ EVENT = MoraPosted(33, DAY)
 TAG, DATA = EVENT.TAG, encode(EVENT)
 SMALL, LARGE = 1_000, 5_000
 """Events per batch. The library's recorder hangs for ever on the large one: its pipeline is not read from."""
+STREAMS = 100_000
 
 
 def measure(settings: Settings, size: Size) -> dict[str, float]:
@@ -58,15 +60,15 @@ class Table:
     def __init__(self, database: Database, admin: psycopg.Connection[Any]) -> None:
         self._database = database
         self._admin = admin
-        self._numbers = count()
         self.envelope = Envelope(uuid4(), DAY, "clock", uuid4(), f"day-{DAY}", None)
+        self._next = _night_after_night(self.envelope.tenant_id)
         self._last_position = self._last_seq = 0
         self._continue_at(*self._ends())
 
     def ledger(self, size: int) -> float:
         """The ledger's append: packs each event, takes the log head, COPY."""
         who = self.envelope
-        ids = self._stream_ids(size)
+        batch = self._batch(size)
 
         def work() -> None:
             origin = Origin.of(who.actor, who.command_id, who.correlation_id, who.causation_id)
@@ -74,8 +76,8 @@ class Table:
             with self._database.writer.connection() as connection:
                 binary.register(connection)
                 rows = [
-                    pack_row(tenant, stream_id.bytes, 1, tag, who.effective_on, origin, DATA)
-                    for stream_id in ids
+                    pack_row(tenant, stream_id.bytes, version, tag, who.effective_on, origin, DATA)
+                    for stream_id, version in batch
                 ]
                 append(connection, rows, (), datetime.now(UTC))
 
@@ -85,7 +87,7 @@ class Table:
 
     def raw(self, size: int) -> float:
         """COPY of finished bytes, in a transaction of its own."""
-        data = self._packed(self._stream_ids(size))
+        data = self._packed(self._batch(size))
 
         def work() -> None:
             with (
@@ -101,7 +103,9 @@ class Table:
 
     def by(self, recorder: PostgresApplicationRecorder, size: int) -> float:
         """The library's recorder."""
-        events = [StoredEvent(stream_id, 1, TAG, DATA) for stream_id in self._stream_ids(size)]
+        events = [
+            StoredEvent(stream_id, version, TAG, DATA) for stream_id, version in self._batch(size)
+        ]
         taken = seconds(lambda: recorder.insert_events(events))
         self._continue_at(self._last_position + size, self._last_seq + size)
         return taken
@@ -114,22 +118,21 @@ class Table:
         ).fetchone()
         assert row == (self._last_seq, self._last_seq, self._last_position), row
 
-    def _stream_ids(self, size: int) -> list[UUID]:
-        tenant_id = self.envelope.tenant_id
-        numbers = islice(self._numbers, size)
-        return sorted(derived_id(DAY, tenant_id, str(n)) for n in numbers)
+    def _batch(self, size: int) -> list[tuple[UUID, int]]:
+        """(stream id, version) of the next events."""
+        return list(islice(self._next, size))
 
-    def _packed(self, ids: Sequence[UUID]) -> bytes:
+    def _packed(self, batch: Sequence[tuple[UUID, int]]) -> bytes:
         """A COPY of those events, such as the next ledger append would send."""
         who = self.envelope
         origin = Origin.of(who.actor, who.command_id, who.correlation_id, who.causation_id)
         at = binary.microseconds(datetime.now(UTC))
         rows = [binary.COPY_HEADER]
-        for n, stream_id in enumerate(ids, 1):
+        for n, (stream_id, version) in enumerate(batch, 1):
             row = pack_row(
                 who.tenant_id.bytes,
                 stream_id.bytes,
-                1,
+                version,
                 field(TAG.encode()),
                 who.effective_on,
                 origin,
@@ -161,6 +164,11 @@ class Table:
             "SELECT setval('bench_positions', %s, false), setval('bench_tenant_seqs', %s, false)",
             (position + 1, seq + 1),
         )
+
+
+def _night_after_night(tenant_id: UUID) -> Iterator[tuple[UUID, int]]:
+    ids = sorted(derived_id(DAY, tenant_id, str(n)) for n in range(STREAMS))
+    return ((stream_id, version) for version in count(1) for stream_id in ids)
 
 
 def _in_batches(database: Database, size: Size) -> dict[str, float]:

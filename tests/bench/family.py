@@ -21,7 +21,7 @@ MEASURES: dict[str, Callable[[Settings, Size], Figures]] = {
     "append": append.measure,
     "loading": loading.measure,
     "clock": clock.measure,
-    "api": lambda _, size: api.measure(size.warm_up_s, size.measured_s),
+    "api": lambda settings, size: api.measure(settings.home, size.warm_up_s, size.measured_s),
 }
 
 

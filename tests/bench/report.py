@@ -1,6 +1,7 @@
 """The table of a run, for a terminal and for the documentation."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -9,6 +10,9 @@ from rich.text import Text
 from tests.bench.figures import FIGURES, Figure
 
 Figures = Mapping[str, float | str]
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+BEGIN, END = "<!-- written by make bench -->", "<!-- end of the run -->"
 
 
 def table(figures: Figures, *, wide: bool) -> Table:
@@ -50,8 +54,15 @@ def _machine(figures: Figures) -> str:
     )
 
 
+def document(figures: Figures) -> None:
+    """Puts the table of a whole run into the documentation. Raises KeyError when a figure is missing."""
+    begin, rest = PAGE.read_text().split(BEGIN)
+    _, end = rest.split(END)
+    PAGE.write_text(begin + BEGIN + "\n" + markdown(figures) + END + end)
+
+
 def markdown(figures: Figures) -> str:
-    """The same table for docs/reference/benchmarks.md, ending in a line feed."""
+    """The table with every figure, ending in a line feed."""
     rows = [
         "| figure | measured | unit | target | ratio | what it is |",
         "|---|---:|---|---:|---:|---|",
@@ -59,15 +70,10 @@ def markdown(figures: Figures) -> str:
     for figure in FIGURES:
         value = figures[figure.key]
         ratio = figure.ratio(value)
-        cells = (
-            f"`{figure.key}`",
-            shown(value),
-            figure.unit,
-            _target(figure),
-            "" if ratio is None else f"{ratio:.2f}",
-            figure.what,
+        rows.append(
+            f"| `{figure.key}` | {shown(value)} | {figure.unit} | {_target(figure)} "
+            f"| {'' if ratio is None else f'{ratio:.2f}'} | {figure.what} |"
         )
-        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -45,6 +45,6 @@ QUICK = Size(
     commands=100,
     heads=20,
     events=400,
-    warm_up_s=0.1,
-    measured_s=0.2,
+    warm_up_s=0.05,
+    measured_s=0.1,
 )
