@@ -35,7 +35,7 @@ UPDATE projection_rebuilds
  WHERE projection = %s AND started_at = %s
 """
 _END = "DELETE FROM projection_rebuilds WHERE projection = %s AND started_at = %s"
-_FORGET = "DELETE FROM projection_rebuilds WHERE projection = %s"
+FORGET = "DELETE FROM projection_rebuilds WHERE projection = %s"
 
 NOBODY = UUID(int=0)
 
@@ -82,7 +82,7 @@ def begin(
     begun = Checkpoint(
         name, projection.version, fixed_position, NOBODY, NOBODY, 0, 0, datetime.now(UTC)
     )
-    connection.execute(_FORGET, (name,))
+    connection.execute(FORGET, (name,))
     connection.execute(_BEGIN, astuple(begun))
     return begun
 

@@ -6,8 +6,7 @@ at any moment and go on from there; memory is set by the page and the chunk.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from queue import Full, Queue
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -20,15 +19,13 @@ from projections.applying import UNWRITABLE, EventsMissing, apply, by_kind
 from projections.checkpoint import Checkpoint
 from projections.log import Logged
 from projections.projection import Projection, Totals
+from projections.stream_pages import StreamPages
 from projections.tables import StreamKey
 from projections.tracking import Connect, Connection
 
-PAGE = 10_000
 CHUNK_EVENTS = 250_000
 CHUNK_SUMS = 50_000
 COPY_ROWS = 5_000
-READ_AHEAD = 2
-LAST_VERSION = 2**31 - 1
 
 Progress = Callable[[int, int], None]
 """Told how many events are done, and of how many."""
@@ -51,7 +48,7 @@ def fill(
     after = (at.after_tenant.bytes, at.after_stream.bytes)
     with (
         connect() as connection,
-        _Pages(connect, projection.stream, after, at.fixed_position) as pages,
+        StreamPages(connect, projection.stream, after, at.fixed_position) as pages,
     ):
         packing.register(connection)
         for page in pages:
@@ -74,7 +71,7 @@ def catch_up(
     """Applies one page in log order to tables aside, in a transaction or in the caller's. Raises RebuildTaken."""
     with connection.transaction(), connection.cursor() as cursor:
         checkpoints.hold(cursor, at)
-        page = log.page(cursor, at.caught_up_to, upto, PAGE)
+        page = log.page(cursor, at.caught_up_to, upto, log.PAGE_EVENTS)
         reached = page[-1][0] if page else upto
         apply(cursor, projection, suffix, by_kind(page).get(projection.stream, {}))
         return checkpoints.move(cursor, at, len(page), caught_up_to=reached)
@@ -186,60 +183,3 @@ class _Chunk:
         else:
             for row in rows:
                 self._totals.add(parts(row))
-
-
-class _Pages:
-    """The log's pages in stream order, read ahead by a thread on a connection of its own."""
-
-    def __init__(self, connect: Connect, kind: str, after: StreamKey, upto: int) -> None:
-        self._connect = connect
-        self._kind = kind
-        self._after = after
-        self._upto = upto
-        self._read: Queue[list[Logged] | BaseException] = Queue(READ_AHEAD)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="duebook-rebuild", daemon=True)
-
-    def __enter__(self) -> "_Pages":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def __iter__(self) -> Iterator[list[Logged]]:
-        while True:
-            read = self._read.get()
-            if isinstance(read, BaseException):
-                raise read
-            if not read:
-                return
-            yield read
-
-    def _run(self) -> None:
-        try:
-            self._read_all()
-        except BaseException as error:  # raised again where the pages are used
-            self._put(error)
-
-    def _read_all(self) -> None:
-        after = (*self._after, LAST_VERSION)
-        with self._connect() as connection, connection.cursor() as cursor:
-            page: list[Logged] | None = None
-            while page is None or page:
-                page = log.stream_page(cursor, self._kind, after, self._upto, PAGE)
-                connection.rollback()  # nothing is held while the page waits
-                self._put(page)
-                if self._stop.is_set():
-                    return
-                if page:
-                    _, tenant, stream, version, _, _, _, _ = page[-1]
-                    after = (tenant, stream, version)
-
-    def _put(self, read: list[Logged] | BaseException) -> None:
-        while not self._stop.is_set():
-            try:
-                return self._read.put(read, timeout=0.1)
-            except Full:
-                continue

@@ -18,6 +18,7 @@ Logged = tuple[int, bytes, bytes, int, int, str, date, bytes]
 Streams = dict[StreamKey, list[Logged]]
 """Events by stream, each stream's in the order of their versions."""
 
+PAGE_EVENTS = 10_000
 PAGE_BYTES = 16 * 1024 * 1024
 
 END = "SELECT position FROM log_head WHERE shard = 1"
@@ -69,33 +70,32 @@ def end(cursor: psycopg.Cursor[Any]) -> int:
     return int(row[0])
 
 
-def page(
-    cursor: psycopg.Cursor[Any], after: int, upto: int, most: int, most_bytes: int = PAGE_BYTES
-) -> list[Logged]:
+def page(cursor: psycopg.Cursor[Any], after: int, upto: int, most: int) -> list[Logged]:
     """The events after one position up to another, as many as a page takes; at least one if there is one."""
-    values = {"after": after, "upto": upto, "most": most, "bytes": most_bytes}
+    values = {"after": after, "upto": upto, "most": most, "bytes": PAGE_BYTES}
     return cursor.execute(PAGE, values, binary=True).fetchall()
 
 
 def stream_page(
     cursor: psycopg.Cursor[Any],
-    kind: str,
+    kind: str | None,
     after: tuple[bytes, bytes, int],
     upto: int,
-    most: int,
-    most_bytes: int = PAGE_BYTES,
 ) -> list[Logged]:
-    """The events after a (tenant, stream, version), by stream, up to a position; those of other kinds without data."""
+    """The events after a (tenant, stream, version), by stream, up to a position.
+
+    Those of other kinds of stream than `kind` come without data; with None, all come with it.
+    """
     tenant, stream, version = after
     values = {
         "tenant": tenant.hex(),
         "stream": stream.hex(),
         "version": version,
-        "first_tag": f"{kind}.",
-        "past_tags": f"{kind}/",
+        "first_tag": f"{kind}." if kind is not None else "",
+        "past_tags": f"{kind}/" if kind is not None else "~",
         "upto": upto,
-        "most": most,
-        "bytes": most_bytes,
+        "most": PAGE_EVENTS,
+        "bytes": PAGE_BYTES,
     }
     return cursor.execute(STREAM_PAGE, values, binary=True).fetchall()
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from adapters.wiring import Books
-from projections import filling, shadow
+from projections import filling, log, shadow
 from projections.catalog import CATALOG, projection_named
 from projections.checkpoint import RebuildTaken
 from projections.filling import Stopped
@@ -57,8 +57,10 @@ def test_a_rebuild_equals_the_live_tables(
     seed: int,
     size: tuple[int, int, int],
 ) -> None:
-    for name, value in zip(("PAGE", "CHUNK_EVENTS", "COPY_ROWS"), size, strict=True):
-        monkeypatch.setattr(filling, name, value)
+    page, chunk, copy = size
+    monkeypatch.setattr(log, "PAGE_EVENTS", page)
+    monkeypatch.setattr(filling, "CHUNK_EVENTS", chunk)
+    monkeypatch.setattr(filling, "COPY_ROWS", copy)
     history(seed).run(60)
     history(seed + 50).run(20)
     runner.catch_up()
@@ -116,7 +118,7 @@ def test_a_stopped_rebuild_is_resumed(
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
 ) -> None:
-    monkeypatch.setattr(filling, "PAGE", 20)
+    monkeypatch.setattr(log, "PAGE_EVENTS", 20)
     monkeypatch.setattr(filling, "CHUNK_EVENTS", 50)
     life = history(seed).run(50)
     runner.catch_up()
@@ -151,7 +153,7 @@ def test_events_that_arrive_during_a_rebuild_are_in_it(
     owner: Owner,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(filling, "PAGE", 20)
+    monkeypatch.setattr(log, "PAGE_EVENTS", 20)
     monkeypatch.setattr(filling, "CHUNK_EVENTS", 40)
     life = history(3).run(40)
     runner = new_runner(books)
@@ -190,7 +192,7 @@ def test_a_rebuild_without_a_runner_moves_the_position_forward(
 def test_of_two_rebuilds_at_once_one_stops(
     books: Books, history: Histories, runner: Runner, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "PAGE", 20)
+    monkeypatch.setattr(log, "PAGE_EVENTS", 20)
     monkeypatch.setattr(filling, "CHUNK_EVENTS", 40)
     history(5).run(40)
     runner.catch_up()
