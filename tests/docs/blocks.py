@@ -1,8 +1,8 @@
 """Marked blocks of a page: what stands between their marks is written by `make docs`, the rest by hand.
 
-    <!-- written by make docs: NAME -->
-    ...
-    <!-- end of NAME -->
+<!-- written by make docs: NAME -->
+...
+<!-- end of NAME -->
 """
 
 import re

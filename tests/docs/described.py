@@ -100,7 +100,7 @@ def default_words(field: msgspec.structs.FieldInfo) -> str:
     """What a field holds when it is left out; `required` where it may not be."""
     if field.required:
         return "required"
-    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[misc]
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     match value:
         case msgspec.UNSET:
             return "stays"

@@ -121,7 +121,10 @@ def _statuses(old: str) -> str:
     return table(
         ("status", "conditions"),
         [
-            (str(status), ", ".join(f"`{kind.code}`" for kind in STATUS_OF if STATUS_OF[kind] == status))
+            (
+                str(status),
+                ", ".join(f"`{kind.code}`" for kind in STATUS_OF if STATUS_OF[kind] == status),
+            )
             for status in sorted(set(STATUS_OF.values()))
         ],
     )
@@ -180,7 +183,11 @@ def _routes(old: str) -> str:
     rows = []
     for route in gathered.routes():
         operation = route.operation
-        takes = f"[{operation.takes.__name__}](#{operation.takes.__name__.lower()})" if operation.takes else ""
+        takes = (
+            f"[{operation.takes.__name__}](#{operation.takes.__name__.lower()})"
+            if operation.takes
+            else ""
+        )
         key = "required" if operation.key_required else "honoured" if operation.takes else ""
         roles = ", ".join(operation.may) if operation.may else "no key"
         rows.append((f"`{route.method} {route.path}`", route.summary, takes, roles, key))
@@ -197,7 +204,9 @@ def _details(old: str) -> str:
         lines.append("")
         lines.append(f"Answers {operation.status}, {_answer(operation.answers)}.")
         if operation.parameters is not None:
-            names = [f"`{field.encode_name}`" for field in msgspec.structs.fields(operation.parameters)]
+            names = [
+                f"`{field.encode_name}`" for field in msgspec.structs.fields(operation.parameters)
+            ]
             lines[-1] += f" Parameters: {', '.join(names)}."
         if operation.refuses:
             codes = [f"`{kind.code}`" for kind in operation.refuses]
@@ -220,7 +229,9 @@ def _bodies(old: str) -> str:
     meanings = _kept_by_heading(old)
     found: dict[Any, None] = {}
     waiting = [route.operation.takes for route in gathered.routes() if route.operation.takes]
-    waiting += [route.operation.parameters for route in gathered.routes() if route.operation.parameters]
+    waiting += [
+        route.operation.parameters for route in gathered.routes() if route.operation.parameters
+    ]
     while waiting:
         kind = waiting.pop(0)
         if kind in found:
@@ -244,7 +255,7 @@ def _projections(old: str) -> str:
             f"Version {projection.version}, folded from `{projection.stream}` streams "
             f"by `{projection.fold.__module__}`.\n"
         )
-        for made in (projection.table, *projection.sums):
+        for made in projection.tables:
             said = meanings.get(f"`{made.name}`", {})
             kind = "One row per stream" if made is projection.table else "Sums over those rows"
             key = ", ".join(f"`{name}`" for name in made.key)
@@ -291,4 +302,3 @@ WRITERS: dict[str, Write] = {
     "projections": _projections,
     "layout": _layout,
 }
-

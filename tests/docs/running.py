@@ -46,9 +46,7 @@ def run(page: Sequence[Example], folder: Path, environment: dict[str, str]) -> l
     script = folder / "page.sh"
     parts = []
     for number, example in enumerate(page):
-        parts.append(
-            f"{{\n{example.text}}} >printed.{number} 2>&1\necho $? >status.{number}\n"
-        )
+        parts.append(f"{{\n{example.text}}} >printed.{number} 2>&1\necho $? >status.{number}\n")
     script.write_text("\n".join(parts))
     subprocess.run(
         ["bash", str(script)],

@@ -46,12 +46,12 @@ def server(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("page", SERVED, ids=name_of)
-def test_lines_that_ask_the_service(page, folder, server):
+def test_lines_that_ask_the_service(page: Path, folder: Path, server: dict[str, str]) -> None:
     _check(page, folder, server)
 
 
 @pytest.mark.parametrize("page", ALONE, ids=name_of)
-def test_lines_that_need_no_service(page, folder):
+def test_lines_that_need_no_service(page: Path, folder: Path) -> None:
     """Each page has an installation of its own; its database is kept running, so that commands start quickly."""
     place = folder / page.stem
     with EmbeddedPostgres(place / _home(page)):

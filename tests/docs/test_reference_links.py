@@ -27,7 +27,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(page):
+def test_links_lead_somewhere(page: Path) -> None:
     for link in links(page):
         if link.startswith(("http://", "https://", "mailto:")):
             continue
@@ -38,7 +38,7 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(place), f"{link}: {place.name} has no such heading"
 
 
-def test_every_page_is_reached_from_the_index():
+def test_every_page_is_reached_from_the_index() -> None:
     index = DOCS / "README.md"
     seen: set[Path] = set()
     waiting = [index]
@@ -55,6 +55,6 @@ def test_every_page_is_reached_from_the_index():
     assert set(DOCS.rglob("*.md")) - seen == set()
 
 
-def test_no_page_mentions_a_machine():
+def test_no_page_mentions_a_machine() -> None:
     for page in PAGES:
         assert not re.search(r"/(home|work|root|Users)/", page.read_text()), page
