@@ -13,7 +13,6 @@ from adapters.wiring import Books
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, gate, rows, until
 
-
 pytestmark = pytest.mark.both_engines
 
 

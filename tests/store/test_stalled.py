@@ -17,7 +17,6 @@ from schedulers.ports import ClockTaken
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows, until
 
-
 pytestmark = pytest.mark.both_engines
 
 

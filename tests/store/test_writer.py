@@ -11,7 +11,6 @@ from adapters.wiring import Books
 from commands.unit import Unknown
 from tests.store.asking import Asking
 
-
 pytestmark = pytest.mark.both_engines
 
 
