@@ -1,10 +1,14 @@
 """Answers that are JSON already: bytes with a status and a few headers, sent as they are."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from litestar import Response
 from litestar.types import Receive, Scope, Send
+
+
+PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""Answers hold what a person owes: nobody on the way keeps them or guesses at their type."""
 
 
 class JsonAnswer(Response[bytes]):
@@ -18,6 +22,7 @@ class JsonAnswer(Response[bytes]):
         headers = [
             (b"content-type", (self.media_type or "application/json").encode()),
             (b"content-length", str(len(body)).encode()),
+            *PRIVATE,
         ]
         headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
         await send(

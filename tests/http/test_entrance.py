@@ -33,6 +33,13 @@ def test_any_other_is_replaced(clients: Clients, given: str | bytes) -> None:
         assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Correlation-Id"]), path
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_no_answer_is_kept_on_the_way(clients: Clients, path: str) -> None:
+    headers = clients().get(path).headers
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_two_requests_without_one_get_different_ones(clients: Clients) -> None:
     client = clients()
     ids = {client.get("/api/tenant").headers["X-Correlation-Id"] for _ in range(3)}

@@ -1,12 +1,14 @@
 """A repeated request is done once and answered the same; a key stands for one request only."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.http.conftest import LATER, Client, Clients, usd
+from adapters.postgres.connection import owner_connection
+from tests.http.conftest import LATER, Client, Clients, Service, usd
 
 
 def pay(client: Client, invoice_id: str, amount: str, key: str) -> httpx.Response:
@@ -96,6 +98,28 @@ def test_concurrent_requests_under_one_key_are_done_once(clients: Clients) -> No
             threads.map(lambda n: pay(client, invoice_id, f"{1 + n}.00", "one key"), range(8))
         )
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+
+def test_a_duplicate_of_a_slow_request_is_told_to_try_again(
+    service: Service, clients: Clients
+) -> None:
+    client = clients()
+    invoice_id = client.sent()
+    with ThreadPoolExecutor(2) as threads:
+        with owner_connection(service.books.database) as other, other.transaction():
+            other.execute("SELECT 1 FROM log_head FOR UPDATE")  # no command can commit meanwhile
+            first = threads.submit(pay, client, invoice_id, "1.00", "slow")
+            while not service.books.writer.waiting():
+                time.sleep(0.01)
+            again = pay(client, invoice_id, "1.00", "slow")
+            assert again.status_code == 409
+            assert again.json()["type"] == "urn:duebook:problem:still_running"
+            assert again.headers["Retry-After"] == "2"
+            assert not first.done()
+        assert first.result().status_code == 201
+    later = pay(client, invoice_id, "1.00", "slow")
+    assert later.status_code == 201
+    assert later.content == first.result().content
 
 
 def test_money_needs_a_key(clients: Clients) -> None:

@@ -1,0 +1,205 @@
+"""What each route does when all goes well."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.conftest import LATER, TODAY, Client, Clients, usd
+
+
+def body_of(answer: httpx.Response, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert int(answer.headers["Duebook-Position"]) > 0
+    return answer.json()
+
+
+def test_settings_are_shown_and_changed(clients: Clients) -> None:
+    client = clients()
+    before = body_of(client.get("/api/tenant"))
+    assert before["id"] == str(client.tenant_id)
+    assert before["settings"]["calendar"] == "weekends"
+    after = body_of(client.patch("/api/tenant", json={"calendar": "BR"}))
+    assert after["settings"] == {**before["settings"], "calendar": "BR"}
+    assert body_of(client.get("/api/tenant")) == after
+
+
+def test_fee_policies_are_versions(clients: Clients) -> None:
+    client = clients()
+    made = body_of(
+        client.post("/api/fee-policies", json={"late_fee": "2%", "mora": "1%/month"}), 201
+    )
+    assert (made["version"], made["late_fee"], made["mora"]) == (1, "2%", "1%/month")
+    listed = body_of(client.get("/api/fee-policies"))
+    assert [policy["version"] for policy in listed["items"]] == [0, 1]
+    assert listed["items"][1] == made
+    assert listed["next_cursor"] is None
+    assert body_of(client.get("/api/tenant"))["fee_policy"] == made
+
+
+def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
+    client = clients()
+    person = {
+        "name": 'Ann "Zoë" Other\n',
+        "reference": "A-1",
+        "tax_number": "123.456.789-00",
+        "email": "ann@example.com",
+        "phone": "+55 11 5555-0101",
+        "address": "Rua Um, 1",
+        "notes": "calls back",
+        "language": "pt-BR",
+        "timezone": "America/Sao_Paulo",
+        "country": "BR",
+    }
+    made = body_of(client.post("/api/customers", json=person), 201)
+    assert made == {"id": made["id"], **person, "credit": []}
+    path = f"/api/customers/{made['id']}"
+    assert body_of(client.get(path)) == made
+    changed = body_of(client.patch(path, json={"phone": "", "notes": "moved"}))
+    assert changed == {**made, "phone": "", "notes": "moved"}
+    assert body_of(client.get(path)) == changed
+
+
+def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
+    client = clients()
+    customer_id = client.customer()
+    draft = {
+        "customer_id": customer_id,
+        "due_on": LATER,
+        "notes": "for Ann",
+        "lines": [
+            {
+                "description": "Advice",
+                "quantity": "2",
+                "unit_price": "50.00",
+                "tax_rate": "10%",
+                "tax_included": False,
+            }
+        ],
+    }
+    made = body_of(client.post("/api/invoices", json=draft), 201)
+    assert (made["status"], made["number"], made["total"]) == ("draft", "", usd("110.00"))
+    assert made["lines"][0]["description"] == "Advice"
+    path = f"/api/invoices/{made['id']}"
+
+    changed = body_of(client.patch(path, json={"notes": "for Ann and Bob"}))
+    assert changed == {**made, "notes": "for Ann and Bob"}
+
+    sent = body_of(client.post(f"{path}/send", json={"issued_on": TODAY.isoformat()}))
+    assert (sent["status"], sent["number"]) == ("sent", "INV-000001")
+    assert (sent["issued_on"], sent["open"]) == (TODAY.isoformat(), usd("110.00"))
+
+    later = (TODAY + timedelta(days=60)).isoformat()
+    moved = body_of(client.patch(path, json={"due_on": later, "reason": "asked"}))
+    assert moved["due_on"] == later
+
+    payment = {"invoice_id": made["id"], "amount": usd("120.00"), "reference": "transfer 9"}
+    paid = body_of(
+        client.post("/api/payments", json=payment, headers={"Idempotency-Key": "p1"}), 201
+    )
+    assert paid["allocations"] == [{"invoice_id": made["id"], "amount": usd("110.00")}]
+    assert (paid["unapplied"], paid["reference"]) == (usd("10.00"), "transfer 9")
+    assert body_of(client.get(f"/api/payments/{paid['id']}")) == paid
+    assert body_of(client.get(path))["status"] == "paid"
+    customer = f"/api/customers/{customer_id}"
+    assert body_of(client.get(customer))["credit"] == [usd("10.00")]
+
+    back = body_of(
+        client.post(
+            f"/api/payments/{paid['id']}/reverse",
+            json={"reason": "recalled"},
+            headers={"Idempotency-Key": "r1"},
+        )
+    )
+    assert back == {**paid, "status": "reversed"}
+    assert body_of(client.get(path))["open"] == usd("110.00")
+    assert body_of(client.get(customer))["credit"] == []
+
+    cancelled = body_of(client.post(f"{path}/cancel", json={"reason": "given up"}))
+    assert (cancelled["status"], cancelled["forgiven"]["total"]) == ("cancelled", "110.00")
+
+
+def test_a_draft_is_sent_without_a_body(clients: Clients) -> None:
+    client = clients()
+    sent = body_of(client.post(f"/api/invoices/{client.draft()}/send"))
+    assert (sent["status"], sent["issued_on"]) == ("sent", TODAY.isoformat())
+
+
+def test_a_draft_is_voided(clients: Clients) -> None:
+    client = clients()
+    path = f"/api/invoices/{client.draft()}"
+    assert body_of(client.post(f"{path}/void", json={"reason": "a mistake"}))["status"] == "void"
+
+
+@pytest.mark.parametrize("by", ["customer_id", "allocations"])
+def test_a_payment_over_several_invoices(clients: Clients, by: str) -> None:
+    client = clients()
+    customer_id = client.customer()
+    invoices = [client.sent(customer_id, price) for price in ("10.00", "20.00", "30.00")]
+    amounts = [usd("10.00"), usd("20.00"), usd("5.00")]
+    named = [
+        {"invoice_id": one, "amount": amount} for one, amount in zip(invoices, amounts, strict=True)
+    ]
+    payer: dict[str, Any] = {"customer_id": customer_id} if by == "customer_id" else {by: named}
+    paid = body_of(
+        client.post(
+            "/api/payments",
+            json={"amount": usd("35.00"), **payer},
+            headers={"Idempotency-Key": "p1"},
+        ),
+        201,
+    )
+    assert sorted(one["amount"]["amount"] for one in paid["allocations"]) == sorted(
+        amount["amount"] for amount in amounts
+    )
+    assert paid["unapplied"] == usd("0.00")
+
+
+def test_a_timeline_is_every_event_page_by_page(clients: Clients) -> None:
+    client = clients()
+    invoice_id = client.sent()
+    client.paid(invoice_id, "1.00")
+    path = f"/api/invoices/{invoice_id}/timeline"
+    whole = body_of(client.get(path))
+    assert [event["tag"] for event in whole["items"]] == [
+        "invoice.drafted.v1",
+        "invoice.sent.v1",
+        "invoice.payment_received.v1",
+    ]
+    assert [event["version"] for event in whole["items"]] == [1, 2, 3]
+    assert whole["items"][0]["data"]["lines"][0]["description"] == "Advice"
+    assert whole["next_cursor"] is None
+    assert _pages(client, path, 2) == whole["items"]
+
+
+def test_the_feed_is_the_tenants_log_without_gaps(clients: Clients) -> None:
+    client = clients()
+    client.paid(client.sent(), "1.00")
+    whole = body_of(client.get("/api/events"))["items"]
+    assert [event["tenant_seq"] for event in whole] == list(range(1, len(whole) + 1))
+    assert whole[0]["stream"] == "tenant"
+    seen: list[Any] = []
+    while True:
+        after = seen[-1]["tenant_seq"] if seen else 0
+        page = body_of(client.get("/api/events", params={"after": after, "limit": 3}))
+        seen += page["items"]
+        if page["next_cursor"] is None:
+            break
+        assert page["next_cursor"] == str(page["items"][-1]["tenant_seq"])
+    assert seen == whole
+    assert body_of(client.get("/api/events", params={"after": len(whole)}))["items"] == []
+
+
+def _pages(client: Client, path: str, limit: int, **params: Any) -> list[Any]:
+    """Every item of a list, read in pages."""
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        page = body_of(client.get(path, params={"limit": limit, "cursor": cursor, **params}))
+        assert len(page["items"]) <= limit
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = page["next_cursor"]
