@@ -1,0 +1,247 @@
+"""The stored form of events: every tag ever written decodes, folds, and is written again byte for byte."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger import events
+from ledger.events import Event, UnknownTag, decode, encode, stored, stream_of, tags, upcast
+from ledger.invoice.state import Invoice
+from ledger.streams import STREAMS, decode_state, encode_state, fold
+
+GOLDEN = Path(__file__).parent / "golden"
+ON = date(2024, 3, 31)
+
+STORIES: dict[str, list[str]] = {
+    "invoice": [
+        "drafted.v1",
+        "redrafted.v1",
+        "sent.v1",
+        "became_overdue.v1",
+        "late_fee_charged.v1",
+        "mora_posted.v1",
+        "payment_received.v1",
+        "charges_recalculated.v1",
+        "payment_reversed.v1",
+        "due_date_moved.v1",
+        "cancelled.v1",
+        "voided.v1",
+    ],
+    "payment": ["received.v1", "reversed.v1"],
+    "customer": ["registered.v1", "credit_added.v1", "credit_withdrawn.v1", "changed.v1"],
+    "tenant": [
+        "created.v1",
+        "fee_policy_added.v1",
+        "key_created.v1",
+        "key_revoked.v1",
+        "configured.v1",
+    ],
+    "business_day": ["opened.v1", "step_completed.v1", "closed.v1"],
+}
+"""Each kind of stream with all its tags, in an order in which they may come."""
+
+
+def golden(tag: str) -> bytes:
+    return (GOLDEN / f"{tag}.json").read_bytes()
+
+
+def test_every_tag_has_a_golden_file_and_a_place_in_a_story() -> None:
+    assert sorted(path.stem for path in GOLDEN.glob("*.json")) == tags()
+    told = sorted(f"{kind}.{name}" for kind, names in STORIES.items() for name in names)
+    assert told == tags()
+
+
+@pytest.mark.parametrize("tag", tags())
+def test_a_golden_event_is_written_again_byte_for_byte(tag: str) -> None:
+    event = decode(tag, golden(tag))
+    assert tag == event.TAG
+    assert encode(event) == golden(tag)
+
+
+@pytest.mark.parametrize("tag", tags())
+def test_a_golden_event_sets_every_field(tag: str) -> None:
+    fields = {field.encode_name for field in msgspec.structs.fields(type(decode(tag, golden(tag))))}
+    assert set(msgspec.json.decode(golden(tag))) == fields
+
+
+@pytest.mark.parametrize("kind", sorted(STORIES))
+def test_golden_events_fold_and_heads_give_the_state_back(kind: str) -> None:
+    state = None
+    for name in STORIES[kind]:
+        tag = f"{kind}.{name}"
+        state = fold(kind, [(decode(tag, golden(tag)), ON)], state)
+        assert decode_state(kind, encode_state(state)) == state
+    assert type(state) is STREAMS[kind].state
+
+
+def test_the_story_of_the_golden_invoice_comes_out_as_it_always_did() -> None:
+    story = [f"invoice.{name}" for name in STORIES["invoice"]]
+    invoice = fold("invoice", [(decode(tag, golden(tag)), ON) for tag in story])
+    assert isinstance(invoice, Invoice)
+    assert invoice.status == "void"
+    assert msgspec.to_builtins(invoice.charged) == {
+        "late_fee": 660,
+        "mora": 66,
+        "principal": 33_000,
+    }
+    assert invoice.due_on == date(2024, 3, 16)
+    assert invoice.credited_minor == 3
+    assert [move.principal_minor for move in invoice.moved] == [12]
+
+
+# What an event leaves out because it had the default. Never change one: events in the log mean it.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "Allocated": {},
+    "Calendar": {},
+    "FeePolicy": {
+        "version": 1,
+        "late_fee": {"numerator": 0, "denominator": 1, "per": "once"},
+        "late_fee_minimum": None,
+        "mora": {"numerator": 0, "denominator": 1, "per": "once"},
+        "base": "outstanding",
+        "grace_days": 0,
+        "interest_from": "due_date",
+        "day_count": "30",
+        "accrual": "daily",
+        "rounding": "half_even",
+        "waterfall": ["other_fees", "late_fee", "mora", "principal"],
+    },
+    "InvoiceLine": {"tax_rate": "0%", "tax_included": False},
+    "Money": {},
+    "Person": {
+        "name": "",
+        "tax_number": "",
+        "email": "",
+        "phone": "",
+        "address": "",
+        "notes": "",
+    },
+    "PrincipalMoved": {},
+    "Rate": {"per": "once"},
+    "Settings": {
+        "calendar": "weekends",
+        "tax_rounding": "line",
+        "rounding": "half_even",
+        "series": "INV",
+        "number_format": "{series}-{n:06}",
+        "clock_starts_on": "1970-01-01",
+    },
+    "Split": {},
+    "Tally": {"looked_at": 0, "posted": 0, "failed": 0, "amounts": {}},
+}
+PLAIN: tuple[Any, ...] = (0, "", False, None, [], {})
+"""Defaults that say nothing was said."""
+
+
+@pytest.mark.parametrize("tag", tags())
+def test_what_an_event_leaves_out_means_what_it_always_meant(tag: str) -> None:
+    seen: set[type[Any]] = set()
+    _check_defaults(type(decode(tag, golden(tag))), seen)
+
+
+def _check_defaults(struct: type[Any], seen: set[type[Any]]) -> None:
+    if struct in seen:
+        return
+    seen.add(struct)
+    pinned = DEFAULTS.get(struct.__name__, {})
+    for field in msgspec.structs.fields(struct):
+        if not field.required:
+            default = (
+                field.default_factory()
+                if field.default is msgspec.NODEFAULT and callable(field.default_factory)
+                else field.default
+            )
+            expected = pinned.get(field.name, PLAIN)
+            value = _complete(default)
+            assert value == expected or (expected is PLAIN and value in PLAIN), (
+                f"{struct.__name__}.{field.name} has another default than the events in the log"
+            )
+    for inner in _structs_in(struct):
+        _check_defaults(inner, seen)
+
+
+def _complete(value: Any) -> Any:
+    """A default with its own defaults spelled out; a struct of nothing but zeros says nothing."""
+    if isinstance(value, msgspec.Struct):
+        found = {name: _complete(getattr(value, name)) for name in type(value).__struct_fields__}
+        return found if any(found.values()) else {}
+    if isinstance(value, tuple):
+        return [_complete(item) for item in value]
+    return msgspec.to_builtins(value)
+
+
+def _structs_in(struct: type[Any]) -> set[type[Any]]:
+    found: set[type[Any]] = set()
+    for field in msgspec.inspect.type_info(struct).fields:  # type: ignore[attr-defined]
+        _collect(field.type, found)
+    return found
+
+
+def _collect(info: Any, found: set[type[Any]]) -> None:
+    if isinstance(info, msgspec.inspect.StructType):
+        found.add(info.cls)
+    for name in ("item_type", "value_type"):
+        inner = getattr(info, name, None)
+        if inner is not None:
+            _collect(inner, found)
+    for inner in (*getattr(info, "types", ()), *getattr(info, "item_types", ())):
+        _collect(inner, found)
+
+
+def test_an_unknown_tag_is_refused_by_name() -> None:
+    with pytest.raises(UnknownTag, match="upgrade"):
+        decode("invoice.sent.v99", b"{}")
+
+
+def test_a_tag_is_data_and_never_a_path() -> None:
+    for tag in ("os:system", "ledger.events:Event", "__import__", ""):
+        with pytest.raises(UnknownTag):
+            decode(tag, b"{}")
+
+
+def test_bytes_that_do_not_fit_their_tag_are_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode("invoice.mora_posted.v1", b'{"amount_minor":"17","through":"2024-03-31"}')
+
+
+def test_a_tag_names_its_kind_of_stream() -> None:
+    assert stream_of("invoice.mora_posted.v1") == "invoice"
+    assert {stream_of(tag) for tag in tags()} == set(STREAMS)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry as it was, after a test that adds to it."""
+    for name in ("_types", "_decoders", "_upcasts"):
+        monkeypatch.setattr(events, name, dict(getattr(events, name)))
+
+
+@pytest.mark.usefixtures("registry")
+def test_an_old_tag_is_read_as_its_successor() -> None:
+    @stored("parcel.weighed.v3")
+    class Weighed(Event, frozen=True):
+        grams: int
+        scale: str = ""
+
+    @upcast("parcel.weighed.v1")
+    def _(old: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return "parcel.weighed.v2", {"grams": old["kilos"] * 1000}
+
+    @upcast("parcel.weighed.v2")
+    def _(old: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return "parcel.weighed.v3", {**old, "scale": "kitchen"}
+
+    assert decode("parcel.weighed.v1", b'{"kilos":2}') == Weighed(2000, "kitchen")
+    assert decode("parcel.weighed.v3", b'{"grams":5}') == Weighed(5)
+    assert {"parcel.weighed.v1", "parcel.weighed.v2", "parcel.weighed.v3"} <= set(tags())
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_tag_is_registered_once() -> None:
+    with pytest.raises(AssertionError, match="twice"):
+        stored("invoice.sent.v1")(Event)
+    with pytest.raises(AssertionError, match="twice"):
+        upcast("invoice.sent.v1")(lambda old: ("invoice.sent.v2", old))
