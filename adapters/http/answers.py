@@ -6,7 +6,6 @@ from typing import Any, Final
 from litestar import Response
 from litestar.types import Receive, Scope, Send
 
-
 PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Answers hold what a person owes: nobody on the way keeps them or guesses at their type."""
 
