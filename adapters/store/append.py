@@ -4,9 +4,10 @@ It runs inside the caller's transaction and takes the shard's `log_head` row fir
 line until they commit, so commit order is position order and recorded time never runs backwards.
 """
 
+import contextlib
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +20,8 @@ from adapters.store.binary import field, int4_field, uuid_field
 _FRONT = struct.Struct(">hiqi16siqiq")
 _STREAM = struct.Struct(">i16sii")
 _COLUMNS = 13
+AT_ONCE_MOST = 2_000
+UNCOUNTED = -1
 
 LOCK_LOG = """
 UPDATE log_head
@@ -134,43 +137,77 @@ def pack_row(
     return Row(tenant, rest)
 
 
-def append(
-    connection: psycopg.Connection[Any], rows: Sequence[Row], heads: Sequence[Head], now: datetime
-) -> Appended:
-    """Appends events and moves their heads, inside the caller's transaction.
+class Statement(NamedTuple):
+    """A write beside events: it must touch exactly `rows` rows (or `UNCOUNTED`), or `what` has happened meanwhile."""
 
-    Raises StaleHeads when a stream is not at its expected version; the caller must roll back.
+    query: str
+    values: tuple[Any, ...]
+    rows: int
+    what: str
+
+
+Beside = Callable[[Appended], Sequence[Statement]]
+"""What is to be written beside events, once it is known where they came to stand."""
+
+
+def append(
+    connection: psycopg.Connection[Any],
+    rows: Sequence[Row],
+    heads: Sequence[Head],
+    now: datetime,
+    beside: Beside | None = None,
+) -> Appended:
+    """Appends events, moves their heads and writes what belongs beside them, inside the caller's transaction.
+
+    Raises StaleHeads when a stream is not at its expected version, or something else is not as it was; the caller
+    must roll back.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_LOG, (len(rows), now))
-        head = cursor.fetchone()
+    counts = Counter([row.tenant for row in rows])
+    with connection.cursor() as locking, connection.cursor() as counting:
+        with connection.pipeline():
+            locking.execute(LOCK_LOG, (len(rows), now))
+            counting.execute(COUNT_UP, _counted(counts))
+        head = locking.fetchone()
         assert head is not None, "the shard has no log head"
         last_position, recorded_at = head
-        seqs = _count_up(cursor, rows)
+        seqs = _numbered(rows, counts, counting.fetchall())
         first_position = last_position - len(rows) + 1
-        _copy(cursor, rows, first_position, seqs, recorded_at)
-        move_heads(cursor, heads)
-    return Appended(first_position, seqs, recorded_at)
+        _copy(locking, rows, first_position, seqs, recorded_at)
+    appended = Appended(first_position, seqs, recorded_at)
+    write_all(connection, [*moved(heads), *(beside(appended) if beside is not None else ())])
+    return appended
 
 
-def move_heads(cursor: psycopg.Cursor[Any], heads: Sequence[Head]) -> None:
-    """Updates and inserts heads at their expected versions. Raises StaleHeads."""
-    moved = [head for head in heads if head.expected]
+def moved(heads: Sequence[Head]) -> list[Statement]:
+    """The statements that update and insert heads at their expected versions."""
+    statements: list[Statement] = []
+    old = [head for head in heads if head.expected]
     new = [head for head in heads if not head.expected]
-    if moved:
-        tenants, ids, _, expected, *columns = _columns(moved)
-        cursor.execute(UPDATE_HEADS, (tenants, ids, expected, *columns))
-        if cursor.rowcount != len(moved):
-            raise StaleHeads(
-                f"{len(moved) - cursor.rowcount} of {len(moved)} streams have moved on"
-            )
+    if old:
+        tenants, ids, _, expected, *columns = _columns(old)
+        values = (tenants, ids, expected, *columns)
+        statements.append(Statement(UPDATE_HEADS, values, len(old), "a stream has moved on"))
     if new:
         tenants, ids, streams, _, *columns = _columns(new)
-        cursor.execute(INSERT_HEADS, (tenants, ids, streams, *columns))
-        if cursor.rowcount != len(new):
-            raise StaleHeads(
-                f"{len(new) - cursor.rowcount} of {len(new)} new streams exist already"
-            )
+        values = (tenants, ids, streams, *columns)
+        statements.append(Statement(INSERT_HEADS, values, len(new), "a stream was begun"))
+    return statements
+
+
+def write_all(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> None:
+    """Runs statements in one round trip and checks each. Raises StaleHeads.
+
+    Many rows do without the pipeline, which can fill both sides' buffers.
+    """
+    at_once = sum(statement.rows for statement in statements) <= AT_ONCE_MOST
+    with contextlib.ExitStack() as stack:
+        cursors = [stack.enter_context(connection.cursor()) for _ in statements]
+        with connection.pipeline() if at_once else contextlib.nullcontext():
+            for cursor, statement in zip(cursors, statements, strict=True):
+                cursor.execute(statement.query.encode(), statement.values)
+        for cursor, statement in zip(cursors, statements, strict=True):
+            if statement.rows not in (cursor.rowcount, UNCOUNTED):
+                raise StaleHeads(f"{statement.what} ({cursor.rowcount} of {statement.rows})")
 
 
 def _columns(heads: Sequence[Head]) -> tuple[binary.Array, ...]:
@@ -191,22 +228,24 @@ def _columns(heads: Sequence[Head]) -> tuple[binary.Array, ...]:
     )
 
 
-def _count_up(cursor: psycopg.Cursor[Any], rows: Sequence[Row]) -> list[int]:
-    """The gapless number of each event in its tenant's log."""
-    counts = Counter([row.tenant for row in rows])
+def _counted(counts: Counter[bytes]) -> tuple[binary.Array, binary.Array]:
     # In the order of their ids, though the log head's lock already keeps two writers from crossing.
     tenants = sorted(counts)
-    cursor.execute(
-        COUNT_UP, (binary.uuids(tenants), binary.int4s([counts[tenant] for tenant in tenants]))
-    )
-    upto = {bytes(tenant): int(seq) - counts[bytes(tenant)] for tenant, seq in cursor.fetchall()}
-    if len(upto) == 1:
-        first = next(iter(upto.values())) + 1
+    return binary.uuids(tenants), binary.int4s([counts[tenant] for tenant in tenants])
+
+
+def _numbered(
+    rows: Sequence[Row], counts: Counter[bytes], upto: Sequence[tuple[Any, ...]]
+) -> list[int]:
+    """The gapless number of each event in its tenant's log."""
+    last = {bytes(tenant): int(seq) - counts[bytes(tenant)] for tenant, seq in upto}
+    if len(last) == 1:
+        first = next(iter(last.values())) + 1
         return list(range(first, first + len(rows)))
     seqs: list[int] = []
     for row in rows:
-        upto[row.tenant] += 1
-        seqs.append(upto[row.tenant])
+        last[row.tenant] += 1
+        seqs.append(last[row.tenant])
     return seqs
 
 

@@ -36,7 +36,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from adapters.postgres.connection import Pool
 from adapters.store import binary
-from adapters.store.append import Appended, Head, Origin, Row, append, pack_row
+from adapters.store.append import Appended, Beside, Head, Origin, Row, append, pack_row
 from adapters.store.binary import field
 from adapters.store.envelope import EnvelopeNotification, StoredEnvelope
 
@@ -111,7 +111,8 @@ class LedgerRecorder(PostgresApplicationRecorder):
         """Appends in one transaction of its own, or in the caller's `connection`.
 
         Keyword arguments: `heads`, the heads the events lead to; `now`, the clock's instant; `connection`, a
-        connection inside a transaction; `appended`, a list that is given where the events came to stand.
+        connection inside a transaction; `appended`, a list that is given where the events came to stand; `beside`,
+        what is written beside the events (`adapters.store.append.Beside`).
         Raises StaleHeads; in a transaction of its own also IntegrityError for a version that is stored already.
         """
         if not stored_events:
@@ -121,7 +122,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
         now: datetime = kwargs["now"]
         connection: psycopg.Connection[Any] | None = kwargs.get("connection")
         append_rows = self._append if connection is None else partial(append, connection)
-        appended = append_rows(rows, heads, now)
+        appended = append_rows(rows, heads, now, kwargs.get("beside"))
         told: list[Appended] | None = kwargs.get("appended")
         if told is not None:
             told.append(appended)
@@ -129,11 +130,13 @@ class LedgerRecorder(PostgresApplicationRecorder):
         first = appended.first_position
         return range(first, first + len(rows))
 
-    def _append(self, rows: Sequence[Row], heads: Sequence[Head], now: datetime) -> Appended:
+    def _append(
+        self, rows: Sequence[Row], heads: Sequence[Head], now: datetime, beside: Beside | None
+    ) -> Appended:
         try:
             with self.datastore.rows_pool.connection() as connection, connection.transaction():
                 binary.register(connection)
-                return append(connection, rows, heads, now)
+                return append(connection, rows, heads, now, beside)
         except psycopg.IntegrityError as error:
             raise IntegrityError(str(error)) from error
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from adapters.store import binary
+from adapters.store.append import Statement
 from adapters.store.sealing import Owner, Sealer
 from commands.unit import AlreadyExists, NumberBeforeSeries, Unit
 from ledger import events as registry
@@ -42,6 +44,16 @@ SELECT tag, data, effective_on FROM events
  ORDER BY version
 """
 
+INSERT_TENANT = "INSERT INTO duebook.tenants (tenant_id, shard_id, name) VALUES (%s, 's1', %s)"
+INSERT_API_KEY = """
+INSERT INTO duebook.api_keys (key_hash, tenant_id, key_id, name, role, created_at)
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
+REVOKE_API_KEY = """
+UPDATE duebook.api_keys SET revoked_at = %s
+ WHERE tenant_id = %s AND key_id = %s AND revoked_at IS NULL
+"""
+
 
 class WrongStream(Conflict):
     """The id belongs to a stream of another kind."""
@@ -62,6 +74,13 @@ class Series(msgspec.Struct):
     stored: int
     next_number: int
     last_issued_on: date
+
+
+class Asked(NamedTuple):
+    """A query for streams that was sent; no cursor when there was nothing to ask for."""
+
+    streams: list[StreamKey]
+    cursor: psycopg.Cursor[Any] | None
 
 
 class Appending(msgspec.Struct):
@@ -87,13 +106,23 @@ class View:
 
     def load(self, wanted: Iterable[StreamKey]) -> None:
         """Loads streams in one query; those that do not exist are remembered as such."""
+        self.take(self.ask(wanted))
+
+    def ask(self, wanted: Iterable[StreamKey]) -> Asked:
+        """Sends the query for streams that are not loaded yet; in a pipeline, without waiting for its answer."""
         missing = [key for key in dict.fromkeys(wanted) if key not in self.streams]
         if not missing:
+            return Asked(missing, None)
+        tenants = binary.uuids([tenant.bytes for tenant, _ in missing])
+        streams = binary.uuids([stream.bytes for _, stream in missing])
+        return Asked(missing, self.connection.execute(SELECT_HEADS, (tenants, streams)))
+
+    def take(self, asked: Asked) -> None:
+        """Takes the answer of `ask`."""
+        if asked.cursor is None:
             return
-        rows = self.connection.execute(
-            SELECT_HEADS, ([tenant for tenant, _ in missing], [stream for _, stream in missing])
-        ).fetchall()
-        for key in missing:
+        rows = asked.cursor.fetchall()
+        for key in asked.streams:
             self.streams[key] = Loaded("", 0, 0, None)
         for tenant_id, stream_id, kind, version, fold_version, data in rows:
             if fold_version == STREAMS[kind].fold_version:
@@ -135,7 +164,7 @@ class StoreUnit(Unit):
         self.appended: list[Appending] = []
         self.names: dict[tuple[UUID, str, str], UUID] = {}
         self.new_keys: dict[Owner, tuple[AESGCM, bytes]] = {}
-        self.door: list[Callable[[psycopg.Cursor[Any], datetime], None]] = []
+        self.door: list[Callable[[datetime], Statement]] = []
 
     @property
     def tenant_id(self) -> UUID:
@@ -245,34 +274,16 @@ class StoreUnit(Unit):
                 f"there is a tenant named {name!r}; choose another name", field="name"
             )
         values = (self._tenant_id, name)
-        self.door.append(
-            lambda cursor, _now: _run(
-                cursor,
-                "INSERT INTO duebook.tenants (tenant_id, shard_id, name) VALUES (%s, 's1', %s)",
-                values,
-            )
-        )
+        self.door.append(lambda _: Statement(INSERT_TENANT, values, 1, "a tenant took the name"))
 
     def store_key(self, key_id: UUID, key_hash: bytes, name: str, role: str) -> None:
         values = (key_hash, self._tenant_id, key_id, name, role)
-        self.door.append(
-            lambda cursor, now: _run(
-                cursor,
-                """INSERT INTO duebook.api_keys (key_hash, tenant_id, key_id, name, role, created_at)
-                   VALUES (%s, %s, %s, %s, %s, %s)""",
-                (*values, now),
-            )
-        )
+        self.door.append(lambda now: Statement(INSERT_API_KEY, (*values, now), 1, "a key was made"))
 
     def revoke_key(self, key_id: UUID) -> None:
         values = (self._tenant_id, key_id)
         self.door.append(
-            lambda cursor, now: _run(
-                cursor,
-                """UPDATE duebook.api_keys SET revoked_at = %s
-                    WHERE tenant_id = %s AND key_id = %s AND revoked_at IS NULL""",
-                (now, *values),
-            )
+            lambda now: Statement(REVOKE_API_KEY, (now, *values), 1, "a key was revoked")
         )
 
     def keep(self) -> None:
@@ -303,7 +314,3 @@ class StoreUnit(Unit):
 def new_command_id(tenant_id: UUID, key: str | None) -> UUID:
     """The id of a command: the same for a repeated idempotency key, else new."""
     return stable_id(tenant_id, "command", key) if key is not None else uuid4()
-
-
-def _run(cursor: psycopg.Cursor[Any], statement: str, values: tuple[Any, ...]) -> None:
-    cursor.execute(statement.encode(), values)

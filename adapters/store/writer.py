@@ -16,7 +16,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ from psycopg_pool import PoolTimeout
 
 from adapters.postgres.connection import Pool
 from adapters.store import binary
-from adapters.store.append import Appended, Head, StaleHeads
+from adapters.store.append import UNCOUNTED, Appended, Head, StaleHeads, Statement
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import Recorded
 from adapters.store.reading import tenant_seq
@@ -150,6 +150,17 @@ class _Job(msgspec.Struct):
     request: Request
     future: Future[Answer]
     command_id: UUID
+
+
+RecordKey = tuple[UUID, str]
+"""(tenant, idempotency key)"""
+
+
+class _Recorded(msgspec.Struct):
+    """The record of a key that was used before."""
+
+    request_hash: bytes
+    answer: Answer
 
 
 class _Decided(msgspec.Struct):
@@ -331,12 +342,9 @@ class _Group:
         try:
             with self._pool.connection() as connection:
                 binary.register(connection)
-                with connection.transaction():
-                    connection.execute(LOCK_TIMEOUT, prepare=False)
-                    if self._lock_first is not None:
-                        _lock(connection, self._lock_first)
-                    self._decide(connection)
-                    self._write(connection, committing)
+                self._decide(self._loaded(connection))
+                self._write(connection, committing)
+                # Leaving the block commits.
         except (psycopg.OperationalError, psycopg.InterfaceError):
             if not committing or not self._settled(committing[0]):
                 raise
@@ -346,24 +354,49 @@ class _Group:
         """The number series this group has touched."""
         return sorted(self._view.series) if self._view is not None else []
 
-    def _decide(self, connection: psycopg.Connection[Any]) -> None:
+    def _loaded(self, connection: psycopg.Connection[Any]) -> dict[RecordKey, _Recorded]:
+        """Begins the transaction and loads what the group's commands are known to need, in one round trip.
+
+        Returns the records of keys that were used before.
+        """
         view = self._view = View(connection, self._sealer)
-        records = self._records(connection)
-        self._prefetch(view)
+        with connection.pipeline():
+            connection.execute(LOCK_TIMEOUT, prepare=False)
+            if self._lock_first is not None:
+                _lock(connection, self._lock_first)
+            asked = view.ask(self._wanted(view))
+            records = self._ask_records(connection)
+        view.take(asked)
+        view.load_keys(
+            (tenant_id, loaded.state.customer_id)
+            for (tenant_id, _), loaded in view.streams.items()
+            if isinstance(loaded.state, Invoice)
+        )
+        if records is None:
+            return {}
+        return {
+            (tenant_id, key): _Recorded(
+                bytes(request_hash), Answer(status, bytes(answer), seq, True)
+            )
+            for tenant_id, key, request_hash, status, answer, seq in records.fetchall()
+        }
+
+    def _decide(self, records: Mapping[RecordKey, _Recorded]) -> None:
+        assert self._view is not None
         now = datetime.now(UTC)
         decided: dict[tuple[UUID, str], _Decided] = {}
         for job in self._jobs:
             request = job.request
             known = (request.tenant_id, request.key) if request.key is not None else None
             if known is not None and known in records:
-                self._replay(job, *records[known])
+                self._replay(job, records[known])
                 continue
             if known is not None and known in decided:
                 # A duplicate inside the group: it gets the first one's answer once that is committed.
                 self._duplicate(job, decided[known])
                 continue
             unit = StoreUnit(
-                view,
+                self._view,
                 request.tenant_id,
                 request.now or now,
                 job.command_id,
@@ -384,22 +417,21 @@ class _Group:
             if known is not None:
                 decided[known] = done
 
-    def _records(
-        self, connection: psycopg.Connection[Any]
-    ) -> dict[tuple[UUID, str], tuple[bytes, int, bytes, int]]:
-        keyed = [job.request for job in self._jobs if job.request.key is not None]
+    def _ask_records(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any] | None:
+        keyed = [
+            (job.request.tenant_id.bytes, job.request.key)
+            for job in self._jobs
+            if job.request.key is not None
+        ]
         if not keyed:
-            return {}
-        rows = connection.execute(
-            SELECT_RECORDS,
-            ([request.tenant_id for request in keyed], [request.key for request in keyed]),
-        ).fetchall()
-        return {
-            (tenant_id, key): (bytes(request_hash), status, bytes(answer), tenant_seq)
-            for tenant_id, key, request_hash, status, answer, tenant_seq in rows
-        }
+            return None
+        tenants = binary.uuids([tenant for tenant, _ in keyed])
+        return connection.execute(
+            SELECT_RECORDS, (tenants, binary.texts([key for _, key in keyed]))
+        )
 
-    def _prefetch(self, view: View) -> None:
+    def _wanted(self, view: View) -> list[tuple[UUID, UUID]]:
+        """The streams that the commands are known to need."""
         wanted: list[tuple[UUID, UUID]] = []
         for job in self._jobs:
             tenant_id = job.request.tenant_id
@@ -408,20 +440,13 @@ class _Group:
             if job.request.key is not None and job.request.creates:
                 unit = StoreUnit(view, tenant_id, datetime.now(UTC), job.command_id, has_key=True)
                 wanted += [(tenant_id, unit.new_id(part)) for part in job.request.creates]
-        view.load(wanted)
-        view.load_keys(
-            (tenant_id, loaded.state.customer_id)
-            for (tenant_id, _), loaded in view.streams.items()
-            if isinstance(loaded.state, Invoice)
-        )
+        return wanted
 
-    def _replay(
-        self, job: _Job, request_hash: bytes, status: int, answer: bytes, tenant_seq: int
-    ) -> None:
-        if request_hash != job.request.request_hash:
+    def _replay(self, job: _Job, recorded: _Recorded) -> None:
+        if recorded.request_hash != job.request.request_hash:
             self._refusals.append((job, _key_reused()))
         else:
-            self._replays.append((job, Answer(status, answer, tenant_seq, replayed=True)))
+            self._replays.append((job, recorded.answer))
 
     def _duplicate(self, job: _Job, first: _Decided) -> None:
         if first.job.request.request_hash != job.request.request_hash:
@@ -442,17 +467,19 @@ class _Group:
             return
         with connection.cursor() as cursor:
             self._advance_series(cursor)
-            self._application.save(
-                *events,
-                heads=self._heads(),
-                now=datetime.now(UTC),
-                connection=connection,
-                appended=committing,
-            )
-            appended = committing[0]
+
+        def beside(appended: Appended) -> list[Statement]:
             _place(writing, appended)
-            _write_beside(cursor, writing, appended.recorded_at)
-            cursor.execute(NOTIFY, prepare=False)
+            return _beside(writing, appended.recorded_at)
+
+        self._application.save(
+            *events,
+            heads=self._heads(),
+            now=datetime.now(UTC),
+            connection=connection,
+            appended=committing,
+            beside=beside,
+        )
 
     def _advance_series(self, cursor: psycopg.Cursor[Any]) -> None:
         """Number series are locked before the log head, so that two senders never wait for each other crosswise."""
@@ -568,29 +595,27 @@ def _place(writing: Sequence[_Decided], appended: Appended) -> None:
         decided.tenant_seq = appended.tenant_seqs[last]
 
 
-def _write_beside(
-    cursor: psycopg.Cursor[Any], writing: Sequence[_Decided], recorded_at: datetime
-) -> None:
-    """What commands write beside their events: names, customers' keys, the door, their records."""
+def _beside(writing: Sequence[_Decided], recorded_at: datetime) -> list[Statement]:
+    """What commands write beside their events: names, customers' keys, the door, their records, the hint."""
+    statements: list[Statement] = []
+
+    def insert(query: str, rows: Sequence[tuple[Any, ...]], what: str, *more: Any) -> None:
+        if rows:
+            statements.append(Statement(query, (*more, *_columns(rows)), len(rows), what))
+
     names = [(*key, stream) for decided in writing for key, stream in decided.unit.names.items()]
-    if names:
-        cursor.execute(INSERT_NAMES, _columns(names))
-        _all_written(cursor, names, "a name was taken")
     keys = [
         (*owner, wrapped)
         for decided in writing
         for owner, (_, wrapped) in decided.unit.new_keys.items()
     ]
-    if keys:
-        cursor.execute(INSERT_CUSTOMER_KEYS, _columns(keys))
-        _all_written(cursor, keys, "a customer was given a key")
-    for decided in writing:
-        for write in decided.unit.door:
-            write(cursor, recorded_at)
     records = [_record(decided) for decided in writing if decided.job.request.key is not None]
-    if records:
-        cursor.execute(INSERT_RECORDS, (recorded_at, *_columns(records)))
-        _all_written(cursor, records, "an idempotency key was used")
+    insert(INSERT_NAMES, names, "a name was taken meanwhile")
+    insert(INSERT_CUSTOMER_KEYS, keys, "a customer was given a key meanwhile")
+    insert(INSERT_RECORDS, records, "an idempotency key was used meanwhile", recorded_at)
+    statements += [write(recorded_at) for decided in writing for write in decided.unit.door]
+    statements.append(Statement(NOTIFY, (), UNCOUNTED, ""))
+    return statements
 
 
 def _record(decided: _Decided) -> tuple[Any, ...]:
@@ -608,11 +633,6 @@ def _record(decided: _Decided) -> tuple[Any, ...]:
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
     return tuple(list(column) for column in zip(*rows, strict=True))
-
-
-def _all_written(cursor: psycopg.Cursor[Any], rows: Sequence[Any], what: str) -> None:
-    if cursor.rowcount != len(rows):
-        raise StaleHeads(f"{what} meanwhile")
 
 
 def _give(future: Future[Answer], answer: Answer) -> None:
