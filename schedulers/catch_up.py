@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from uuid import UUID
 
+from ledger.errors import LedgerError
 from ledger.tenant import Settings
 from ledger.zones import business_date, instant_of
 from schedulers.day import DayResult, next_day, run_day
@@ -49,11 +50,7 @@ def tick(
 
     One tenant's failure is logged and does not keep the others waiting; its day is tried again at the next tick.
     """
-    due = {
-        tenant_id: days
-        for tenant_id, settings, last_closed in store.standing()
-        if (days := due_days(settings, last_closed, now))
-    }
+    due = _due(store, now)
     if not due:
         return 0
     try:
@@ -76,3 +73,17 @@ def tick(
         return ran
     store.release(lease)
     return ran
+
+
+def _due(store: ClockStore, now: datetime) -> dict[UUID, list[date]]:
+    """The due days of each tenant that has any. One whose zone this machine does not know is left out, and logged."""
+    due: dict[UUID, list[date]] = {}
+    for tenant_id, settings, last_closed in store.standing():
+        try:
+            days = due_days(settings, last_closed, now)
+        except LedgerError:
+            log.exception("the days of tenant %s cannot be told; its clock stands still", tenant_id)
+            continue
+        if days:
+            due[tenant_id] = days
+    return due

@@ -159,10 +159,18 @@ class PostgresClock:
             rows = connection.execute(SELECT_STANDING, (known,)).fetchall()
         standing: list[tuple[UUID, Settings, date | None]] = []
         for tenant_id, fold_version, state, last_closed in rows:
-            if fold_version == STREAMS["tenant"].fold_version:
-                settings = decode_state("tenant", bytes(state)).settings
-            else:
-                settings = self.settings(tenant_id)
+            try:
+                if fold_version == STREAMS["tenant"].fold_version:
+                    settings = decode_state("tenant", bytes(state)).settings
+                else:
+                    settings = self.settings(tenant_id)
+            except psycopg.Error:
+                raise  # the database's trouble is not the tenant's
+            except Exception:
+                log.exception(
+                    "the settings of tenant %s cannot be read; its clock stands still", tenant_id
+                )
+                continue
             standing.append((tenant_id, settings, last_closed))
         return standing
 
