@@ -19,6 +19,7 @@ from adapters.cli import (
     imports,
     keys,
     migrations,
+    projections,
     service,
     tenants,
     traces,
@@ -28,6 +29,8 @@ from adapters.postgres.errors import DatabaseError
 from adapters.settings import SettingsError
 from adapters.store.writer import StoreUnavailable
 from ledger.errors import LedgerError
+from projections.filling import Stopped
+from projections.rebuild import NotSwapped
 from schedulers.ports import ClockTaken, Fenced
 
 DONE, REFUSED, WRONG_USE = 0, 1, 2
@@ -41,6 +44,7 @@ FAMILIES: tuple[Callable[[Any], None], ...] = (
     keys.add,
     imports.add,
     days.add,
+    projections.add,
     events.add,
     traces.add,
 )
@@ -53,6 +57,8 @@ REFUSALS = (
     StoreUnavailable,
     ClockTaken,
     Fenced,
+    NotSwapped,
+    Stopped,
 )
 
 

@@ -22,7 +22,7 @@ def print_json(answer: Any) -> None:
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Rows under their headers, numbers to the right. Drawn by rich on a terminal, else plain and aligned."""
-    cells = [[_shown(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     right = [_are_numbers(row[place] for row in cells) for place in range(len(headers))]
     if sys.stdout.isatty():
         _print_drawn(headers, cells, right, title)
@@ -58,7 +58,7 @@ def guarded(text: str) -> str:
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Names and values, one pair per line."""
-    pairs = [(name, _shown(value)) for name, value in fields]
+    pairs = [(name, printable(value)) for name, value in fields]
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         print(f"{name.ljust(width)}  {value}".rstrip())
@@ -90,8 +90,8 @@ def _text(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-def _shown(cell: object) -> str:
-    """A cell as a terminal may show it: no control characters, so no escape sequences."""
+def printable(cell: object) -> str:
+    """A value as a terminal may show it: no control characters, so no escape sequences."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(cell))
 
 

@@ -1,0 +1,271 @@
+"""`duebook projections list|lag|rebuild|verify`: the read models and how they stand to the log."""
+
+import argparse
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from adapters.cli.parsing import add_command, add_family, add_json
+from adapters.cli.printing import print_json, print_table, printable, say
+from adapters.cli.progress import Progress
+from adapters.cli.refolding import HEADS, NAMES, SERIES, refold
+from adapters.postgres.connection import owner_connection
+from adapters.settings import Settings
+from adapters.wiring import Books, open_books
+from projections.catalog import CATALOG, projection_named
+from projections.digests import Difference
+from projections.projection import Projection
+from projections.rebuild import Rebuilt, rebuild
+from projections.verify import verify
+
+BESIDE = (HEADS, NAMES, SERIES)
+"""What is written beside the events, as `verify` names it."""
+
+
+def add(commands: Any) -> None:
+    family = add_family(commands, "projections", "list, rebuild and verify the read models")
+    listing = add_command(
+        family, "list", _list, "list every read model with its version, tables and parked streams"
+    )
+    add_json(listing)
+    lag = add_command(family, "lag", _lag, "show how many events each read model is behind the log")
+    add_json(lag)
+    rebuilding = add_command(
+        family,
+        "rebuild",
+        _rebuild,
+        "fill a read model anew from the log while the live one serves, then swap; "
+        "stopped, it goes on where it was",
+    )
+    _add_name(rebuilding)
+    add_json(rebuilding)
+    verifying = add_command(
+        family,
+        "verify",
+        _verify,
+        "fill read models aside from the log and compare; heads, names and number series are "
+        "worked out again too",
+    )
+    _add_name(verifying)
+    add_json(verifying)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="one read model (default: every one)"
+    )
+
+
+class ListedProjection(msgspec.Struct, frozen=True):
+    """A read model. `built_by` is the version of the code that filled its tables."""
+
+    name: str
+    version: int
+    built_by: int
+    stream: str
+    tables: tuple[str, ...]
+    parked: int
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        lags = {lag.projection: lag for lag in books.projections.lag()}
+        parked = books.projections.parked()
+    items = [
+        ListedProjection(
+            name=projection.name,
+            version=projection.version,
+            built_by=lags[projection.name].built_by,
+            stream=projection.stream,
+            tables=tuple(table.name for table in projection.tables),
+            parked=lags[projection.name].parked,
+        )
+        for projection in CATALOG
+    ]
+    if arguments.json:
+        print_json({"items": items, "parked": parked})
+        return 0
+    print_table(
+        ("name", "version", "built by", "stream", "parked", "tables"),
+        [
+            (
+                item.name,
+                item.version,
+                item.built_by,
+                item.stream,
+                item.parked,
+                ", ".join(item.tables),
+            )
+            for item in items
+        ],
+    )
+    for one in parked:
+        say(
+            f"{one.projection} parked {one.tag.partition('.')[0]} {one.stream_id} of tenant "
+            f"{one.tenant_id} at version {one.version} ({one.tag}): {one.reason}"
+        )
+    return 0
+
+
+def _lag(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        lags = books.projections.lag()
+    if arguments.json:
+        print_json({"items": lags})
+        return 0
+    print_table(
+        ("name", "position", "log end", "behind"),
+        [(lag.projection, lag.position, lag.end, lag.behind) for lag in lags],
+    )
+    return 0
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    chosen = _chosen(arguments.name)
+    rebuilt: list[Rebuilt] = []
+    with (
+        open_books(Settings.from_environment()) as books,
+        Progress() as progress,
+        _stopping() as stop,
+    ):
+        for projection in chosen:
+            rebuilt.append(_rebuilt(books, projection, progress, stop))
+    if arguments.json:
+        print_json({"items": rebuilt})
+        return 0
+    print_table(
+        ("name", "events", "position", "parked", "seconds"),
+        [
+            (one.projection, one.events, one.position, one.parked, f"{one.seconds:.1f}")
+            for one in rebuilt
+        ],
+    )
+    return 0
+
+
+def _rebuilt(
+    books: Books, projection: Projection, progress: Progress, stop: threading.Event
+) -> Rebuilt:
+    return rebuild(
+        projection,
+        books.database.writer.connection,
+        lambda: owner_connection(books.database),
+        _named(progress, projection.name),
+        stop,
+    )
+
+
+class VerifiedName(msgspec.Struct, frozen=True):
+    """A read model, or what is written beside the events: whether it is what the log says."""
+
+    name: str
+    equal: bool
+    compared: int
+    differences: list[str]
+    seconds: float
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    beside = arguments.name is None or arguments.name in BESIDE
+    chosen = () if arguments.name in BESIDE else _chosen(arguments.name)
+    items: list[VerifiedName] = []
+    with (
+        open_books(Settings.from_environment()) as books,
+        Progress() as progress,
+        _stopping() as stop,
+    ):
+        for projection in chosen:
+            items.append(_verified(books, projection, progress, stop))
+        if beside and not stop.is_set():
+            items += _refolded(books, progress, arguments.name)
+    if arguments.json:
+        print_json({"items": items})
+    else:
+        print_table(
+            ("name", "", "rows", "seconds"),
+            [
+                (
+                    item.name,
+                    "equal" if item.equal else "differs",
+                    item.compared,
+                    f"{item.seconds:.1f}",
+                )
+                for item in items
+            ],
+        )
+        for item in items:
+            for difference in item.differences:
+                print(f"{item.name}: {printable(difference)}")
+    return 0 if all(item.equal for item in items) else 1
+
+
+def _verified(
+    books: Books, projection: Projection, progress: Progress, stop: threading.Event
+) -> VerifiedName:
+    found = verify(
+        projection,
+        books.database.writer.connection,
+        lambda: owner_connection(books.database),
+        _named(progress, projection.name),
+        stop,
+    )
+    return VerifiedName(
+        name=projection.name,
+        equal=found.holds,
+        compared=sum(table.rows for table in found.tables),
+        differences=[_difference(difference) for difference in found.differences],
+        seconds=found.seconds,
+    )
+
+
+def _difference(found: Difference) -> str:
+    key = ", ".join(f"{name} {value}" for name, value in found.key.items())
+    if not found.column:
+        where = "the live table only" if found.rebuilt is None else "the log only"
+        return f"{found.table}, {key}: the row is in {where}"
+    return f"{found.table}, {key}: {found.column} is {found.live}, by the log {found.rebuilt}"
+
+
+def _refolded(books: Books, progress: Progress, name: str | None) -> list[VerifiedName]:
+    with books.database.writer.connection() as connection:
+        found = refold(connection, _named(progress, HEADS))
+    return [
+        VerifiedName(
+            name=one.name,
+            equal=not one.difference,
+            compared=one.compared,
+            differences=[one.difference] if one.difference else [],
+            seconds=one.seconds,
+        )
+        for one in found
+        if name in (None, one.name)
+    ]
+
+
+def _named(progress: Progress, name: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(name, done, total)
+
+
+def _chosen(name: str | None) -> tuple[Projection, ...]:
+    return CATALOG if name is None else (projection_named(name),)
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set: what runs stops at its next checkpoint and can be resumed."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
