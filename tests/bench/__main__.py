@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed.append(family)
         else:
             figures.update(measured)
-    console.print(report.table(figures, wide=console.width >= 140))
+    console.print(report.table(figures, wide=console.width >= report.WIDE))
     out.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
     console.print(f"written to {arguments.out}")
     if failed:

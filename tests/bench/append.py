@@ -45,7 +45,6 @@ EVENT = MoraPosted(33, DAY)
 TAG, DATA = EVENT.TAG, encode(EVENT)
 SMALL, LARGE = 1_000, 5_000
 """Events per batch. The library's recorder hangs for ever on the large one: its pipeline is not read from."""
-STREAMS = 100_000
 
 
 def measure(settings: Settings, size: Size) -> dict[str, float]:
@@ -57,11 +56,11 @@ def measure(settings: Settings, size: Size) -> dict[str, float]:
 class Table:
     """The events table as the contenders fill it, turn by turn. Each method fills one batch and gives its seconds."""
 
-    def __init__(self, database: Database, admin: psycopg.Connection[Any]) -> None:
+    def __init__(self, database: Database, admin: psycopg.Connection[Any], streams: int) -> None:
         self._database = database
         self._admin = admin
         self.envelope = Envelope(uuid4(), DAY, "clock", uuid4(), f"day-{DAY}", None)
-        self._next = _night_after_night(self.envelope.tenant_id)
+        self._next = _night_after_night(self.envelope.tenant_id, streams)
         self._last_position = self._last_seq = 0
         self._continue_at(*self._ends())
 
@@ -166,8 +165,8 @@ class Table:
         )
 
 
-def _night_after_night(tenant_id: UUID) -> Iterator[tuple[UUID, int]]:
-    ids = sorted(derived_id(DAY, tenant_id, str(n)) for n in range(STREAMS))
+def _night_after_night(tenant_id: UUID, streams: int) -> Iterator[tuple[UUID, int]]:
+    ids = sorted(derived_id(DAY, tenant_id, str(n)) for n in range(streams))
     return ((stream_id, version) for version in count(1) for stream_id in ids)
 
 
@@ -178,7 +177,7 @@ def _in_batches(database: Database, size: Size) -> dict[str, float]:
         library.datastore(database) as store,
     ):
         library.prepare(admin)
-        table = Table(database, admin)
+        table = Table(database, admin, size.streams)
         carrying, lean = Carrying(store, table.envelope), Lean(store, table.envelope)
         contest = {
             "ledger": lambda: table.ledger(SMALL),

@@ -42,7 +42,7 @@ FIGURES = (
         "append.grouped_16_per_s",
         "commands/s",
         "append",
-        "16 callers of one writer, one event each: decided, sealed off and committed in groups",
+        "16 callers of one writer, commands of one event each, committed in groups",
     ),
     Figure("append.grouped_64_per_s", "commands/s", "append", "the same with 64 callers"),
     Figure("append.batch_1000_per_s", "events/s", "append", "batches of 1,000, binary COPY"),

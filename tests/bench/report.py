@@ -11,6 +11,9 @@ from tests.bench.figures import FIGURES, Figure
 
 Figures = Mapping[str, float | str]
 
+WIDE = 140
+"""Columns of a terminal from which on the table also tells what each figure is."""
+
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
 BEGIN, END = "<!-- written by make bench -->", "<!-- end of the run -->"
 

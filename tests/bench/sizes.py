@@ -7,6 +7,7 @@ class Size(Struct, frozen=True):
     """
     invoices      that the clock works on
     nights        of interest, for each of the clock's rates
+    streams       that are appended to in batches
     rounds        of each comparison of batches
     singles       events appended one by one
     commands      asked of the writer by each number of callers, in each of three rounds
@@ -17,6 +18,7 @@ class Size(Struct, frozen=True):
 
     invoices: int
     nights: int
+    streams: int
     rounds: int
     singles: int
     commands: int
@@ -29,6 +31,7 @@ class Size(Struct, frozen=True):
 FULL = Size(
     invoices=300_000,
     nights=3,
+    streams=100_000,
     rounds=60,
     singles=1_500,
     commands=8_000,
@@ -40,6 +43,7 @@ FULL = Size(
 QUICK = Size(
     invoices=300,
     nights=1,
+    streams=1_000,
     rounds=2,
     singles=5,
     commands=100,
