@@ -12,11 +12,15 @@ import pytest
 from adapters.cli.imports import import_invoices
 from adapters.cli.lease import held_clock
 from adapters.cli.opening import open_tenant
+from adapters.cli.refolding import HEADS, NAMES, SERIES, refold
 from adapters.importing.invoices import Importer, Outcome, Wish
-from adapters.postgres.connection import Database
+from adapters.postgres.connection import Database, owner_connection
 from adapters.store.reading import every_event
 from adapters.wiring import Books
 from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy
+from projections.catalog import CATALOG
+from projections.rebuild import rebuild
+from projections.verify import verify
 from schedulers.day import run_day
 from schedulers.ports import Run
 from tests.importing import real
@@ -230,6 +234,25 @@ def test_a_clock_run_once_at_the_end_leaves_the_same_balances(
         run_day(books.clock, Run(tenant_id, real.LAST_ON, lease), in_turn=False)
     ((_, found),) = accounts(books, tenant_id, [real.LAST_ON])
     assert found == {debt.number: debt.charged(real.LAST_ON) for debt in debts}
+
+
+def test_read_models_heads_and_names_are_what_the_log_says(
+    books: Books, plain: UUID, charged: UUID
+) -> None:
+    books.projections.catch_up()
+    connect = books.database.writer.connection
+    for projection in CATALOG:
+        before = verify(projection, connect, lambda: owner_connection(books.database))
+        assert before.holds, before.differences
+        rebuilt = rebuild(projection, connect, lambda: owner_connection(books.database))
+        assert rebuilt.parked == 0
+        after = verify(projection, connect, lambda: owner_connection(books.database))
+        assert after.holds, after.differences
+        assert after.tables == before.tables
+    with connect() as connection:
+        found = refold(connection, lambda done, total: None)
+    assert {one.name: one.difference for one in found} == {HEADS: "", NAMES: "", SERIES: ""}
+    assert found[1].compared >= 2 * (2466 + 100)
 
 
 def wish() -> Wish:
