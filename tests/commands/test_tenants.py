@@ -1,0 +1,243 @@
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from commands.tenants import (
+    AddFeePolicy,
+    ClockStartsTooEarly,
+    ConfigureTenant,
+    CreateKey,
+    CreateTenant,
+    FeePolicyView,
+    KeyView,
+    MalformedNumberFormat,
+    MalformedSeries,
+    NameMissing,
+    TenantView,
+    add_fee_policy,
+    configure_tenant,
+    create_key,
+    create_tenant,
+    revoke_key,
+)
+from commands.unit import AlreadyExists, Unknown
+from ledger.allocation import MalformedWaterfall
+from ledger.calendars import UnknownCalendar
+from ledger.money import Money, UnknownCurrency, ZeroAmount
+from ledger.policy import GraceTooLong, WrongPeriod
+from ledger.rates import MalformedRate, RateTooHigh
+from ledger.sealed import LooksSealed
+from ledger.zones import UnknownZone
+from tests.commands.books import Books
+from tests.commands.memory_unit import MemoryUnit
+
+
+@pytest.fixture
+def books() -> Books:
+    return Books()
+
+
+def create(unit: MemoryUnit, **fields: Any) -> TenantView:
+    asked = {"name": "Acme", "currency": "BRL", "timezone": "America/Sao_Paulo", **fields}
+    view: TenantView = unit.run(create_tenant, CreateTenant(**asked))
+    return view
+
+
+class TestCreate:
+    def test_begins_its_days_today_in_its_own_zone(self) -> None:
+        unit = MemoryUnit(datetime(2024, 3, 1, 2, tzinfo=UTC))
+        view = create(unit)
+        assert view.settings.clock_starts_on == date(2024, 2, 29)
+        assert (view.settings.calendar, view.fee_policy.version) == ("weekends", 0)
+        assert unit.tenants == {"Acme"}
+
+    def test_or_when_it_says(self) -> None:
+        view = create(MemoryUnit(), clock_starts_on=date(2012, 1, 3))
+        assert view.settings.clock_starts_on == date(2012, 1, 3)
+
+    def test_happens_once(self) -> None:
+        unit = MemoryUnit()
+        create(unit)
+        with pytest.raises(AlreadyExists):
+            create(unit, name="Other")
+        other = MemoryUnit()
+        other.tenants = {"Acme"}
+        with pytest.raises(AlreadyExists):
+            create(other)
+
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"name": " "}, NameMissing),
+            ({"name": "sealed:1:x"}, LooksSealed),
+            ({"currency": "XXX"}, UnknownCurrency),
+            ({"timezone": "Mars/Base"}, UnknownZone),
+            ({"calendar": "ZZ"}, UnknownCalendar),
+            ({"clock_starts_on": date(1, 1, 1)}, ClockStartsTooEarly),
+        ],
+    )
+    def test_is_refused(self, fields: dict[str, Any], error: type[Exception]) -> None:
+        unit = MemoryUnit()
+        with pytest.raises(error):
+            create(unit, **fields)
+        assert (unit.log, unit.tenants) == ([], set())
+
+
+class TestConfigure:
+    def test_changes_what_is_said_and_keeps_the_rest(self, books: Books) -> None:
+        command = ConfigureTenant(calendar="BR-SP", tax_rounding="document", rounding="half_up")
+        view: TenantView = books.run(configure_tenant, command)
+        settings = view.settings
+        assert (settings.calendar, settings.tax_rounding) == ("BR-SP", "document")
+        assert (settings.currency, settings.series) == ("BRL", "INV")
+
+    def test_of_nothing_new_is_no_event(self, books: Books) -> None:
+        before = len(books.log)
+        books.run(configure_tenant, ConfigureTenant())
+        books.run(configure_tenant, ConfigureTenant(currency="BRL", series="INV"))
+        assert len(books.log) == before
+
+    @pytest.mark.parametrize(
+        "number_format", ["{n}", "{series}-{n:06}", "{year}/{n}", "Nº {n:4}/{year} {series}"]
+    )
+    def test_takes_a_number_format(self, books: Books, number_format: str) -> None:
+        view: TenantView = books.run(configure_tenant, ConfigureTenant(number_format=number_format))
+        assert view.settings.number_format == number_format
+
+    @pytest.mark.parametrize(
+        "number_format",
+        [
+            "",
+            "INV",
+            "{series}",
+            "{year}",
+            "{n",
+            "n}",
+            "{}",
+            "{0}",
+            "{x}{n}",
+            "{n.__class__}",
+            "{n!r}",
+            "{n:999999999}",
+            "{n:99}",
+            "{n:f}",
+            "{{n}}",
+            "{n}" + "x" * 64,
+            "{n}\n",
+            "sealed:{n}",
+        ],
+    )
+    def test_refuses_what_is_no_number_format(self, books: Books, number_format: str) -> None:
+        with pytest.raises(MalformedNumberFormat) as refused:
+            books.run(configure_tenant, ConfigureTenant(number_format=number_format))
+        assert refused.value.field == "number_format"
+
+    @pytest.mark.parametrize(
+        ("command", "error"),
+        [
+            (ConfigureTenant(currency="XAU"), UnknownCurrency),
+            (ConfigureTenant(timezone="GMT+25"), UnknownZone),
+            (ConfigureTenant(calendar="weekdays"), UnknownCalendar),
+            (ConfigureTenant(series=""), MalformedSeries),
+            (ConfigureTenant(series="x" * 33), MalformedSeries),
+            (ConfigureTenant(series="A\tB"), MalformedSeries),
+            (ConfigureTenant(series="sealed:"), LooksSealed),
+            (ConfigureTenant(clock_starts_on=date(1969, 12, 31)), ClockStartsTooEarly),
+        ],
+    )
+    def test_refuses_by_name(
+        self, books: Books, command: ConfigureTenant, error: type[Exception]
+    ) -> None:
+        before = len(books.log)
+        with pytest.raises(error):
+            books.run(configure_tenant, command)
+        assert len(books.log) == before
+
+    @pytest.mark.parametrize("setting", ["tax_rounding", "rounding"])
+    def test_takes_only_the_choices_there_are(self, setting: str) -> None:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({setting: "sideways"}, ConfigureTenant)
+
+
+class TestFeePolicy:
+    def test_gets_the_next_version_and_is_answered_as_it_was_asked(self, books: Books) -> None:
+        command = AddFeePolicy(
+            late_fee="2.5%",
+            late_fee_minimum=Money("40.00", "EUR"),
+            mora="8.5%/year",
+            base="original",
+            grace_days=3,
+            interest_from="shifted",
+            day_count="actual",
+            accrual="month_end",
+            rounding="half_up",
+            waterfall=("principal", "mora", "late_fee", "other_fees"),
+        )
+        view: FeePolicyView = books.run(add_fee_policy, command)
+        assert view.version == 2
+        asked = {name: getattr(command, name) for name in AddFeePolicy.__struct_fields__}
+        assert {name: getattr(view, name) for name in asked} == asked
+
+    def test_reads_bare_interest_as_a_month_and_zero_as_none(self, books: Books) -> None:
+        view: FeePolicyView = books.run(add_fee_policy, AddFeePolicy(late_fee="0", mora="1%"))
+        assert (view.late_fee, view.mora) == ("0%", "1%/month")
+        free: FeePolicyView = books.run(add_fee_policy, AddFeePolicy())
+        assert (free.version, free.late_fee, free.mora) == (3, "0%", "0%/month")
+
+    @pytest.mark.parametrize(
+        ("command", "error", "field"),
+        [
+            (AddFeePolicy(late_fee="2"), MalformedRate, "late_fee"),
+            (AddFeePolicy(late_fee="2%/month"), WrongPeriod, "late_fee"),
+            (AddFeePolicy(late_fee="1001%"), RateTooHigh, "late_fee"),
+            (AddFeePolicy(mora="-1%"), MalformedRate, "mora"),
+            (AddFeePolicy(mora="1%/day"), MalformedRate, "mora"),
+            (AddFeePolicy(grace_days=-1), GraceTooLong, "grace_days"),
+            (AddFeePolicy(grace_days=366), GraceTooLong, "grace_days"),
+            (
+                AddFeePolicy(late_fee_minimum=Money("0.00", "EUR")),
+                ZeroAmount,
+                "late_fee_minimum",
+            ),
+            (AddFeePolicy(waterfall=("principal",)), MalformedWaterfall, "waterfall"),
+            (
+                AddFeePolicy(waterfall=("principal", "mora", "late_fee", "love")),
+                MalformedWaterfall,
+                "waterfall",
+            ),
+        ],
+    )
+    def test_is_refused_by_name(
+        self, books: Books, command: AddFeePolicy, error: type[Exception], field: str
+    ) -> None:
+        with pytest.raises(error) as refused:
+            books.run(add_fee_policy, command)
+        assert getattr(refused.value, "field", None) == field
+
+
+class TestKeys:
+    def test_a_key_is_known_by_its_hash_and_never_stored_in_an_event(self, books: Books) -> None:
+        view: KeyView = books.run(create_key, CreateKey("till 4", "operator"), b"hash of it")
+        assert (view.name, view.role, view.revoked) == ("till 4", "operator", False)
+        assert books.keys == {view.key_id: b"hash of it"}
+        assert "hash of it" not in repr(books.log)
+
+    def test_a_revoked_key_opens_no_door_and_may_be_revoked_again(self, books: Books) -> None:
+        view: KeyView = books.run(create_key, CreateKey("till 4"), b"hash")
+        assert books.run(revoke_key, view.key_id).revoked
+        assert books.keys == {}
+        before = len(books.log)
+        assert books.run(revoke_key, view.key_id).revoked
+        assert len(books.log) == before
+
+    def test_an_unknown_key_is_not_revoked(self, books: Books) -> None:
+        with pytest.raises(Unknown):
+            books.run(revoke_key, UUID(int=404))
+
+    def test_a_key_has_a_plain_name(self, books: Books) -> None:
+        with pytest.raises(LooksSealed):
+            books.run(create_key, CreateKey("sealed:1:x"), b"hash")
+        assert books.keys == {}
