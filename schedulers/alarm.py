@@ -41,9 +41,10 @@ class Alarm:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Stops after the day that is running."""
+        """Stops after the day that is running. Does nothing when it was not started."""
         self._stopping.set()
-        self._scheduler.shutdown(wait=True)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
 
     def ring(self) -> None:
         """Runs what is due. A failure is logged; the next minute tries again."""

@@ -264,8 +264,9 @@ class PostgresClock:
         try:
             with self._transaction(run) as connection:
                 return self._write(connection, run, step, before, chunk)
-        except StaleHeads as stale:
-            raise StaleChunk(str(stale)) from stale
+        except (StaleHeads, psycopg.errors.UniqueViolation) as stale:
+            # The events' primary key notices it before the heads do.
+            raise StaleChunk("a command has moved a stream of this chunk") from stale
 
     def commit_locked(
         self, run: Run, step: Step, decide: Decide, before: Checkpoint, chunk: Prepared
@@ -307,19 +308,30 @@ class PostgresClock:
         return self._waiting() + int(row[0])
 
     def open_invoices(self, tenant_id: UUID, page: int = 1_000) -> Iterator[tuple[UUID, Invoice]]:
-        """(id, invoice) of every invoice that can take money, page by page, for a dry run."""
+        """(id, invoice) of every invoice that can take money, page by page, for a dry run.
+
+        One that cannot be read is logged and left out, as a run leaves it.
+        """
         after = UUID(int=0)
         while True:
+            found: list[tuple[UUID, Invoice]] = []
             with self._pool.connection() as connection:
                 rows = connection.execute(SELECT_OPEN_INVOICES, (tenant_id, after, page)).fetchall()
-                found = [
-                    (stream_id, _state(connection, tenant_id, stream_id, fold_version, bytes(data)))
-                    for stream_id, fold_version, data in rows
-                ]
+                for stream_id, fold_version, data in rows:
+                    try:
+                        invoice = _state(
+                            connection, tenant_id, stream_id, fold_version, bytes(data)
+                        )
+                    except psycopg.Error:
+                        raise
+                    except Exception:
+                        log.exception("invoice %s cannot be read", stream_id)
+                        continue
+                    found.append((stream_id, invoice))
             yield from found
-            if len(found) < page:
+            if len(rows) < page:
                 return
-            after = found[-1][0]
+            after = rows[-1][0]
 
     def _transaction(self, run: Run) -> "_Fenced":
         return _Fenced(self._pool, run)

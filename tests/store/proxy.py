@@ -17,7 +17,7 @@ Fault = Literal["swallow the reply", "swallow the commit", "cut after the commit
 class Proxy:
     """Listens on a socket in `folder` and passes everything on to the server's socket in `server_folder`.
 
-    `arm(fault)` makes it spoil the next COMMIT that comes by, and cut that connection:
+    `arm(fault)` makes it spoil the next COMMIT that comes by (or one after `skip` others), and cut that connection:
     - swallow the reply: the server has committed, and its reply is never delivered;
     - swallow the commit: the server never sees it;
     - cut after the commit was sent: the client is cut off while the server still works on it.
@@ -33,13 +33,17 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._fault: Fault | None = None
         self._after: Callable[[], None] = lambda: None
+        self._skip = 0
         self.spoilt = 0
         self.shut = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
-    def arm(self, fault: Fault, after: Callable[[], None] = lambda: None) -> None:
-        self._fault, self._after = fault, after
+    def arm(self, fault: Fault, after: Callable[[], None] = lambda: None, skip: int = 0) -> None:
+        self._after, self._skip, self._fault = after, skip, fault
+
+    def disarm(self) -> None:
+        self._fault = None
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -75,7 +79,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 16):
                 fault = self._fault
-                if fault is not None and data.endswith(COMMIT):
+                if fault is not None and data.endswith(COMMIT) and self._skip:
+                    self._skip -= 1
+                elif fault is not None and data.endswith(COMMIT):
                     self._fault = None
                     self.spoilt += 1
                     if fault == "swallow the reply":
