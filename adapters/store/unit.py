@@ -163,6 +163,7 @@ class StoreUnit(Unit):
         self._series: dict[tuple[UUID, str, str], Series] = {}
         self.appended: list[Appending] = []
         self.names: dict[tuple[UUID, str, str], UUID] = {}
+        self._free_names: set[tuple[UUID, str, str]] = set()
         self.new_keys: dict[Owner, tuple[AESGCM, bytes]] = {}
         self.door: list[Callable[[datetime], Statement]] = []
 
@@ -235,7 +236,13 @@ class StoreUnit(Unit):
             return self.names[key]
         if key in self._view.names:
             return self._view.names[key]
+        # Asked once: who finds a name free and then claims it must not meet another process in between. The insert
+        # at the end tells, and the command is decided again.
+        if key in self._free_names:
+            return None
         row = self._view.connection.execute(SELECT_NAME, key).fetchone()
+        if row is None:
+            self._free_names.add(key)
         return row[0] if row is not None else None
 
     def next_number(self, kind: str, series: str, issued_on: date) -> int:
