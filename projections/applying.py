@@ -169,5 +169,5 @@ def refold(
         totals.add(projection.parts(projection.row(*before)), -1)
         projection.table.delete(cursor, suffix, key)
     totals.write(cursor, suffix)
-    events = log.stream(cursor, key, upto)
+    events = log.stream(cursor, key, upto=upto)
     return apply(cursor, projection, suffix, {key: events} if events else {})

@@ -1,12 +1,13 @@
 """Filling tables aside from the log: in stream order up to a fixed position, then in log order.
 
-In stream order each stream is folded once and its row is written once, by COPY. A thread reads ahead while rows are
-folded and written. Rows, the sums gathered from them and the checkpoint are committed together, so filling can stop
-at any moment and go on from there; memory is set by the page and the chunk.
+In stream order each stream is folded once and its row is written once, by COPY. Rows, the sums gathered from them and
+the checkpoint are committed together, so filling can stop at any moment and go on from there; memory is set by the
+chunk.
 """
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -19,10 +20,10 @@ from projections.applying import UNWRITABLE, EventsMissing, apply, by_kind
 from projections.checkpoint import Checkpoint
 from projections.log import Logged
 from projections.projection import Projection, Totals
-from projections.stream_pages import StreamPages
 from projections.tables import StreamKey
 from projections.tracking import Connect, Connection
 
+PAGE_EVENTS = 10_000
 CHUNK_EVENTS = 250_000
 CHUNK_SUMS = 50_000
 COPY_ROWS = 5_000
@@ -46,19 +47,18 @@ def fill(
     """Fills tables aside in stream order, from a checkpoint to the end. Raises Stopped, RebuildTaken."""
     chunk = _Chunk(projection, suffix)
     after = (at.after_tenant.bytes, at.after_stream.bytes)
-    with (
-        connect() as connection,
-        StreamPages(connect, projection.stream, after, at.fixed_position) as pages,
-    ):
+    with connect() as connection, connect() as reading:
         packing.register(connection)
-        for page in pages:
-            chunk.take(page)
-            chunk.write(connection, at)
-            if chunk.is_full or stop.is_set():
-                at = chunk.commit(connection, at)
-                progress(at.events_read, at.fixed_position)
-            if stop.is_set():
-                raise Stopped(f"{at.events_read} events are in {at.projection}")
+        events = log.by_stream(reading, projection.stream, after, at.fixed_position)
+        with closing(events):
+            for piece in events:
+                chunk.take(piece)
+                chunk.write(connection, at)
+                if chunk.is_full or stop.is_set():
+                    at = chunk.commit(connection, at)
+                    progress(at.events_read, at.fixed_position)
+                if stop.is_set():
+                    raise Stopped(f"{at.events_read} events are in {at.projection}")
         chunk.close_stream()
         at = chunk.commit(connection, at, caught_up_to=at.fixed_position)
         progress(at.events_read, at.fixed_position)
@@ -71,7 +71,7 @@ def catch_up(
     """Applies one page in log order to tables aside, in a transaction or in the caller's. Raises RebuildTaken."""
     with connection.transaction(), connection.cursor() as cursor:
         checkpoints.hold(cursor, at)
-        page = log.page(cursor, at.caught_up_to, upto, log.PAGE_EVENTS)
+        page = log.page(cursor, at.caught_up_to, upto, PAGE_EVENTS)
         reached = page[-1][0] if page else upto
         apply(cursor, projection, suffix, by_kind(page).get(projection.stream, {}))
         return checkpoints.move(cursor, at, len(page), caught_up_to=reached)
@@ -98,11 +98,11 @@ class _Chunk:
         """Whether it is time to commit what was written."""
         return self._events >= CHUNK_EVENTS or len(self._totals) >= CHUNK_SUMS
 
-    def take(self, page: Sequence[Logged]) -> None:
-        """Folds a page's events; a stream is done when the next one begins."""
+    def take(self, piece: Sequence[Logged]) -> None:
+        """Folds a piece of the log; a stream is done when the next one begins."""
         fold = self._projection.fold
         (of_tenant, of_stream), row = self._key, self._row
-        for _, tenant, stream, version, tenant_seq, tag, effective_on, data in page:
+        for _, tenant, stream, version, tenant_seq, tag, effective_on, data in piece:
             if stream != of_stream or tenant != of_tenant:
                 self.close_stream()
                 of_tenant, of_stream = self._key = (tenant, stream)
@@ -145,7 +145,7 @@ class _Chunk:
             self._hold(cursor, at)
             self._write(cursor, self._rows)
             for key in self._again:
-                events = log.stream(cursor, key, at.fixed_position)
+                events = log.stream(cursor, key, upto=at.fixed_position)
                 apply(cursor, self._projection, self._suffix, {key: events})
             self._totals.write(cursor, self._suffix)
             moved = checkpoints.move(

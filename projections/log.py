@@ -1,10 +1,12 @@
-"""Reading the log: pages by position for the runner, pages by stream for a rebuild, one stream for a release.
+"""Reading the log: pages by position for the runner, all of it by stream for a rebuild, one stream for a release.
 
-A page is bounded by a number of events and by the bytes of their data, so that reading takes the same memory at any
-length of the log. Ids are their 16 bytes; `data` is the event's JSON.
+Reading takes the same memory at any length of the log: a page is bounded by a number of events and by the bytes of
+their data. Ids are their 16 bytes; `data` is the event's JSON.
 """
 
+from collections.abc import Generator
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -18,7 +20,10 @@ Logged = tuple[int, bytes, bytes, int, int, str, date, bytes]
 Streams = dict[StreamKey, list[Logged]]
 """Events by stream, each stream's in the order of their versions."""
 
-PAGE_EVENTS = 10_000
+SCAN_EVENTS = 200_000
+PIECE_EVENTS = 500
+LAST_VERSION = 2**31 - 1
+LAST_POSITION = 2**63 - 1
 PAGE_BYTES = 16 * 1024 * 1024
 
 END = "SELECT position FROM log_head WHERE shard = 1"
@@ -37,28 +42,20 @@ SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq
 """
 
 # Events of other kinds of stream come without their data: they only show how far the reading has come.
-STREAM_PAGE = """
-SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq, tag, effective_on, data
-  FROM (SELECT position, tenant_id, stream_id, version, tenant_seq, tag, effective_on, data,
-               sum(octet_length(data))
-                   OVER (ORDER BY tenant_id, stream_id, version ROWS UNBOUNDED PRECEDING)
-               - octet_length(data) AS bytes_before
-          FROM (SELECT position, tenant_id, stream_id, version, tenant_seq, tag, effective_on,
-                       CASE WHEN tag >= %(first_tag)s AND tag < %(past_tags)s
-                            THEN data ELSE ''::bytea END AS data
-                  FROM events
-                 WHERE (tenant_id, stream_id, version) > (%(tenant)s::uuid, %(stream)s::uuid, %(version)s)
-                   AND position <= %(upto)s
-                 ORDER BY tenant_id, stream_id, version
-                 LIMIT %(most)s) AS scanned) AS page
- WHERE bytes_before < %(bytes)s
+BY_STREAM = """
+SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq, tag, effective_on,
+       CASE WHEN tag >= %(first_tag)s AND tag < %(past_tags)s THEN data ELSE ''::bytea END
+  FROM events
+ WHERE (tenant_id, stream_id, version) > (%(tenant)s::uuid, %(stream)s::uuid, %(version)s)
+   AND position <= %(upto)s
  ORDER BY tenant_id, stream_id, version
+ LIMIT %(most)s
 """
 
 STREAM = """
 SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq, tag, effective_on, data
   FROM events
- WHERE tenant_id = %s AND stream_id = %s AND position <= %s
+ WHERE tenant_id = %s AND stream_id = %s AND version > %s AND version <= %s AND position <= %s
  ORDER BY version
 """
 
@@ -76,31 +73,43 @@ def page(cursor: psycopg.Cursor[Any], after: int, upto: int, most: int) -> list[
     return cursor.execute(PAGE, values, binary=True).fetchall()
 
 
-def stream_page(
-    cursor: psycopg.Cursor[Any],
-    kind: str | None,
-    after: tuple[bytes, bytes, int],
-    upto: int,
-) -> list[Logged]:
-    """The events after a (tenant, stream, version), by stream, up to a position.
+def by_stream(
+    connection: psycopg.Connection[Any], kind: str | None, after: StreamKey, upto: int
+) -> Generator[list[Logged], None, None]:
+    """Every event of the streams after one, up to a position, in the order of streams and versions; many at a time.
 
-    Those of other kinds of stream than `kind` come without data; with None, all come with it.
+    Those of other kinds of stream than `kind` come without data; with None, all come with it. The connection is used
+    for nothing else meanwhile. The server sends ahead while what came is worked on, in pieces that take the same
+    memory at any length of the log, and holds no snapshot for long.
     """
-    tenant, stream, version = after
     values = {
-        "tenant": tenant.hex(),
-        "stream": stream.hex(),
-        "version": version,
         "first_tag": f"{kind}." if kind is not None else "",
         "past_tags": f"{kind}/" if kind is not None else "~",
         "upto": upto,
-        "most": PAGE_EVENTS,
-        "bytes": PAGE_BYTES,
+        "most": SCAN_EVENTS,
     }
-    return cursor.execute(STREAM_PAGE, values, binary=True).fetchall()
+    tenant, stream_id, version = (*after, LAST_VERSION)
+    count = SCAN_EVENTS
+    while count == SCAN_EVENTS:
+        count = 0
+        place = {"tenant": tenant.hex(), "stream": stream_id.hex(), "version": version}
+        with connection.cursor() as cursor:
+            rows = cursor.stream(BY_STREAM, values | place, binary=True, size=PIECE_EVENTS)
+            while piece := list(islice(rows, PIECE_EVENTS)):
+                count += len(piece)
+                _, tenant, stream_id, version, _, _, _, _ = piece[-1]
+                yield piece
+        connection.rollback()
 
 
-def stream(cursor: psycopg.Cursor[Any], key: StreamKey, upto: int) -> list[Logged]:
-    """The events of one stream up to a position, by version."""
+def stream(
+    cursor: psycopg.Cursor[Any],
+    key: StreamKey,
+    after: int = 0,
+    last: int = LAST_VERSION,
+    upto: int = LAST_POSITION,
+) -> list[Logged]:
+    """The events of one stream after a version, up to a version and up to a position."""
     tenant, stream_id = key
-    return cursor.execute(STREAM, (tenant.hex(), stream_id.hex(), upto), binary=True).fetchall()
+    values = (tenant.hex(), stream_id.hex(), after, last, upto)
+    return cursor.execute(STREAM, values, binary=True).fetchall()

@@ -8,6 +8,7 @@ import threading
 import time
 
 import msgspec
+from psycopg.sql import SQL, Identifier
 
 from projections import checkpoint as checkpoints
 from projections import digests, packing, parked, shadow, tracking
@@ -20,6 +21,7 @@ from projections.shadow import VERIFY
 from projections.tracking import Connect, Connection
 
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+HOLD = SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
 POSITION = "SELECT notification_id FROM projection_tracking WHERE application_name = %s"
 PARKED = "SELECT count(*) FROM parked_streams WHERE projection = %s"
 
@@ -89,6 +91,10 @@ def _compare(
     """Brings the tables aside to the position of a snapshot of the live ones, then compares table by table."""
     with live.transaction(), live.cursor() as cursor:
         cursor.execute(SNAPSHOT)
+        for table in (
+            projection.tables
+        ):  # before the snapshot is taken, so that no rebuild swaps them after it
+            cursor.execute(HOLD.format(Identifier(table.name)))
         row = cursor.execute(POSITION, (projection.name,)).fetchone()
         position = int(row[0]) if row else 0
         while at.caught_up_to < position:

@@ -1,0 +1,243 @@
+"""Verifying number series and unique names: both are rebuilt from the events that gave them out.
+
+A series is rebuilt from the invoices that were sent under its numbers, imported ones left out: its numbers follow one
+another without a gap, except where an imported invoice already had the number.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from ledger.customer import Registered
+from ledger.events import Event, UnknownTag, decode
+from ledger.invoice.events import Sent
+from ledger.tenant import Configured, Created, Settings
+from projections.digests import Difference
+from projections.tracking import Connect, Connection
+
+SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+GIVING = """
+SELECT tenant_id, tenant_seq, stream_id, tag, data
+  FROM events
+ WHERE (tenant_id, tenant_seq) > (%s, %s)
+   AND (tag >= 'customer.registered.' AND tag < 'customer.registered/'
+     OR tag >= 'invoice.sent.' AND tag < 'invoice.sent/'
+     OR tag >= 'tenant.' AND tag < 'tenant/')
+ ORDER BY tenant_id, tenant_seq
+ LIMIT %s
+"""
+HOLDERS = """
+SELECT given.tenant_id, given.kind, given.name, held.stream_id
+  FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (tenant_id, kind, name)
+  JOIN unique_names AS held
+    ON held.tenant_id = given.tenant_id AND held.kind = given.kind AND held.name = given.name
+"""
+NAMES = """
+SELECT tenant_id, kind, name, stream_id FROM unique_names
+ WHERE (tenant_id, kind, name) > (%s, %s, %s)
+ ORDER BY tenant_id, kind, name
+ LIMIT %s
+"""
+GIVEN_BY = """
+SELECT tag, data FROM events
+ WHERE tenant_id = %s AND stream_id = %s
+   AND (tag >= 'customer.registered.' AND tag < 'customer.registered/'
+     OR tag >= 'invoice.sent.' AND tag < 'invoice.sent/')
+ ORDER BY version
+"""
+SERIES = "SELECT tenant_id, kind, series, next_number, last_issued_on FROM number_series"
+COUNT_NAMES = "SELECT count(*) FROM unique_names"
+PAGE = 2_000
+DIFFERENCES_MOST = 10
+NOBODY = UUID(int=0)
+
+
+class NumbersVerified(msgspec.Struct, frozen=True):
+    """What a verification of number series and unique names found. `differences` are the first ten."""
+
+    series: int
+    names: int
+    differences: list[Difference]
+
+    @property
+    def holds(self) -> bool:
+        return not self.differences
+
+
+class Claim(NamedTuple):
+    """A name that a stream holds by its events."""
+
+    tenant_id: UUID
+    kind: str
+    name: str
+    stream_id: UUID
+
+
+class Series(msgspec.Struct):
+    """A series by its events."""
+
+    next_number: int
+    last_issued_on: date
+
+
+def verify_numbers(connect: Connect) -> NumbersVerified:
+    """Rebuilds every series and every claimed name in one snapshot and compares them."""
+    with connect() as connection, connection.transaction():
+        connection.execute(SNAPSHOT)
+        rebuilding = _Rebuilding(connection)
+        for page in _pages(connection):
+            rebuilding.take(page)
+        rebuilding.compare_series()
+        rebuilding.find_names_without_event()
+    return NumbersVerified(len(rebuilding.series), rebuilding.claims, rebuilding.differences)
+
+
+Given = tuple[UUID, UUID, Event]
+"""(tenant, stream, event)"""
+
+
+class _Rebuilding:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tenant_id = NOBODY
+        self._settings: list[Settings] = []
+        self.series: dict[tuple[UUID, str, str], Series] = {}
+        self.claims = 0
+        self._held = 0
+        self.differences: list[Difference] = []
+
+    def take(self, page: list[Given]) -> None:
+        """Takes events in the order of each tenant's log."""
+        claims = [claim for given in page if (claim := _claim(*given)) is not None]
+        holders = self._holders(claims)
+        for claim in claims:
+            holder = holders.get(claim[:3])
+            if holder == claim.stream_id:
+                self._held += 1
+            else:
+                live = None if holder is None else str(holder)
+                self._differ("unique_names", _name_key(claim), "stream_id", live, claim.stream_id)
+        self.claims += len(claims)
+        for tenant_id, stream_id, event in page:
+            if tenant_id != self._tenant_id:
+                self._tenant_id, self._settings = tenant_id, []
+            if isinstance(event, Created | Configured):
+                self._settings.insert(0, event.settings)
+            elif isinstance(event, Sent) and not event.imported:
+                self._number(tenant_id, stream_id, event)
+
+    def compare_series(self) -> None:
+        """Compares what the events have come to with the stored series."""
+        missing = dict(self.series)
+        for tenant_id, kind, series, next_number, last_issued_on in self._connection.execute(
+            SERIES
+        ).fetchall():
+            key = {"tenant_id": str(tenant_id), "kind": kind, "series": series}
+            by_events = missing.pop((tenant_id, kind, series), None)
+            if by_events is None:
+                self._differ("number_series", key, "", f"next number {next_number}", None)
+            elif by_events.next_number != next_number:
+                expected = by_events.next_number
+                self._differ("number_series", key, "next_number", str(next_number), expected)
+            elif by_events.last_issued_on != last_issued_on:
+                expected_on = by_events.last_issued_on
+                self._differ(
+                    "number_series", key, "last_issued_on", str(last_issued_on), expected_on
+                )
+        for (tenant_id, kind, series), by_events in missing.items():
+            key = {"tenant_id": str(tenant_id), "kind": kind, "series": series}
+            self._differ("number_series", key, "", None, f"next number {by_events.next_number}")
+
+    def find_names_without_event(self) -> None:
+        """When more names are held than events account for, finds which."""
+        row = self._connection.execute(COUNT_NAMES).fetchone()
+        if row is None or row[0] <= self._held:
+            return
+        after: tuple[UUID, str, str] = (NOBODY, "", "")
+        while rows := self._connection.execute(NAMES, (*after, PAGE)).fetchall():
+            for held in map(Claim._make, rows):
+                if not self._was_given(held):
+                    self._differ("unique_names", _name_key(held), "", str(held.stream_id), None)
+            after = rows[-1][:3]
+
+    def _was_given(self, held: Claim) -> bool:
+        rows = self._connection.execute(GIVEN_BY, (held.tenant_id, held.stream_id)).fetchall()
+        events = [event for tag, data in rows if (event := _readable(tag, data)) is not None]
+        return held in [_claim(held.tenant_id, held.stream_id, event) for event in events]
+
+    def _holders(self, claims: list[Claim]) -> dict[tuple[UUID, str, str], UUID]:
+        if not claims:
+            return {}
+        tenants, kinds, names, _ = zip(*claims, strict=True)
+        rows = self._connection.execute(HOLDERS, (list(tenants), list(kinds), list(names)))
+        return {row[:3]: row[3] for row in rows.fetchall()}
+
+    def _number(self, tenant_id: UUID, invoice_id: UUID, sent: Sent) -> None:
+        """Counts a number in the series it is the next of: by the tenant's latest settings, or earlier ones."""
+        for settings in self._settings:
+            key = (tenant_id, "invoice", settings.series)
+            series = self.series.get(key)
+            n = series.next_number if series is not None else 1
+            while (number := _formatted(settings, n, sent)) != sent.number and self._is_taken(
+                tenant_id, number, invoice_id
+            ):
+                n += 1
+            if number == sent.number:
+                self.series[key] = Series(n + 1, sent.issued_on)
+                return
+        where = {"tenant_id": str(tenant_id), "stream_id": str(invoice_id)}
+        self._differ("number_series", where, "number", sent.number, "the next of no series")
+
+    def _is_taken(self, tenant_id: UUID, number: str, invoice_id: UUID) -> bool:
+        """Whether an imported invoice brought this number along, so that the series passed it over."""
+        holder = self._holders([Claim(tenant_id, "invoice_number", number, invoice_id)])
+        for stream_id in holder.values():
+            rows = self._connection.execute(GIVEN_BY, (tenant_id, stream_id)).fetchall()
+            events = [_readable(tag, data) for tag, data in rows]
+            return any(isinstance(event, Sent) and event.imported for event in events)
+        return False
+
+    def _differ(
+        self, table: str, key: dict[str, str], column: str, live: str | None, rebuilt: object
+    ) -> None:
+        if len(self.differences) < DIFFERENCES_MOST:
+            by_events = None if rebuilt is None else str(rebuilt)
+            self.differences.append(Difference(table, key, column, live, by_events))
+
+
+def _pages(connection: Connection) -> Iterator[list[Given]]:
+    after: tuple[UUID, int] = (NOBODY, 0)
+    while rows := connection.execute(GIVING, (*after, PAGE)).fetchall():
+        yield [
+            (tenant_id, stream_id, event)
+            for tenant_id, _, stream_id, tag, data in rows
+            if (event := _readable(tag, data)) is not None
+        ]
+        after = (rows[-1][0], rows[-1][1])
+
+
+def _readable(tag: str, data: bytes) -> Event | None:
+    """The event, or None for one that cannot be decoded: what it should have given out is then found missing."""
+    try:
+        return decode(tag, data)
+    except (msgspec.DecodeError, UnknownTag):
+        return None
+
+
+def _claim(tenant_id: UUID, stream_id: UUID, event: Event) -> Claim | None:
+    if isinstance(event, Sent):
+        return Claim(tenant_id, "invoice_number", event.number, stream_id)
+    if isinstance(event, Registered) and event.reference:
+        return Claim(tenant_id, "customer_reference", event.reference, stream_id)
+    return None
+
+
+def _formatted(settings: Settings, n: int, sent: Sent) -> str:
+    return settings.number_format.format(series=settings.series, n=n, year=sent.issued_on.year)
+
+
+def _name_key(claim: Claim) -> dict[str, str]:
+    return {"tenant_id": str(claim.tenant_id), "kind": claim.kind, "name": claim.name}

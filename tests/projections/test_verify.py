@@ -1,0 +1,290 @@
+"""Verification: it holds for what was written properly, and names by row and column what was tampered with."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+import pytest
+
+from adapters.wiring import Books
+from projections import filling, log, verify_heads
+from projections.catalog import CATALOG, projection_named
+from projections.filling import Stopped
+from projections.holes import Hole, position_holes, tenant_holes
+from projections.runner import Runner
+from projections.verify import Verified, verify
+from projections.verify_heads import HeadsVerified
+from projections.verify_numbers import NumbersVerified, verify_numbers
+from tests.projections.conftest import new_runner, tampering
+from tests.projections.history import History
+
+Histories = Callable[[int], History]
+Owner = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+
+
+def verified(books: Books, owner: Owner, name: str) -> Verified:
+    return verify(projection_named(name), books.database.writer.connection, owner)
+
+
+def heads_verified(books: Books) -> HeadsVerified:
+    return verify_heads.verify_heads(books.database.writer.connection)
+
+
+def numbers_verified(books: Books) -> NumbersVerified:
+    return verify_numbers(books.database.writer.connection)
+
+
+def tamper(books: Books, statement: str, values: tuple[Any, ...] = ()) -> None:
+    with tampering(books.database) as connection:
+        assert connection.execute(statement.encode(), values).rowcount > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_written_properly_holds(
+    books: Books,
+    history: Histories,
+    runner: Runner,
+    owner: Owner,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+) -> None:
+    monkeypatch.setattr(log, "PIECE_EVENTS", 7)
+    monkeypatch.setattr(verify_heads, "BATCH_STREAMS", 3)
+    life = history(seed).run(60)
+    runner.run_once()
+    history(seed + 50).run(20)
+    runner.catch_up()
+    life.run(5)  # the log goes on; the runner does not
+    for projection in CATALOG:
+        found = verified(books, owner, projection.name)
+        assert found.holds
+        assert found.position == next(lag.position for lag in runner.lag())
+    assert {content.rows for content in found.tables} != {0}
+    heads = heads_verified(books)
+    assert heads.holds
+    assert heads.events == runner.lag()[0].end
+    numbers = numbers_verified(books)
+    assert numbers.holds
+    assert numbers.names > numbers.series > 0
+    with books.database.writer.connection() as connection:
+        assert position_holes(connection) == tenant_holes(connection) == []
+
+
+def test_verification_while_events_arrive(
+    books: Books, history: Histories, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "PIECE_EVENTS", 20)
+    monkeypatch.setattr(filling, "CHUNK_EVENTS", 20)
+    monkeypatch.setattr(verify_heads, "BATCH_STREAMS", 3)
+    life = history(4).run(30)
+    runner = new_runner(books)
+    runner.catch_up()
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(stop,))
+    thread.start()
+    connect = books.database.writer.connection
+    found = verify(projection_named("invoices"), connect, owner, lambda done, total: life.step())
+    heads = verify_heads.verify_heads(connect, lambda done, total: life.step())
+    stop.set()
+    thread.join()
+    assert found.differences == []
+    assert heads.differences == []
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column", "change"),
+    [
+        ("invoices", "invoices", "open_minor", "open_minor + 1"),
+        ("invoices", "invoices", "status", "'paid '"),
+        ("invoices", "aging_totals", "open_minor", "open_minor + 1"),
+        ("invoices", "customer_balances", "overdue_minor", "overdue_minor - 1"),
+        ("invoices", "dashboard_totals", "invoice_count", "invoice_count + 1"),
+        ("customers", "customers", "name", "'somebody'"),
+        ("payments", "payments", "received_on", "received_on + 1"),
+        ("payments", "payment_totals", "amount_minor", "amount_minor * 2"),
+        ("business_days", "business_days", "steps", "'{}'"),
+    ],
+)
+def test_a_manipulated_row_is_named(
+    books: Books,
+    history: Histories,
+    runner: Runner,
+    owner: Owner,
+    name: str,
+    table: str,
+    column: str,
+    change: str,
+) -> None:
+    life = history(5).run(40)
+    while not life.payments:
+        life.step()
+    life.night(40)
+    runner.catch_up()
+    key = next(one.key for one in projection_named(name).tables if one.name == table)
+    columns = ", ".join(key)
+    with tampering(books.database) as connection:
+        row = connection.execute(
+            f"SELECT {columns}, {column} FROM {table} WHERE {column}::text <> ({change})::text LIMIT 1".encode()
+        ).fetchone()
+        assert row is not None
+        same = " AND ".join(f"{part} = %s" for part in key)
+        connection.execute(
+            f"UPDATE {table} SET {column} = {change} WHERE {same}".encode(), row[:-1]
+        )
+    found = verified(books, owner, name)
+    assert not found.holds
+    assert len(found.differences) == 1
+    difference = found.differences[0]
+    assert (difference.table, difference.column) == (table, column)
+    assert difference.key == {part: str(value) for part, value in zip(key, row[:-1], strict=True)}
+    assert difference.rebuilt == str(row[-1])
+    assert difference.live != difference.rebuilt
+
+
+def test_a_row_too_many_or_too_few_is_named(
+    books: Books, history: Histories, runner: Runner, owner: Owner
+) -> None:
+    life = history(6).run(30)
+    runner.catch_up()
+    gone = life.customers[0]
+    tamper(books, "DELETE FROM customers WHERE customer_id = %s", (gone,))
+    difference = verified(books, owner, "customers").differences[0]
+    assert difference.key["customer_id"] == str(gone)
+    assert (difference.live, difference.rebuilt) == (None, "a row")
+    tamper(
+        books,
+        """INSERT INTO business_days (tenant_id, day_id, version, tenant_seq, day, status, steps)
+           VALUES (%s, %s, 1, 1, '2024-01-01', 'open', '{}')""",
+        (life.tenant_id, gone),
+    )
+    difference = verified(books, owner, "business_days").differences[0]
+    assert difference.key["day_id"] == str(gone)
+    assert (difference.live, difference.rebuilt) == ("a row", None)
+
+
+def test_a_manipulated_event_shows_in_the_read_model_and_the_head(
+    books: Books, history: Histories, runner: Runner, owner: Owner
+) -> None:
+    life = history(7).run(30)
+    runner.catch_up()
+    assert verified(books, owner, "customers").holds
+    tamper(
+        books,
+        """UPDATE events SET data = '{"reference":"forged"}' WHERE stream_id = %s AND version = 1""",
+        (life.customers[1],),
+    )
+    assert verified(books, owner, "customers").differences[0].column == "reference"
+    heads = heads_verified(books)
+    assert [one.column for one in heads.differences] == ["state.reference"]
+    assert heads.differences[0].key["stream_id"] == str(life.customers[1])
+    numbers = numbers_verified(books)
+    assert {one.key["name"] for one in numbers.differences} == {"forged", "C0001"}
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("version = version + 1", "version"),
+        ("version = version - 1", "version"),
+        ("stream = 'payment'", "stream"),
+        ("accrues = NOT accrues", "accrues"),
+        ("wakes_on = '1999-01-01'", "wakes_on"),
+        ("payer_id = '00000000-0000-0000-0000-000000000001'", "payer_id"),
+        ("state = 'nothing'", "state"),
+    ],
+)
+def test_a_manipulated_head_is_named(
+    books: Books, history: Histories, change: str, column: str
+) -> None:
+    life = history(8).run(10)
+    victim = life.invoices[0]
+    tamper(books, f"UPDATE heads SET {change} WHERE stream_id = %s", (victim,))
+    found = heads_verified(books)
+    assert [one.column for one in found.differences] == [column]
+    assert found.differences[0].key["stream_id"] == str(victim)
+
+
+def test_a_head_whose_amount_was_changed_is_named_by_its_field(
+    books: Books, history: Histories
+) -> None:
+    life = history(9).run(10)
+    one, other = life.customers[:2]
+    tamper(
+        books,
+        """UPDATE heads SET state = (SELECT state FROM heads WHERE stream_id = %s) WHERE stream_id = %s""",
+        (one, other),
+    )
+    found = heads_verified(books)
+    assert [difference.column for difference in found.differences] == ["state.reference"]
+    assert (found.differences[0].live, found.differences[0].rebuilt) == ("C0000", "C0001")
+
+
+def test_a_missing_head_and_one_without_events_are_named(books: Books, history: Histories) -> None:
+    life = history(10).run(10)
+    one, other = life.customers[:2]
+    tamper(books, "DELETE FROM heads WHERE stream_id = %s", (one,))
+    tamper(books, "DELETE FROM events WHERE stream_id = %s", (other,))
+    found = {
+        difference.key["stream_id"]: (difference.live, difference.rebuilt)
+        for difference in heads_verified(books).differences
+    }
+    assert found[str(one)][0] is None
+    assert found[str(other)] == ("1", "0")
+
+
+def test_manipulated_numbers_are_named(books: Books, history: Histories) -> None:
+    life = history(11).run(40)
+    assert numbers_verified(books).holds
+    tamper(books, "UPDATE number_series SET next_number = next_number + 1")
+    tamper(
+        books, "UPDATE unique_names SET stream_id = %s WHERE name = 'INV-000001'", (life.tenant_id,)
+    )
+    tamper(
+        books,
+        "INSERT INTO unique_names (tenant_id, kind, name, stream_id) VALUES (%s, 'x', 'y', %s)",
+        (life.tenant_id, life.tenant_id),
+    )
+    found = numbers_verified(books).differences
+    assert {(one.table, one.column) for one in found} == {
+        ("number_series", "next_number"),
+        ("unique_names", "stream_id"),
+        ("unique_names", ""),
+    }
+
+
+def test_holes_in_the_log_are_named(books: Books, history: Histories) -> None:
+    life = history(12).run(20)
+    tamper(books, "DELETE FROM events WHERE position IN (3, 4)")
+    tamper(books, "DELETE FROM events WHERE position = (SELECT position FROM log_head)")
+    with books.database.writer.connection() as connection:
+        row = connection.execute("SELECT position FROM log_head").fetchone()
+        assert row is not None
+        last = row[0]
+        assert position_holes(connection) == [Hole(2, 5), Hole(last - 1, last + 1)]
+        assert tenant_holes(connection) == [
+            Hole(2, 5, life.tenant_id),
+            Hole(last - 1, last + 1, life.tenant_id),
+        ]
+
+
+def test_verification_can_be_stopped_and_leaves_nothing_behind(
+    books: Books, history: Histories, runner: Runner, owner: Owner
+) -> None:
+    history(13).run(10)
+    runner.catch_up()
+    stop = threading.Event()
+    stop.set()
+    connect = books.database.writer.connection
+    with pytest.raises(Stopped):
+        verify(projection_named("invoices"), connect, owner, stop=stop)
+    with pytest.raises(Stopped):
+        verify_heads.verify_heads(connect, stop=stop)
+    assert verified(books, owner, "invoices").holds
+    with books.database.writer.connection() as connection:
+        left = connection.execute(
+            "SELECT relname FROM pg_class WHERE relname LIKE '%\\_\\_verify%'"
+        )
+        assert left.fetchall() == []
+        assert connection.execute("SELECT projection FROM projection_rebuilds").fetchall() == []
