@@ -48,12 +48,12 @@ class Content(msgspec.Struct, frozen=True):
 def content(cursor: psycopg.Cursor[Any], table: Table, suffix: str) -> Content:
     """Digests a table, row by row."""
     digest = hashlib.sha256()
-    rows = -2  # the header and the trailer
+    rows = -1  # the trailer comes by itself, the header with the first row or with the trailer
     with cursor.copy(_COPY.format(rows=_rows(table, suffix))) as copy:
         for data in copy:
             digest.update(data)
             rows += 1
-    return Content(table.name, digest.hexdigest(), max(0, rows))
+    return Content(table.name, digest.hexdigest(), rows)
 
 
 def first_difference(
