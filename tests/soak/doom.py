@@ -1,0 +1,88 @@
+"""Where a worker is to end or to stand still: at its n-th pause point, statement or COMMIT, counted as it runs."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any, ClassVar, Literal
+
+import psycopg
+
+Place = Literal["pause", "statement", "commit", "in commit", "in copy"]
+
+
+class Doom:
+    """Strikes the process with a signal at the n-th passing of a kind of place, from 0.
+
+    `in commit` strikes when the server has been sent the COMMIT and before its reply is read; `in copy` when half of
+    a COPY's data has been sent.
+    """
+
+    def __init__(self, place: Place | None, n: int, strike: signal.Signals) -> None:
+        self._place, self._left, self._strike = place, n, strike
+        self._lock = threading.Lock()
+        self.passed: dict[str, int] = {}
+
+    def passes(self, place: Place) -> bool:
+        """Counts; True when the place is the one."""
+        with self._lock:
+            self.passed[place] = self.passed.get(place, 0) + 1
+            if place != self._place:
+                return False
+            self._left -= 1
+            return self._left == -1
+
+    def strike(self) -> None:
+        os.kill(os.getpid(), self._strike)
+        time.sleep(0.001)  # a stop takes effect before the next line
+
+    def at(self, place: Place) -> None:
+        if self.passes(place):
+            self.strike()
+
+
+class DoomedCursor(psycopg.Cursor[Any]):
+    """Passes `statement` before each one."""
+
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        DoomedConnection.doom.at("statement")
+        return super().execute(*arguments, **options)
+
+    def copy(self, *arguments: Any, **options: Any) -> Any:
+        DoomedConnection.doom.at("statement")
+        return super().copy(*arguments, **options)
+
+
+class DoomedConnection(psycopg.Connection[Any]):
+    """A connection under a doom."""
+
+    doom: ClassVar[Doom] = Doom(None, 0, signal.SIGKILL)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.cursor_factory = DoomedCursor
+
+    def commit(self) -> None:
+        self.doom.at("commit")
+        if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS and (
+            self.doom.passes("in commit")
+        ):
+            self.pgconn.send_query(b"COMMIT")
+            self.pgconn.flush()
+            self.doom.strike()
+        super().commit()
+
+
+def doom_copies(doom: Doom) -> None:
+    """Lets the doom strike in the middle of a COPY's data."""
+    write = psycopg.Copy.write
+
+    def written(copy: psycopg.Copy, data: Any) -> None:
+        if len(data) > 30_000 and doom.passes("in copy"):
+            half = len(data) // 2
+            write(copy, data[:half])
+            doom.strike()
+            data = data[half:]
+        write(copy, data)
+
+    psycopg.Copy.write = written  # type: ignore[method-assign]

@@ -1,0 +1,174 @@
+"""What a forked worker does: run a tenant's nights, or pay from many threads. Each may be under a doom."""
+
+import base64
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg_pool import ConnectionPool
+
+from adapters.postgres.connection import Pool
+from adapters.store import clock as clock_module
+from adapters.store.application import LedgerApplication
+from adapters.store.clock import PostgresClock
+from adapters.store.sealing import Sealer
+from adapters.store.writer import Request, Writer
+from commands.payments import ReceivePayment, receive_payment
+from ledger.money import Money
+from schedulers import chunks
+from schedulers.catch_up import tick
+from schedulers.day import run_day
+from schedulers.ports import Run
+from tests.conftest import MASTER_KEY
+from tests.schedulers.nights import TENANT, day
+from tests.soak.doom import Doom, DoomedConnection, Place, doom_copies
+
+PAID_AT = datetime(2026, 1, 20, 15, tzinfo=UTC)
+
+
+@contextmanager
+def _pool(url: str, doom: Doom) -> Iterator[Pool]:
+    DoomedConnection.doom = doom
+    doom_copies(doom)
+    with ConnectionPool(
+        url, connection_class=DoomedConnection, min_size=1, max_size=4, timeout=10
+    ) as pool:
+        yield pool  # type: ignore[misc]
+
+
+@contextmanager
+def _writer(pool: Pool) -> Iterator[Writer]:
+    writer = Writer(LedgerApplication(pool), pool, Sealer(pool, MASTER_KEY))
+    writer.start()
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+def _doom(place: Place | None, n: int, strike: str) -> Doom:
+    return Doom(place, n, signal.Signals[strike])
+
+
+def _small_chunks(streams: int) -> None:
+    chunks.FEWEST = chunks.FIRST = chunks.MOST = streams
+
+
+def nights(
+    url: str,
+    count: int,
+    payments: dict[str, list[str]],
+    place: Place | None = None,
+    n: int = 0,
+    strike: str = "SIGKILL",
+) -> dict[str, int]:
+    """Runs the tenant's first `count` nights, and after each the payments that came on that day.
+
+    payments   by the number of the night: invoice ids, each paid 10.00 under a key of its own
+    """
+    doom = _doom(place, n, strike)
+    _small_chunks(60)
+    with _pool(url, doom) as pool, _writer(pool) as writer:
+        clock = PostgresClock(pool)
+        lease = clock.acquire("worker")
+        for number in range(count):
+            run = Run(TENANT, day(number), lease)
+            run_day(clock, run, pause=lambda point: doom.at("pause"))
+            for invoice_id in payments.get(str(number), []):
+                _pay(writer, UUID(invoice_id), f"{number} {invoice_id}", number)
+        clock.release(lease)
+    return doom.passed
+
+
+def _pay(writer: Writer, invoice_id: UUID, key: str, number: int) -> None:
+    command = ReceivePayment(Money("10.00", "BRL"), invoice_id=invoice_id, received_on=day(number))
+    writer.run(
+        Request(
+            tenant_id=TENANT,
+            actor="test",
+            handler=lambda unit: receive_payment(unit, command),
+            key=key,
+            now=PAID_AT + timedelta(days=number),
+        )
+    )
+
+
+def ticks(url: str, nights: int, place: Place, n: int, lease_seconds: int) -> dict[str, Any]:
+    """Runs what is due as the alarm does, three times over; stands still once in the first."""
+    doom = _doom(place, n, "SIGSTOP")
+    _small_chunks(60 if place != "in copy" else 1_000)
+    clock_module.LEASE_SECONDS = lease_seconds
+    now = datetime(2026, 1, 5, 12, tzinfo=UTC) + timedelta(days=nights - 1)
+    with _pool(url, doom) as pool:
+        clock = PostgresClock(pool)
+        if place == "pause":
+            return {"ran": [_paused_tick(clock, doom, nights)]}
+        return {"ran": [tick(clock, "paused", now) for _ in range(3)]}
+
+
+def _paused_tick(clock: PostgresClock, doom: Doom, nights: int) -> str:
+    """One night after another with pause points, which a tick has none of."""
+    lease = clock.acquire("paused")
+    try:
+        for number in range(nights):
+            run_day(clock, Run(TENANT, day(number), lease), pause=lambda _: doom.at("pause"))
+    except Exception as error:
+        return type(error).__name__
+    return "finished"
+
+
+def payers(
+    url: str,
+    invoices: list[str],
+    told: str,
+    threads: int,
+    each: int,
+    place: Place | None = None,
+    n: int = 0,
+    strike: str = "SIGKILL",
+) -> dict[str, int]:
+    """`threads` pay 1.00 with keys as fast as they are answered, each `each` times.
+
+    told   a file to which a line is added before each command (`asked`, key, invoice) and after each answer
+           (`answered`, key, tenant_seq, replayed, body)
+    """
+    doom = _doom(place, n, strike)
+    log = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def pay(writer: Writer, thread: int) -> None:
+        for number in range(each):
+            key = f"{thread}-{number}"
+            invoice_id = invoices[(thread * 7 + number) % len(invoices)]
+            os.write(log, f"asked {key} {invoice_id}\n".encode())
+            answer = writer.run(paying(UUID(invoice_id), key))
+            body = base64.b64encode(answer.body).decode()
+            line = f"answered {key} {answer.tenant_seq} {int(answer.replayed)} {body}\n"
+            os.write(log, line.encode())
+
+    with _pool(url, doom) as pool, _writer(pool) as writer:
+        working = [threading.Thread(target=pay, args=(writer, k)) for k in range(threads)]
+        for thread in working:
+            thread.start()
+        for thread in working:
+            thread.join()
+    return doom.passed
+
+
+def paying(invoice_id: UUID, key: str) -> Request:
+    """A request that pays 1.00 on an invoice."""
+    command = ReceivePayment(Money("1.00", "BRL"), invoice_id=invoice_id, received_on=day(0))
+    return Request(
+        tenant_id=TENANT,
+        actor="test",
+        handler=lambda unit: receive_payment(unit, command),
+        key=key,
+        request_hash=key.encode(),
+        loads=(invoice_id,),
+        creates=("payment",),
+        now=PAID_AT,
+    )
