@@ -20,7 +20,7 @@ from adapters.http.answers import json_answer
 from adapters.http.edge import Edge, admit
 from adapters.http.entrance import Entrance
 from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
-from adapters.http.routes import customers, events, health, invoices, payments, tenant
+from adapters.http.routes import customers, events, health, invoices, payments, reports, tenant
 from adapters.wiring import Books
 
 GRACE_S: Final = 20
@@ -45,6 +45,8 @@ API_ROUTES: Final = (
     payments.receive,
     payments.show,
     payments.reverse,
+    reports.show_aging,
+    reports.show_dashboard,
     events.feed,
 )
 PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics)

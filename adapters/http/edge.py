@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -112,16 +112,16 @@ async def look_up(
     read: Callable[[Connection], Any],
     query: ReadQuery,
     *,
-    model: str | None = None,
+    models: Sequence[str] = (),
 ) -> Response[bytes]:
-    """Answers what `read` finds, from the log's heads or from a read model.
+    """Answers what `read` finds, from the log's heads or from read models.
 
-    Waits until the model has reached the query's `min_position`. Raises ReadModelBehind, and Malformed for a position
+    Waits until the models have reached the query's `min_position`. Raises ReadModelBehind, and Malformed for a position
     that the tenant's log has not reached itself.
     """
     edge, tenant_id = edge_of(call), call.user.tenant_id
     give_up_at = monotonic() + POSITION_WAIT_S
-    found = await edge.readers.run(edge.readers.find, tenant_id, read, model, query.min_position)
+    found = await edge.readers.run(edge.readers.find, tenant_id, read, models, query.min_position)
     if not isinstance(found, Found):
         last = await edge.readers.run(edge.readers.last_position, tenant_id)
         if query.min_position > last:
@@ -134,7 +134,7 @@ async def look_up(
             )
         await asyncio.sleep(POSITION_ASKED_EVERY_S)
         found = await edge.readers.run(
-            edge.readers.find, tenant_id, read, model, query.min_position
+            edge.readers.find, tenant_id, read, models, query.min_position
         )
     return json_answer(found.body, 200, {"Duebook-Position": str(found.position)})
 

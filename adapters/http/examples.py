@@ -29,6 +29,8 @@ from commands.tenants import AddFeePolicy, ConfigureTenant, FeePolicyView, Tenan
 from ledger.money import Money, format_minor, parse_minor
 from ledger.tax import Line
 from ledger.tenant import Settings
+from projections.aging import Aging, Bucket, CurrencyAging, Total
+from projections.dashboard import CurrencyDashboard, Dashboard, Figure, StatusFigure
 
 TENANT_ID: Final = UUID("5f0c4c4e-6d0f-8a3b-9c55-1f6f0f2a7e10")
 CUSTOMER_ID: Final = UUID("0190a6a0-3c1f-8e57-b1c2-6a2f5d3e9b41")
@@ -182,6 +184,38 @@ PAYMENT: Final = PaymentView(
     reference="transfer 881",
     allocations=[AllocationView(invoice_id=INVOICE_ID, amount=reais("102.33"))],
     unapplied=reais("0.00"),
+)
+
+AGING: Final = Aging(
+    as_of=date(2026, 3, 20),
+    known_at=datetime(2026, 3, 20, 15, 0, tzinfo=UTC),
+    currencies=[
+        CurrencyAging(
+            currency="BRL",
+            buckets=[
+                Bucket("current", 0, "0.00"),
+                Bucket("1-30", 1, "102.33"),
+                Bucket("31-60", 0, "0.00"),
+                Bucket("61-90", 0, "0.00"),
+                Bucket("90+", 0, "0.00"),
+            ],
+            total=Total(1, "102.33"),
+        )
+    ],
+)
+DASHBOARD: Final = Dashboard(
+    as_of=date(2026, 3, 20),
+    known_at=datetime(2026, 3, 20, 15, 0, tzinfo=UTC),
+    currencies=[
+        CurrencyDashboard(
+            currency="BRL",
+            outstanding=Figure(1, "102.33"),
+            overdue=Figure(1, "102.33"),
+            paid_this_month=Figure(0, "0.00"),
+            unapplied_credit="0.25",
+            by_status=[StatusFigure("overdue", 1, "100.00", "102.33")],
+        )
+    ],
 )
 
 EVENT: Final = EventView(

@@ -1,7 +1,7 @@
 """The threads in which the API reads, each read in a transaction that sees one tenant's rows and no other's."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -21,10 +21,10 @@ Connection = psycopg.Connection[Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SELECT_MODEL_POSITION = """
-SELECT notification_id FROM projection_tracking WHERE application_name = %s
+SELECT_SLOWEST = """
+SELECT min(notification_id), count(*) FROM projection_tracking WHERE application_name = ANY (%s)
 """
-# The tenant's last event that a read model has taken in.
+# The tenant's last event at or before a position of the log.
 SELECT_REACHED = """
 SELECT tenant_seq FROM events
  WHERE tenant_id = %s AND position <= %s
@@ -60,15 +60,15 @@ class Readers:
         self,
         tenant_id: UUID,
         read: Callable[[Connection], Any],
-        model: str | None,
+        models: Sequence[str],
         min_position: int,
     ) -> Found | int:
-        """What `read` answers, or how far its read model has come when that is not far enough.
+        """What `read` answers, or how far its read models have come when that is not far enough.
 
         The position is read first, so that what is read after it reflects at least that much.
         """
         with self._books.reading(tenant_id) as connection:
-            position = reached(connection, tenant_id, model)
+            position = reached(connection, tenant_id, models)
             if position < min_position:
                 return position
             body = msgspec.json.encode(read(connection))
@@ -86,15 +86,17 @@ class Readers:
             return tenant_seq(connection, tenant_id)
 
 
-def reached(connection: Connection, tenant_id: UUID, model: str | None) -> int:
-    """How far a read model has come in the tenant's log; with none, the log's end."""
-    if model is None:
+def reached(connection: Connection, tenant_id: UUID, models: Sequence[str]) -> int:
+    """How far the slowest of these read models has come in the tenant's log; with none, the log's end."""
+    if not models:
         return tenant_seq(connection, tenant_id)
-    tracked = connection.execute(SELECT_MODEL_POSITION, (model,)).fetchone()
-    if tracked is None:
+    row = connection.execute(SELECT_SLOWEST, (list(models),)).fetchone()
+    assert row is not None
+    position, started = row
+    if started < len(models):
         return 0
-    row = connection.execute(SELECT_REACHED, (tenant_id, tracked[0])).fetchone()
-    return int(row[0]) if row is not None else 0
+    last = connection.execute(SELECT_REACHED, (tenant_id, position)).fetchone()
+    return int(last[0]) if last is not None else 0
 
 
 def found_head(connection: Connection, tenant_id: UUID, kind: str, stream_id: UUID) -> State:

@@ -203,3 +203,49 @@ def _pages(client: Client, path: str, limit: int, **params: Any) -> list[Any]:
         if page["next_cursor"] is None:
             return found
         cursor = page["next_cursor"]
+
+
+def test_reports_follow_the_books(clients: Clients) -> None:
+    client = clients()
+    invoice_id = client.sent()
+    client.paid(invoice_id, "40.00")
+    position = client.get("/api/tenant").headers["Duebook-Position"]
+    found = body_of(client.get("/api/reports/aging", params={"min_position": position}))
+    assert found["as_of"] == TODAY.isoformat()
+    assert found["currencies"][0]["total"] == {"count": 1, "amount": "60.00"}
+    assert found["currencies"][0]["buckets"][0] == {
+        "bucket": "current",
+        "count": 1,
+        "amount": "60.00",
+    }
+    totals = body_of(client.get("/api/reports/dashboard", params={"min_position": position}))
+    assert totals["currencies"][0]["outstanding"] == {"count": 1, "amount": "60.00"}
+    assert totals["currencies"][0]["paid_this_month"] == {"count": 1, "amount": "40.00"}
+
+
+def test_reports_of_another_day_and_of_another_knowledge(clients: Clients) -> None:
+    client = clients()
+    invoice_id = client.sent()
+    before = client.get("/api/events", params={"limit": 200}).json()["items"][-1]["recorded_at"]
+    client.paid(invoice_id, "40.00")
+    params = {"as_of": TODAY.isoformat(), "known_at": before}
+    found = body_of(client.get("/api/reports/aging", params=params))
+    assert found["currencies"][0]["total"] == {"count": 1, "amount": "100.00"}
+    assert found["known_at"] == before
+    yesterday = {"as_of": (TODAY - timedelta(days=1)).isoformat()}
+    assert body_of(client.get("/api/reports/aging", params=yesterday))["currencies"] == []
+    later = {"as_of": (TODAY + timedelta(days=61)).isoformat()}
+    buckets = body_of(client.get("/api/reports/aging", params=later))["currencies"][0]["buckets"]
+    assert [bucket["count"] for bucket in buckets] == [0, 0, 1, 0, 0]
+    dashboard = body_of(client.get("/api/reports/dashboard", params=params))
+    assert dashboard["currencies"][0]["paid_this_month"]["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "params", [{"as_of": "yesterday"}, {"known_at": "2026-01-01T00:00:00"}, {"asof": "2026-01-01"}]
+)
+def test_a_misspelt_report_is_refused(clients: Clients, params: dict[str, str]) -> None:
+    for report in ("aging", "dashboard"):
+        answer = clients().get(f"/api/reports/{report}", params=params)
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["field"] == next(iter(params))
