@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -13,7 +14,6 @@ import msgspec
 from adapters.cli.parsing import add_command, add_family, add_json
 from adapters.cli.printing import print_json, print_table, printable, say
 from adapters.cli.progress import Progress
-from adapters.cli.refolding import HEADS, NAMES, SERIES, refold
 from adapters.postgres.connection import owner_connection
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
@@ -22,7 +22,10 @@ from projections.digests import Difference
 from projections.projection import Projection
 from projections.rebuild import Rebuilt, rebuild
 from projections.verify import verify
+from projections.verify_heads import verify_heads
+from projections.verify_numbers import DIFFERENCES_MOST, verify_numbers
 
+HEADS, NAMES, SERIES = "heads", "names", "number_series"
 BESIDE = (HEADS, NAMES, SERIES)
 """What is written beside the events, as `verify` names it."""
 
@@ -171,7 +174,6 @@ class VerifiedName(msgspec.Struct, frozen=True):
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    beside = arguments.name is None or arguments.name in BESIDE
     chosen = () if arguments.name in BESIDE else _chosen(arguments.name)
     items: list[VerifiedName] = []
     with (
@@ -181,8 +183,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     ):
         for projection in chosen:
             items.append(_verified(books, projection, progress, stop))
-        if beside and not stop.is_set():
-            items += _refolded(books, progress, arguments.name)
+        if arguments.name is None or arguments.name in BESIDE:
+            items += _beside(books, progress, stop, arguments.name)
     if arguments.json:
         print_json({"items": items})
     else:
@@ -228,23 +230,52 @@ def _difference(found: Difference) -> str:
     if not found.column:
         where = "the live table only" if found.rebuilt is None else "the log only"
         return f"{found.table}, {key}: the row is in {where}"
-    return f"{found.table}, {key}: {found.column} is {found.live}, by the log {found.rebuilt}"
+    live = "missing" if found.live is None else found.live
+    return f"{found.table}, {key}: {found.column} is {live}, by the log {found.rebuilt}"
 
 
-def _refolded(books: Books, progress: Progress, name: str | None) -> list[VerifiedName]:
-    with books.database.writer.connection() as connection:
-        found = refold(connection, _named(progress, HEADS))
-    return [
-        VerifiedName(
-            name=one.name,
-            equal=not one.difference,
-            compared=one.compared,
-            differences=[one.difference] if one.difference else [],
-            seconds=one.seconds,
-        )
-        for one in found
-        if name in (None, one.name)
-    ]
+def _beside(
+    books: Books, progress: Progress, stop: threading.Event, name: str | None
+) -> list[VerifiedName]:
+    """What is written beside the events: heads, names and number series."""
+    connect = books.database.writer.connection
+    found: list[VerifiedName] = []
+    if name in (None, HEADS):
+        began = time.monotonic()
+        heads = verify_heads(connect, _named(progress, HEADS), stop)
+        found.append(_compared(HEADS, heads.heads, heads.differences, began))
+    if name != HEADS:
+        began = time.monotonic()
+        numbers = verify_numbers(connect)
+        for one, compared, table in (
+            (NAMES, numbers.names, "unique_names"),
+            (SERIES, numbers.series, "number_series"),
+        ):
+            differences = [other for other in numbers.differences if other.table == table]
+            # The list is cut: with none of its own on a full list, nothing is known of this one.
+            cut = not differences and len(numbers.differences) >= DIFFERENCES_MOST
+            found.append(_compared(one, compared, differences, began, cut=cut))
+    return [one for one in found if name in (None, one.name)]
+
+
+def _compared(
+    name: str,
+    compared: int,
+    differences: list[Difference],
+    began: float,
+    *,
+    cut: bool = False,
+) -> VerifiedName:
+    told = [_difference(difference) for difference in differences]
+    if cut:
+        told = ["too much else differs to tell; mend that first"]
+    return VerifiedName(
+        name=name,
+        equal=not told,
+        compared=compared,
+        differences=told,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _named(progress: Progress, name: str) -> Callable[[int, int], None]:

@@ -15,6 +15,7 @@ from adapters.cli.demo import demo_tenant
 from adapters.cli.lease import holder_name
 from adapters.cli.opening import Opened
 from adapters.cli.parsing import add_command
+from adapters.postgres.watch import Watch
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.errors import Conflict
@@ -57,24 +58,33 @@ def _up(arguments: argparse.Namespace) -> int:
     settings = _started()
     with _stopped_by_signals(), open_books(settings, make_key=True) as books:
         opened = demo_tenant(books, settings.home) if arguments.demo else None
-        with _background(books):
+        with _watched(books), _background(books):
             _listen(books, settings, opened)
     return 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     settings = _started()
-    with _stopped_by_signals(), open_books(settings) as books:
+    with _stopped_by_signals(), open_books(settings) as books, _watched(books):
         _listen(books, settings, None)
     return 0
 
 
 def _worker(arguments: argparse.Namespace) -> int:
     settings = _started()
-    with _stopped_by_signals(), open_books(settings) as books, _background(books):
+    with (
+        _stopped_by_signals(),
+        open_books(settings) as books,
+        _watched(books),
+        _background(books),
+    ):
         print("duebook: the worker is running; stop it with Ctrl-C", flush=True)
         threading.Event().wait()
     return 0
+
+
+def _watched(books: Books) -> Watch:
+    return Watch(books.database.embedded)
 
 
 @contextlib.contextmanager

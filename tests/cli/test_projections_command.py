@@ -153,46 +153,50 @@ def test_what_the_log_says_is_equal(cli: Cli) -> None:
         ("invoices", "DELETE FROM invoices WHERE number = 'A-1'", "in the log only"),
         ("invoices", "UPDATE aging_totals SET invoice_count = invoice_count + 1", "invoice_count"),
         ("payments", "UPDATE payments SET status = 'reversed'", "status is reversed"),
-        ("heads", "UPDATE heads SET version = version + 1 WHERE stream = 'tenant'", "in version"),
-        ("heads", "UPDATE heads SET accrues = NOT accrues WHERE stream = 'invoice'", "in accrues"),
+        (
+            "heads",
+            "UPDATE heads SET version = version + 1 WHERE stream = 'tenant'",
+            "version is 6, by the log 5",
+        ),
+        ("heads", "UPDATE heads SET accrues = NOT accrues WHERE stream = 'invoice'", "accrues is"),
         ("heads", "UPDATE heads SET wakes_on = '2024-01-01' WHERE stream = 'customer'", "wakes_on"),
-        ("heads", "DELETE FROM heads WHERE stream = 'payment'", "has events and no head"),
+        ("heads", "DELETE FROM heads WHERE stream = 'payment'", "in the log only"),
         (
             "heads",
             "UPDATE heads AS one SET state = other.state FROM heads AS other, events AS sent"
             " WHERE one.stream = 'invoice' AND other.stream = 'invoice'"
             " AND one.stream_id <> other.stream_id"
             " AND sent.stream_id = other.stream_id AND sent.version > 5",
-            "differs in",
+            "state.customer_id is",
         ),
         (
             "heads",
             "INSERT INTO heads SELECT tenant_id, gen_random_uuid(), stream, version, fold_version,"
             " wakes_on, accrues, payer_id, state FROM heads WHERE stream = 'payment'",
-            "no event tells of it",
+            "version is 1, by the log 0",
         ),
         (
             "names",
             "UPDATE unique_names SET name = 'A-9' WHERE name = 'A-1'",
-            "by its events [('invoice_number', 'A-1')]",
+            "name A-1: stream_id is missing",
         ),
-        ("names", "DELETE FROM unique_names WHERE name = 'C-2'", "stored []"),
+        ("names", "DELETE FROM unique_names WHERE name = 'C-2'", "name C-2: stream_id is missing"),
         (
             "number_series",
             "UPDATE number_series SET next_number = next_number + 1 WHERE series = 'B'",
-            "stored next 4",
+            "next_number is 4, by the log 3",
         ),
         (
             "number_series",
             "UPDATE number_series SET last_issued_on = '1999-01-01' WHERE series = 'INV'",
-            "stored next 2, last issued on 1999-01-01",
+            "last_issued_on is 1999-01-01, by the log",
         ),
-        ("number_series", "DELETE FROM number_series WHERE series = 'B'", "stored nothing"),
+        ("number_series", "DELETE FROM number_series WHERE series = 'B'", "in the log only"),
         (
             "number_series",
             "UPDATE events SET data = convert_to(replace(convert_from(data, 'UTF8'), '\"B2/', '\"B5/'),"
             " 'UTF8') WHERE tag = 'invoice.sent.v1' AND convert_from(data, 'UTF8') LIKE '%\"B2/%'",
-            "is not the number that comes next",
+            "by the log the next of no series",
         ),
     ],
 )
@@ -222,7 +226,7 @@ def test_an_event_that_cannot_be_folded_is_named(cli: Cli, tamper: Tamper) -> No
     done = cli("projections", "verify", "heads", "--json")
     assert done.status == 1
     (difference,) = done.json["items"][0]["differences"]
-    assert "cannot be folded: payment.received.v1 at version 1: ValidationError" in difference
+    assert "ValidationError at version 1" in difference
 
 
 def test_a_number_that_an_imported_invoice_holds_is_passed_over(

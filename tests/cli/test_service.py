@@ -198,4 +198,29 @@ def test_the_embedded_database_serves_two_programs_and_stops_with_the_last(
         assert [one["name"] for one in beside.json["items"]] == ["demo"]
         pid = int((temporary_home / "postgres/data/postmaster.pid").read_text().split()[0])
         assert service.stop().status == 0
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert psutil_gone(pid)
+
+
+def test_a_killed_embedded_server_is_started_again_and_the_service_goes_on(
+    temporary_home: Path, tmp_path: Path
+) -> None:
+    settings = {"DUEBOOK_HOME": str(temporary_home), "DUEBOOK_PORT": str(free_port())}
+    with running(settings, ["up", "--demo"], tmp_path / "up.log") as service:
+        demo = demo_lines(service.wait_for("export API_KEY="))
+        pid = int((temporary_home / "postgres/data/postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                status, _ = get(settings, "/api/tenant", demo)
+                if status == 200 and psutil_gone(pid):
+                    break
+            except OSError:  # the service answers 503 until the server is back
+                pass
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert service.stop().status == 0
+
+
+def psutil_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
