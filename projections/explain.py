@@ -1,0 +1,314 @@
+"""Why each cent of an invoice is there: every component with its rule, its base, its days, and the events behind it.
+
+For each component, charged less paid less forgiven is what is open, and the changes listed add up to each of the
+three. Interest shows the stretches of days that bear it, each with the principal it counts on. The same invoice can be
+explained as of another day, as known at another instant.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from ledger.allocation import Component, Split
+from ledger.errors import NotFound
+from ledger.events import Event, decode
+from ledger.invoice import charges
+from ledger.invoice import events as e
+from ledger.invoice.state import Invoice, Terms, evolve
+from ledger.money import Money, format_minor
+from ledger.rates import format_rate
+
+SELECT_EVENTS = """
+SELECT version, tag, recorded_at, effective_on, data
+  FROM events
+ WHERE tenant_id = %(tenant_id)s AND stream_id = %(invoice_id)s
+   AND tag >= 'invoice.' AND tag < 'invoice/'
+   AND (effective_on <= %(as_of)s OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%')
+   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+ ORDER BY version
+"""
+
+COMPONENTS: tuple[Component, ...] = ("principal", "late_fee", "mora", "other_fees")
+
+
+class NothingToExplain(NotFound):
+    """There is no such invoice, or there was none on that day as known then."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one event, or a run of postings of interest, did to a component. Amounts are signed decimal text.
+
+    versions      of the first and the last event
+    effective_on  of the last; recorded_at likewise
+    because       the payment, or the fact that caused a recalculation
+    """
+
+    versions: tuple[int, int]
+    tag: str
+    effective_on: date
+    recorded_at: datetime
+    charged: str
+    paid: str
+    forgiven: str
+    because: str
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Days, both included, on which interest counts on the same principal."""
+
+    first_on: date
+    last_on: date
+    days: int
+    base: Money
+
+
+class ComponentExplained(msgspec.Struct, frozen=True):
+    """A component of an invoice. `open` is charged less paid less forgiven.
+
+    rule        how it is calculated, in words
+    calculated  what the rule gives by the facts; `charged` follows it when interest is posted or recalculated
+    stretches   of interest
+    """
+
+    component: Component
+    charged: str
+    paid: str
+    forgiven: str
+    open: str
+    rule: str
+    calculated: str
+    stretches: list[Stretch]
+    changes: list[Change]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """An invoice explained. The components' open amounts add up to `open`."""
+
+    invoice_id: UUID
+    number: str
+    customer_id: UUID
+    status: str
+    currency: str
+    as_of: date
+    known_at: datetime
+    issued_on: date | None
+    due_on: date
+    payable_until: date | None
+    late_on: date | None
+    mora_through: date | None
+    fee_policy_version: int | None
+    calendar: str | None
+    components: list[ComponentExplained]
+    open: Money
+
+
+class _Step(NamedTuple):
+    """An event with the invoice before and after it."""
+
+    version: int
+    tag: str
+    recorded_at: datetime
+    effective_on: date
+    event: Event
+    before: Invoice
+    after: Invoice
+
+
+def explain(
+    connection: psycopg.Connection[Any],
+    tenant_id: UUID,
+    invoice_id: UUID,
+    *,
+    today: date,
+    now: datetime,
+    as_of: date | None = None,
+    known_at: datetime | None = None,
+) -> Explanation:
+    """Explains an invoice as of a day (today when left out), as known at an instant (now when left out).
+
+    Raises NothingToExplain.
+    """
+    day = as_of or today
+    values = {
+        "tenant_id": tenant_id,
+        "invoice_id": invoice_id,
+        "as_of": day,
+        "known_at": known_at,
+    }
+    steps = _steps(connection.execute(SELECT_EVENTS, values).fetchall())
+    if not any(step.effective_on <= day for step in steps):
+        raise NothingToExplain(f"there is no invoice {invoice_id} on {day}, as known then")
+    invoice = steps[-1].after
+    terms = invoice.terms
+    return Explanation(
+        invoice_id=invoice_id,
+        number=invoice.number,
+        customer_id=invoice.customer_id,
+        status=invoice.status,
+        currency=invoice.currency,
+        as_of=day,
+        known_at=known_at or now,
+        issued_on=terms.issued_on if terms else None,
+        due_on=invoice.due_on,
+        payable_until=terms.payable_until if terms else None,
+        late_on=terms.late_on if terms else None,
+        mora_through=invoice.mora_through,
+        fee_policy_version=terms.policy.version if terms else None,
+        calendar=f"{terms.calendar.name} ({terms.calendar.version})" if terms else None,
+        components=[_component(component, invoice, steps) for component in COMPONENTS],
+        open=Money.of(invoice.open.total, invoice.currency),
+    )
+
+
+def _steps(rows: Sequence[tuple[int, str, datetime, date, bytes]]) -> list[_Step]:
+    steps: list[_Step] = []
+    invoice: Invoice | None = None
+    for version, tag, recorded_at, effective_on, data in rows:
+        event = decode(tag, bytes(data))
+        after = evolve(invoice, event, effective_on)
+        steps.append(_Step(version, tag, recorded_at, effective_on, event, invoice or after, after))
+        invoice = after
+    return steps
+
+
+def _component(
+    component: Component, invoice: Invoice, steps: Sequence[_Step]
+) -> ComponentExplained:
+    rule, calculated_minor = _rule(component, invoice)
+    return ComponentExplained(
+        component=component,
+        charged=_amount(invoice.charged, component, invoice),
+        paid=_amount(invoice.paid, component, invoice),
+        forgiven=_amount(invoice.forgiven, component, invoice),
+        open=_amount(invoice.open, component, invoice),
+        rule=rule,
+        calculated=format_minor(calculated_minor, invoice.currency),
+        stretches=_stretches(invoice) if component == "mora" else [],
+        changes=_changes(component, steps),
+    )
+
+
+def _amount(split: Split, component: Component, invoice: Invoice) -> str:
+    minor: int = getattr(split, component)
+    return format_minor(minor, invoice.currency)
+
+
+def _rule(component: Component, invoice: Invoice) -> tuple[str, int]:
+    """(the rule in words, what it gives in minor units)"""
+    terms, currency = invoice.terms, invoice.currency
+    if terms is None:
+        return "a draft owes nothing", 0
+    if component == "principal":
+        net = format_minor(invoice.net_minor, currency)
+        tax = format_minor(invoice.tax_minor, currency)
+        return f"the invoice's lines: net {net} plus tax {tax}", invoice.total_minor
+    if component == "late_fee":
+        return _late_fee_rule(terms, invoice)
+    if component == "mora":
+        return _mora_rule(terms, invoice)
+    return "other fees as they were charged", invoice.charged.other_fees
+
+
+def _late_fee_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
+    policy = terms.policy
+    if not invoice.was_overdue:
+        return f"none before the first late day, {terms.late_on}", 0
+    fee_minor, base_minor = charges.late_fee(invoice, terms.late_on)
+    base = format_minor(base_minor, invoice.currency)
+    rule = f"{format_rate(policy.late_fee)} once of {base}, the {_base(terms)} on {terms.late_on}"
+    minimum = policy.late_fee_minimum
+    if minimum is not None and minimum.currency == invoice.currency:
+        rule += f", at least {minimum.amount}"
+    return f"{rule}, rounded {policy.rounding}", fee_minor
+
+
+def _mora_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
+    policy = terms.policy
+    through = invoice.mora_through
+    if through is None:
+        return f"{format_rate(policy.mora)} simple, from {terms.late_on}: none posted", 0
+    days = {"30": "30 days a month", "360": "360 days a year", "365": "365 days a year"}
+    rule = (
+        f"{format_rate(policy.mora)} simple, by {days.get(policy.day_count, 'actual days')}, on the {_base(terms)} "
+        f"of each day through {through}; the sum is rounded once, {policy.rounding}"
+    )
+    return rule, charges.cumulative_mora(invoice, through)
+
+
+def _base(terms: Terms) -> str:
+    return "principal first asked for" if terms.policy.base == "original" else "principal open"
+
+
+def _stretches(invoice: Invoice) -> list[Stretch]:
+    terms = invoice.terms
+    if terms is None or invoice.mora_through is None or terms.policy.mora.numerator == 0:
+        return []
+    return [
+        Stretch(
+            first_on=first,
+            last_on=last,
+            days=(last - first).days + 1,
+            base=Money.of(
+                terms.mora_base_minor if terms.policy.base == "original" else open_minor,
+                invoice.currency,
+            ),
+        )
+        for first, last, open_minor in charges.segments(invoice, invoice.mora_through)
+    ]
+
+
+class _Sum(msgspec.Struct):
+    """A change in the making: minor units."""
+
+    first: _Step
+    last: _Step
+    charged: int
+    paid: int
+    forgiven: int
+
+
+def _changes(component: Component, steps: Sequence[_Step]) -> list[Change]:
+    """The events that changed a component; postings of interest that follow one another are one change."""
+    sums: list[_Sum] = []
+    for step in steps:
+        charged, paid, forgiven = (
+            getattr(getattr(step.after, side), component)
+            - getattr(getattr(step.before, side), component)
+            for side in ("charged", "paid", "forgiven")
+        )
+        if not (charged or paid or forgiven):
+            continue
+        if sums and isinstance(step.event, e.MoraPosted) and sums[-1].last.tag == step.tag:
+            sums[-1].last = step
+            sums[-1].charged += charged
+        else:
+            sums.append(_Sum(step, step, charged, paid, forgiven))
+    return [_change(found) for found in sums]
+
+
+def _change(found: _Sum) -> Change:
+    currency = found.last.after.currency
+    return Change(
+        versions=(found.first.version, found.last.version),
+        tag=found.last.tag,
+        effective_on=found.last.effective_on,
+        recorded_at=found.last.recorded_at,
+        charged=format_minor(found.charged, currency),
+        paid=format_minor(found.paid, currency),
+        forgiven=format_minor(found.forgiven, currency),
+        because=_because(found.last.event),
+    )
+
+
+def _because(event: Event) -> str:
+    if isinstance(event, e.PaymentReceived | e.PaymentReversed):
+        return f"payment {event.payment_id}"
+    if isinstance(event, e.ChargesRecalculated):
+        return event.because
+    if isinstance(event, e.Voided | e.Cancelled):
+        return event.reason
+    return ""
