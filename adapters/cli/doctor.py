@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import platform
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -23,6 +23,7 @@ from adapters.postgres.roles import API, OWNER, WRITER
 from adapters.settings import Settings, SettingsError
 from adapters.wiring import Books, open_books
 from ledger.zones import business_date
+from projections.holes import Hole, position_holes, tenant_holes
 from schedulers.catch_up import due_days
 
 LIBRARIES = (
@@ -49,14 +50,6 @@ SELECT name, setting FROM pg_catalog.pg_settings
 SELECT_LOG = """
 SELECT (SELECT position FROM log_head WHERE shard = 1), count(*), coalesce(max(position), 0)
   FROM events
-"""
-SELECT_TENANT_GAPS = """
-SELECT known.tenant_id, known.tenant_seq, count(event.tenant_seq)
-  FROM tenant_log AS known
-  LEFT JOIN events AS event ON event.tenant_id = known.tenant_id
- GROUP BY known.tenant_id, known.tenant_seq
-HAVING count(event.tenant_seq) <> known.tenant_seq
- ORDER BY known.tenant_id
 """
 SELECT_LEASES = "SELECT name, holder, fence, expires_at FROM leases ORDER BY name"
 SELECT_BUSY = """
@@ -199,22 +192,27 @@ def _log(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]
     row = connection.execute(SELECT_LOG).fetchone()
     assert row is not None
     head, count, last = row
-    holes = head - count
-    whole = holes == 0 and last == head
+    holes = position_holes(connection)
     yield Finding(
         "log",
-        whole,
-        f"end {head}, events {count}, last position {last}, holes {holes}",
-        "" if whole else "events are missing: somebody deleted them; restore from a backup",
+        not holes,
+        f"end {head}, events {count}, last position {last}, holes {len(holes)}{_where(holes)}",
+        "events are missing: somebody deleted them; restore from a backup" if holes else "",
     )
-    gaps = connection.execute(SELECT_TENANT_GAPS).fetchall()
+    gaps = tenant_holes(connection)
     yield Finding(
         "tenant logs",
         not gaps,
-        "; ".join(f"tenant {tenant_id}: {found} of {number}" for tenant_id, number, found in gaps)
-        or "no gaps",
+        "; ".join(f"tenant {one.tenant_id}{_where([one])}" for one in gaps) or "no gaps",
         "events of these tenants are missing; restore from a backup" if gaps else "",
     )
+
+
+def _where(holes: Sequence[Hole]) -> str:
+    """The numbers between which some are missing."""
+    if not holes:
+        return ""
+    return ": " + ", ".join(f"between {hole.after} and {hole.before}" for hole in holes)
 
 
 def _read_models(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:

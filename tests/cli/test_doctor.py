@@ -50,8 +50,8 @@ def test_a_missing_event_is_noticed(cli: Cli, acme: str, database: Database) -> 
         connection.execute("DELETE FROM events WHERE tenant_seq = 2")
     found = wrong(cli)
     assert set(found) == {"log", "tenant logs"}
-    assert "holes 1" in found["log"]["detail"]
-    assert f"tenant {acme}: 1 of 2" in found["tenant logs"]["detail"]
+    assert "holes 1: between 1 and 3" in found["log"]["detail"]
+    assert f"tenant {acme}: between 1 and 3" in found["tenant logs"]["detail"]
     assert "restore" in found["log"]["what_to_do"]
 
 
