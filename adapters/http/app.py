@@ -35,6 +35,7 @@ API_ROUTES: Final = (
     customers.register,
     customers.show,
     customers.change,
+    reports.show_statement,
     invoices.draft,
     invoices.show,
     invoices.change,

@@ -31,6 +31,7 @@ from ledger.tax import Line
 from ledger.tenant import Settings
 from projections.aging import Aging, Bucket, CurrencyAging, Total
 from projections.dashboard import CurrencyDashboard, Dashboard, Figure, StatusFigure
+from projections.statement import CurrencyStatement, Entry, Statement
 
 TENANT_ID: Final = UUID("5f0c4c4e-6d0f-8a3b-9c55-1f6f0f2a7e10")
 CUSTOMER_ID: Final = UUID("0190a6a0-3c1f-8e57-b1c2-6a2f5d3e9b41")
@@ -214,6 +215,47 @@ DASHBOARD: Final = Dashboard(
             paid_this_month=Figure(0, "0.00"),
             unapplied_credit="0.25",
             by_status=[StatusFigure("overdue", 1, "100.00", "102.33")],
+        )
+    ],
+)
+
+STATEMENT: Final = Statement(
+    customer_id=CUSTOMER_ID,
+    from_on=None,
+    to_on=date(2026, 3, 20),
+    known_at=datetime(2026, 3, 20, 15, 0, tzinfo=UTC),
+    currencies=[
+        CurrencyStatement(
+            currency="BRL",
+            opening="0.00",
+            invoiced="100.00",
+            charges="2.00",
+            payments="0.00",
+            given_up="0.00",
+            closing="102.00",
+            unapplied_credit="0.25",
+            entries=[
+                Entry(
+                    on=date(2026, 2, 27),
+                    kind="invoice",
+                    invoice_id=INVOICE_ID,
+                    number="2026/000042",
+                    payment_id=None,
+                    events=1,
+                    amount="100.00",
+                    balance="100.00",
+                ),
+                Entry(
+                    on=date(2026, 3, 11),
+                    kind="late_fee",
+                    invoice_id=INVOICE_ID,
+                    number="2026/000042",
+                    payment_id=None,
+                    events=1,
+                    amount="2.00",
+                    balance="102.00",
+                ),
+            ],
         )
     ],
 )

@@ -249,3 +249,25 @@ def test_a_misspelt_report_is_refused(clients: Clients, params: dict[str, str]) 
         answer = clients().get(f"/api/reports/{report}", params=params)
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["field"] == next(iter(params))
+
+
+def test_a_statement_opens_and_closes(clients: Clients) -> None:
+    client = clients()
+    customer_id = client.customer()
+    invoice_id = client.sent(customer_id)
+    client.paid(invoice_id, "140.00")
+    position = client.get("/api/tenant").headers["Duebook-Position"]
+    path = f"/api/customers/{customer_id}/statement"
+    found = body_of(client.get(path, params={"min_position": position}))
+    assert (found["from_on"], found["to_on"]) == (None, TODAY.isoformat())
+    (usd_part,) = found["currencies"]
+    assert [(one["kind"], one["amount"], one["balance"]) for one in usd_part["entries"]] == [
+        ("invoice", "100.00", "100.00"),
+        ("payment", "-100.00", "0.00"),
+    ]
+    assert (usd_part["closing"], usd_part["unapplied_credit"]) == ("0.00", "40.00")
+    tomorrow = (TODAY + timedelta(days=1)).isoformat()
+    later = body_of(client.get(path, params={"from_on": tomorrow, "as_of": tomorrow}))
+    assert later["currencies"][0]["entries"] == []
+    nobody = client.get("/api/customers/00000000-0000-4000-8000-000000000000/statement")
+    assert nobody.status_code == 404

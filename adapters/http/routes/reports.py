@@ -1,4 +1,4 @@
-"""`/api/reports/aging`, `/api/reports/dashboard`: sums, as of any day, as known at any instant."""
+"""`/api/reports/aging|dashboard`, `/api/customers/{id}/statement`: as of any day, as known at any instant."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response
+from litestar.params import FromPath
 
 from adapters.http import examples
 from adapters.http.edge import Call, look_up
@@ -19,6 +20,7 @@ from projections.customers import CUSTOMERS
 from projections.dashboard import Dashboard, dashboard
 from projections.invoices import INVOICES
 from projections.payments import PAYMENTS
+from projections.statement import Statement, statement
 
 
 class ReportQuery(ReadQuery, frozen=True, kw_only=True):
@@ -88,6 +90,43 @@ async def show_dashboard(request: Call) -> Response[bytes]:
 
     models = (INVOICES.name, CUSTOMERS.name, PAYMENTS.name) if query.reads_models else ()
     return await look_up(request, read, query, models=models)
+
+
+class StatementQuery(ReportQuery, frozen=True, kw_only=True):
+    """`from_on` and `as_of`: its first and last day; from the beginning, and to today, when left out."""
+
+    from_on: date | None = None
+
+
+@query(
+    "/customers/{customer_id:uuid}/statement",
+    parameters=StatementQuery,
+    answers=Statement,
+    example=examples.STATEMENT,
+)
+async def show_statement(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
+    """A customer's statement: opening balance, documents, charges, payments, closing balance
+
+    Entries stand on their effective dates; interest is one entry per invoice and month.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], StatementQuery)
+
+    def read(connection: Connection) -> Statement:
+        found_head(connection, tenant_id, "customer", customer_id)
+        now = datetime.now(UTC)
+        return statement(
+            connection,
+            tenant_id,
+            customer_id,
+            today=_today(connection, tenant_id, now),
+            now=now,
+            from_on=query.from_on,
+            to_on=query.as_of,
+            known_at=query.known_at,
+        )
+
+    return await look_up(request, read, query, models=(INVOICES.name,))
 
 
 def _today(connection: Connection, tenant_id: UUID, now: datetime) -> date:
