@@ -20,6 +20,7 @@ from rich.console import Console
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from tests.bench import report
+from tests.bench.elsewhere import Elsewhere
 from tests.bench.family import MEASURES
 
 OUT = Path("build/bench.json")
@@ -87,15 +88,17 @@ def _run(family: str, folder: Path, *, quick: bool) -> Mapping[str, float | str]
     environment["DUEBOOK_HOME"] = str(home)
     try:
         # Held here too, so that the server is stopped whatever becomes of the family's process.
-        with EmbeddedPostgres(home):
+        with EmbeddedPostgres(home) as server:
+            elsewhere = Elsewhere(server)
             done = subprocess.run(
                 command + ["--quick"] * quick, env=environment, stdout=sys.stderr, check=False
             )
+            elsewhere_cores = elsewhere.cores()
         if done.returncode != 0:
             return None
-        return msgspec.json.decode(
-            (home / "figures.json").read_bytes(), type=dict[str, float | str]
-        )
+        written = (home / "figures.json").read_bytes()
+        figures = msgspec.json.decode(written, type=dict[str, float | str])
+        return figures | {f"{family}.elsewhere_cores": elsewhere_cores}
     finally:
         shutil.rmtree(home)
 
