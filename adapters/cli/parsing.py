@@ -27,7 +27,7 @@ def add_tenant(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", required=True, metavar="T", help="the tenant's id or name")
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="answer in JSON, on one line")
 
 

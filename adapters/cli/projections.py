@@ -4,8 +4,7 @@ import argparse
 import contextlib
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -14,20 +13,13 @@ import msgspec
 from adapters.cli.parsing import add_command, add_family, add_json
 from adapters.cli.printing import print_json, print_table, printable, say
 from adapters.cli.progress import Progress
+from adapters.cli.verifications import BESIDE, VerifiedName, named, verified, verified_beside
 from adapters.postgres.connection import owner_connection
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from projections.catalog import CATALOG, projection_named
-from projections.digests import Difference
 from projections.projection import Projection
 from projections.rebuild import Rebuilt, rebuild
-from projections.verify import verify
-from projections.verify_heads import verify_heads
-from projections.verify_numbers import DIFFERENCES_MOST, verify_numbers
-
-HEADS, NAMES, SERIES = "heads", "names", "number_series"
-BESIDE = (HEADS, NAMES, SERIES)
-"""What is written beside the events, as `verify` names it."""
 
 
 def add(commands: Any) -> None:
@@ -158,19 +150,9 @@ def _rebuilt(
         projection,
         books.database.writer.connection,
         lambda: owner_connection(books.database),
-        _named(progress, projection.name),
+        named(progress, projection.name),
         stop,
     )
-
-
-class VerifiedName(msgspec.Struct, frozen=True):
-    """A read model, or what is written beside the events: whether it is what the log says."""
-
-    name: str
-    equal: bool
-    compared: int
-    differences: list[str]
-    seconds: float
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -182,9 +164,9 @@ def _verify(arguments: argparse.Namespace) -> int:
         _stopping() as stop,
     ):
         for projection in chosen:
-            items.append(_verified(books, projection, progress, stop))
+            items.append(verified(books, projection, progress, stop))
         if arguments.name is None or arguments.name in BESIDE:
-            items += _beside(books, progress, stop, arguments.name)
+            items += verified_beside(books, progress, stop, arguments.name)
     if arguments.json:
         print_json({"items": items})
     else:
@@ -204,82 +186,6 @@ def _verify(arguments: argparse.Namespace) -> int:
             for difference in item.differences:
                 print(f"{item.name}: {printable(difference)}")
     return 0 if all(item.equal for item in items) else 1
-
-
-def _verified(
-    books: Books, projection: Projection, progress: Progress, stop: threading.Event
-) -> VerifiedName:
-    found = verify(
-        projection,
-        books.database.writer.connection,
-        lambda: owner_connection(books.database),
-        _named(progress, projection.name),
-        stop,
-    )
-    return VerifiedName(
-        name=projection.name,
-        equal=found.holds,
-        compared=sum(table.rows for table in found.tables),
-        differences=[_difference(difference) for difference in found.differences],
-        seconds=found.seconds,
-    )
-
-
-def _difference(found: Difference) -> str:
-    key = ", ".join(f"{name} {value}" for name, value in found.key.items())
-    if not found.column:
-        where = "the live table only" if found.rebuilt is None else "the log only"
-        return f"{found.table}, {key}: the row is in {where}"
-    live = "missing" if found.live is None else found.live
-    return f"{found.table}, {key}: {found.column} is {live}, by the log {found.rebuilt}"
-
-
-def _beside(
-    books: Books, progress: Progress, stop: threading.Event, name: str | None
-) -> list[VerifiedName]:
-    """What is written beside the events: heads, names and number series."""
-    connect = books.database.writer.connection
-    found: list[VerifiedName] = []
-    if name in (None, HEADS):
-        began = time.monotonic()
-        heads = verify_heads(connect, _named(progress, HEADS), stop)
-        found.append(_compared(HEADS, heads.heads, heads.differences, began))
-    if name != HEADS:
-        began = time.monotonic()
-        numbers = verify_numbers(connect)
-        for one, compared, table in (
-            (NAMES, numbers.names, "unique_names"),
-            (SERIES, numbers.series, "number_series"),
-        ):
-            differences = [other for other in numbers.differences if other.table == table]
-            # The list is cut: with none of its own on a full list, nothing is known of this one.
-            cut = not differences and len(numbers.differences) >= DIFFERENCES_MOST
-            found.append(_compared(one, compared, differences, began, cut=cut))
-    return [one for one in found if name in (None, one.name)]
-
-
-def _compared(
-    name: str,
-    compared: int,
-    differences: list[Difference],
-    began: float,
-    *,
-    cut: bool = False,
-) -> VerifiedName:
-    told = [_difference(difference) for difference in differences]
-    if cut:
-        told = ["too much else differs to tell; mend that first"]
-    return VerifiedName(
-        name=name,
-        equal=not told,
-        compared=compared,
-        differences=told,
-        seconds=time.monotonic() - began,
-    )
-
-
-def _named(progress: Progress, name: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(name, done, total)
 
 
 def _chosen(name: str | None) -> tuple[Projection, ...]:

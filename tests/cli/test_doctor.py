@@ -94,7 +94,7 @@ def test_a_parked_stream_is_told(cli: Cli, acme: str, database: Database) -> Non
 def test_a_long_wait_for_a_lock_is_told(
     cli: Cli, acme: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.cli.doctor.LONG_TRANSACTION_SECONDS", 0)
+    monkeypatch.setattr("adapters.cli.checks.LONG_TRANSACTION_SECONDS", 0)
     with owner_connection(database) as connection, connection.transaction():
         connection.execute(SQL("SELECT 1"))
         found = wrong(cli)

@@ -1,8 +1,10 @@
 """2,466 real invoices of 100 customers through the product, against what the file itself says they owe."""
 
+import json
 import random
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,24 +13,29 @@ import pytest
 
 from adapters.cli.imports import import_invoices
 from adapters.cli.lease import held_clock
+from adapters.cli.main import main
 from adapters.cli.opening import open_tenant
+from adapters.importing.history import invoice_id_of
 from adapters.importing.invoices import Importer, Outcome, Wish
 from adapters.postgres.connection import Database, owner_connection
 from adapters.store.reading import every_event
 from adapters.wiring import Books
 from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy
+from projections.aging import aging
 from projections.catalog import CATALOG
+from projections.explain import explain
 from projections.rebuild import rebuild
 from projections.verify import verify
 from projections.verify_heads import verify_heads
 from projections.verify_numbers import verify_numbers
 from schedulers.day import run_day
 from schedulers.ports import Run
+from tests.cli.running import environment
 from tests.importing import real
 from tests.importing.real import Charged, Debt
 
 POLICY = AddFeePolicy(late_fee="2%", mora="1%/month", base="outstanding", grace_days=0)
-OWED = Charged(0, 0, 0, 0)
+NOW = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,41 @@ def charged(books: Books) -> UUID:
     tenant_id = new_tenant(books, "charged", POLICY)
     assert bring_in(books, tenant_id, run_clock=True).added == 2466
     return tenant_id
+
+
+Report = Callable[..., Any]
+
+
+@pytest.fixture
+def report(
+    module_database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Report:
+    """`duebook report ... --json`, in this process."""
+    for name, value in environment(module_database, tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+
+    def report(*arguments: str) -> Any:
+        assert main(["report", *arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return report
+
+
+def cents(amount: str) -> int:
+    return int(amount.replace(".", ""))
+
+
+def aged(found: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """(how many, cents) by bucket, and `total`; empty when nothing is open."""
+    if not found["currencies"]:
+        return {}
+    (dollars,) = found["currencies"]
+    assert dollars["currency"] == "USD"
+    sums = {part["bucket"]: (part["count"], cents(part["amount"])) for part in dollars["buckets"]}
+    return sums | {"total": (dollars["total"]["count"], cents(dollars["total"]["amount"]))}
 
 
 class Account(msgspec.Struct):
@@ -188,6 +230,58 @@ def test_fine_interest_and_principal_of_every_invoice_on_every_month_end(
     assert compared > 30_000
     late = [debt for debt in debts if debt.settled_on >= debt.late_on]
     assert 800 < len(late) <= 877
+
+
+def test_aging_on_every_month_end_is_what_the_file_says(
+    report: Report, plain: UUID, debts: list[Debt]
+) -> None:
+    for day in [*real.MONTH_ENDS, real.LAST_ON]:
+        found = report("aging", "--tenant", "plain", "--as-of", str(day))
+        assert found["as_of"] == str(day)
+        expected = real.aging([(debt.due_on, debt.plain_open(day)) for debt in debts], day)
+        assert aged(found) == {name: sums for name, sums in expected.items() if found["currencies"]}
+        assert found["currencies"] or expected["total"] == (0, 0)
+
+
+def test_aging_with_charges_is_what_the_file_and_the_policy_say(
+    books: Books, charged: UUID, debts: list[Debt]
+) -> None:
+    for day in [*real.MONTH_ENDS, real.LAST_ON]:
+        with books.reading(charged) as connection:
+            found = aging(connection, charged, today=day, now=NOW, as_of=day, known_at=NOW)
+        opens = [(debt.due_on, debt.charged(day).open_total) for debt in debts]
+        assert aged(msgspec.to_builtins(found)) == real.aging(opens, day)
+
+
+def test_the_invoices_sum_up_to_what_the_file_says(report: Report, plain: UUID) -> None:
+    found = report("dashboard", "--tenant", "plain")
+    (dollars,) = found["currencies"]
+    by_status = {one["status"]: one for one in dollars["by_status"]}
+    assert (by_status["paid"]["count"], by_status["paid"]["total"]) == (2466, "147703.18")
+    assert dollars["outstanding"] == {"count": 0, "amount": "0.00"}
+
+
+def test_explanations_are_what_the_file_and_the_policy_say(
+    books: Books, charged: UUID, debts: list[Debt]
+) -> None:
+    late = [debt for debt in debts if debt.settled_on >= debt.late_on]
+    day = date(2013, 12, 31)
+    for debt in late[::20]:
+        with books.reading(charged) as connection:
+            found = explain(
+                connection,
+                charged,
+                invoice_id_of(charged, debt.number),
+                today=day,
+                now=NOW,
+                as_of=day,
+            )
+        expected = debt.charged(day)
+        parts = {one.component: one for one in found.components}
+        assert cents(parts["late_fee"].charged) == expected.late_fee
+        assert cents(parts["mora"].charged) == cents(parts["mora"].calculated) == expected.interest
+        assert cents(parts["principal"].open) == expected.open_principal
+        assert cents(found.open.amount) == expected.open_total
 
 
 def test_a_second_import_adds_nothing(books: Books, plain: UUID, charged: UUID) -> None:

@@ -1,0 +1,217 @@
+"""What `duebook doctor` looks at: each check yields its findings."""
+
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from adapters.postgres.migrate import read_migrations
+from adapters.postgres.roles import API, OWNER, WRITER
+from adapters.settings import Settings
+from adapters.wiring import Books
+from ledger.zones import business_date
+from projections.holes import Hole, position_holes, tenant_holes
+from schedulers.catch_up import due_days
+
+LONG_TRANSACTION_SECONDS = 60
+LONG_WAIT_SECONDS = 5
+BEHIND_EVENTS = 1_000
+PARKED_SHOWN = 5
+
+SELECT_ROLES = """
+SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)
+"""
+SELECT_DURABILITY = """
+SELECT name, setting FROM pg_catalog.pg_settings
+ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+"""
+SELECT_LOG = """
+SELECT (SELECT position FROM log_head WHERE shard = 1), count(*), coalesce(max(position), 0)
+  FROM events
+"""
+SELECT_LEASES = "SELECT name, holder, fence, expires_at FROM leases ORDER BY name"
+SELECT_BUSY = """
+SELECT pid, usename, state, wait_event_type,
+       extract(epoch FROM clock_timestamp() - xact_start)::float8,
+       extract(epoch FROM clock_timestamp() - query_start)::float8,
+       pg_blocking_pids(pid)
+  FROM pg_catalog.pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+   AND xact_start IS NOT NULL
+"""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found. `what_to_do` is empty where nothing is wrong."""
+
+    check: str
+    ok: bool
+    detail: str
+    what_to_do: str = ""
+
+
+Check = Callable[[Books, psycopg.Connection[Any]], Iterator[Finding]]
+
+
+def kept_secrets(settings: Settings) -> Iterator[Finding]:
+    path = settings.master_key_file
+    mode = stat.S_IMODE(path.stat().st_mode)
+    yield Finding(
+        "master key",
+        not mode & 0o077,
+        f"{path} has mode {mode:04o}",
+        f"chmod 600 {path}" if mode & 0o077 else "",
+    )
+
+
+def _migrations(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    control = connection.execute("SELECT max(number) FROM duebook.schema_migrations").fetchone()
+    shard = connection.execute("SELECT max(number) FROM schema_migrations").fetchone()
+    reached = [row[0] if row is not None else 0 for row in (control, shard)]
+    known = [read_migrations(kind)[-1].number for kind in ("control", "shard")]
+    yield Finding(
+        "migrations",
+        reached == known,
+        f"control {reached[0]} of {known[0]}, shard {reached[1]} of {known[1]}",
+        "" if reached == known else "run: duebook migrate",
+    )
+
+
+def _roles(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    found = {
+        name: (is_super, bypasses)
+        for name, is_super, bypasses in connection.execute(SELECT_ROLES, ([OWNER, WRITER, API],))
+    }
+    expected = {OWNER: (False, False), WRITER: (False, True), API: (False, False)}
+    wrong = sorted(name for name in expected if found.get(name) != expected[name])
+    yield Finding(
+        "roles",
+        not wrong,
+        f"not as they should be: {', '.join(wrong)}"
+        if wrong
+        else "no service login is a superuser",
+        "run: duebook migrate, with a login that may alter roles" if wrong else "",
+    )
+
+
+def _durability(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    off = sorted(name for name, value in connection.execute(SELECT_DURABILITY) if value == "off")
+    yield Finding(
+        "durability",
+        not off,
+        f"off: {', '.join(off)}" if off else "a commit is on disk before it is answered",
+        f"set {', '.join(f'{name} = on' for name in off)} in postgresql.conf" if off else "",
+    )
+
+
+def _log(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    row = connection.execute(SELECT_LOG).fetchone()
+    assert row is not None
+    head, count, last = row
+    holes = position_holes(connection)
+    yield Finding(
+        "log",
+        not holes,
+        f"end {head}, events {count}, last position {last}, holes {len(holes)}{_where(holes)}",
+        "events are missing: somebody deleted them; restore from a backup" if holes else "",
+    )
+    gaps = tenant_holes(connection)
+    yield Finding(
+        "tenant logs",
+        not gaps,
+        "; ".join(f"tenant {one.tenant_id}{_where([one])}" for one in gaps) or "no gaps",
+        "events of these tenants are missing; restore from a backup" if gaps else "",
+    )
+
+
+def _where(holes: Sequence[Hole]) -> str:
+    """The numbers between which some are missing."""
+    if not holes:
+        return ""
+    return ": " + ", ".join(f"between {hole.after} and {hole.before}" for hole in holes)
+
+
+def _read_models(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    for lag in books.projections.lag():
+        if lag.outdated:
+            what_to_do = f"run: duebook projections rebuild {lag.projection}"
+        elif lag.behind > BEHIND_EVENTS:
+            what_to_do = "start: duebook worker (or up)"
+        else:
+            what_to_do = ""
+        yield Finding(
+            f"read model {lag.projection}",
+            not what_to_do,
+            f"{lag.behind} events behind, version {lag.built_by} of {lag.version}",
+            what_to_do,
+        )
+    parked = books.projections.parked()
+    yield Finding(
+        "parked streams",
+        not parked,
+        "; ".join(
+            f"{one.projection}: {one.stream_id} at version {one.version}, {one.reason}"
+            for one in parked[:PARKED_SHOWN]
+        )
+        or "none",
+        f"{len(parked)} in all; mend the cause, then run: duebook projections rebuild NAME"
+        if parked
+        else "",
+    )
+
+
+def _locks(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    found: list[str] = []
+    for pid, user, state, waits_for, open_s, asked_s, blockers in connection.execute(SELECT_BUSY):
+        if waits_for == "Lock" and asked_s > LONG_WAIT_SECONDS:
+            found.append(f"process {pid} ({user}) waits {asked_s:.0f} s for {blockers}")
+        elif open_s > LONG_TRANSACTION_SECONDS:
+            found.append(f"process {pid} ({user}) is {state} in a transaction of {open_s:.0f} s")
+    yield Finding(
+        "locks",
+        not found,
+        "; ".join(found) or "nobody waits, no transaction is long",
+        "look at these sessions; end one with: SELECT pg_terminate_backend(pid)" if found else "",
+    )
+
+
+def _leases(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    held = [
+        f"{name}: {holder} (fence {fence})"
+        for name, holder, fence, expires_at in connection.execute(SELECT_LEASES)
+        if expires_at > now
+    ]
+    yield Finding("leases", True, "; ".join(held) or "nobody holds one")
+
+
+def _business_days(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    names = dict(books.tenants())
+    overdue: list[str] = []
+    for tenant_id, settings, last_closed in books.clock.standing():
+        today = business_date(now, settings.timezone)
+        days = [day for day in due_days(settings, last_closed, now) if day < today]
+        if days:
+            overdue.append(f"{names.get(tenant_id, tenant_id)}: {len(days)} since {days[0]}")
+    yield Finding(
+        "business days",
+        not overdue,
+        "; ".join(overdue) or "none is overdue",
+        "start: duebook worker (or up), or run: duebook day catch-up --tenant T" if overdue else "",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _migrations,
+    _roles,
+    _durability,
+    _log,
+    _read_models,
+    _locks,
+    _leases,
+    _business_days,
+)

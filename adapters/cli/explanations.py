@@ -1,0 +1,108 @@
+"""`duebook report explain`: an invoice, cent by cent."""
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from adapters.cli.printing import print_csv, print_fields, print_json, print_table
+from adapters.cli.reporting import Asked, Cells, Connection, add_report, reported, stream_called
+from adapters.store import reading
+from adapters.wiring import Books
+from ledger.errors import NotFound
+from projections.explain import ComponentExplained, Explanation, explain
+
+CHANGE_HEADERS = (
+    "component",
+    "versions",
+    "event",
+    "effective",
+    "recorded",
+    "charged",
+    "paid",
+    "forgiven",
+    "because",
+)
+
+
+class NoSuchInvoice(NotFound):
+    """The tenant has no invoice of that id or number."""
+
+
+def add(family: Any) -> None:
+    parser = add_report(
+        family, "explain", _explain, "why each cent of an invoice is there, by rule and event"
+    )
+    parser.add_argument("--invoice", required=True, metavar="N", help="the invoice's id or number")
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Explanation:
+        invoice_id = stream_called(connection, tenant_id, "invoice_number", arguments.invoice)
+        if reading.head(connection, tenant_id, "invoice", invoice_id) is None:
+            raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
+        return explain(
+            connection,
+            tenant_id,
+            invoice_id,
+            as_of=arguments.as_of,
+            **msgspec.structs.asdict(asked),
+        )
+
+    found: Explanation = reported(arguments, report=report)
+    if arguments.json:
+        print_json(found)
+    elif arguments.csv:
+        print_csv(CHANGE_HEADERS, [row for one in found.components for row in _change_rows(one)])
+    else:
+        _print_explanation(found)
+    return 0
+
+
+def _change_rows(component: ComponentExplained) -> Iterable[Cells]:
+    for change in component.changes:
+        first, last = change.versions
+        yield (
+            component.component,
+            str(first) if first == last else f"{first}-{last}",
+            change.tag,
+            change.effective_on,
+            change.recorded_at.isoformat(timespec="seconds"),
+            change.charged,
+            change.paid,
+            change.forgiven,
+            change.because,
+        )
+
+
+def _print_explanation(found: Explanation) -> None:
+    print_fields(
+        [
+            ("invoice", f"{found.number or found.invoice_id}, {found.status}"),
+            ("as of", f"{found.as_of}, as known at {found.known_at.isoformat(timespec='seconds')}"),
+            ("issued, due", f"{found.issued_on}, {found.due_on}"),
+            ("payable until", f"{found.payable_until}, late from {found.late_on}"),
+            ("terms", f"fee policy {found.fee_policy_version}, calendar {found.calendar}"),
+            ("open", f"{found.open.amount} {found.open.currency}"),
+        ]
+    )
+    print()
+    print_table(
+        ("component", "charged", "paid", "forgiven", "open", "rule"),
+        [
+            (one.component, one.charged, one.paid, one.forgiven, one.open, one.rule)
+            for one in found.components
+        ],
+    )
+    stretches = [
+        (one.first_on, one.last_on, one.days, one.base.amount)
+        for component in found.components
+        for one in component.stretches
+    ]
+    if stretches:
+        print()
+        print_table(("interest from", "through", "days", "on"), stretches)
+    print()
+    print_table(CHANGE_HEADERS, [row for one in found.components for row in _change_rows(one)])

@@ -1,0 +1,106 @@
+"""Verifying read models, and what is written beside the events, for `duebook projections verify`."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from adapters.cli.progress import Progress
+from adapters.postgres.connection import owner_connection
+from adapters.wiring import Books
+from projections.digests import Difference
+from projections.projection import Projection
+from projections.verify import verify
+from projections.verify_heads import verify_heads
+from projections.verify_numbers import DIFFERENCES_MOST, verify_numbers
+
+HEADS, NAMES, SERIES = "heads", "names", "number_series"
+BESIDE = (HEADS, NAMES, SERIES)
+"""What is written beside the events, as `verify` names it."""
+
+
+class VerifiedName(msgspec.Struct, frozen=True):
+    """A read model, or what is written beside the events: whether it is what the log says."""
+
+    name: str
+    equal: bool
+    compared: int
+    differences: list[str]
+    seconds: float
+
+
+def verified(
+    books: Books, projection: Projection, progress: Progress, stop: threading.Event
+) -> VerifiedName:
+    found = verify(
+        projection,
+        books.database.writer.connection,
+        lambda: owner_connection(books.database),
+        named(progress, projection.name),
+        stop,
+    )
+    return VerifiedName(
+        name=projection.name,
+        equal=found.holds,
+        compared=sum(table.rows for table in found.tables),
+        differences=[_difference(difference) for difference in found.differences],
+        seconds=found.seconds,
+    )
+
+
+def _difference(found: Difference) -> str:
+    key = ", ".join(f"{name} {value}" for name, value in found.key.items())
+    if not found.column:
+        where = "the live table only" if found.rebuilt is None else "the log only"
+        return f"{found.table}, {key}: the row is in {where}"
+    live = "missing" if found.live is None else found.live
+    return f"{found.table}, {key}: {found.column} is {live}, by the log {found.rebuilt}"
+
+
+def verified_beside(
+    books: Books, progress: Progress, stop: threading.Event, name: str | None
+) -> list[VerifiedName]:
+    """What is written beside the events: heads, names and number series."""
+    connect = books.database.writer.connection
+    found: list[VerifiedName] = []
+    if name in (None, HEADS):
+        began = time.monotonic()
+        heads = verify_heads(connect, named(progress, HEADS), stop)
+        found.append(_compared(HEADS, heads.heads, heads.differences, began))
+    if name != HEADS:
+        began = time.monotonic()
+        numbers = verify_numbers(connect)
+        for one, compared, table in (
+            (NAMES, numbers.names, "unique_names"),
+            (SERIES, numbers.series, "number_series"),
+        ):
+            differences = [other for other in numbers.differences if other.table == table]
+            # The list is cut: with none of its own on a full list, nothing is known of this one.
+            cut = not differences and len(numbers.differences) >= DIFFERENCES_MOST
+            found.append(_compared(one, compared, differences, began, cut=cut))
+    return [one for one in found if name in (None, one.name)]
+
+
+def _compared(
+    name: str,
+    compared: int,
+    differences: list[Difference],
+    began: float,
+    *,
+    cut: bool = False,
+) -> VerifiedName:
+    told = [_difference(difference) for difference in differences]
+    if cut:
+        told = ["too much else differs to tell; mend that first"]
+    return VerifiedName(
+        name=name,
+        equal=not told,
+        compared=compared,
+        differences=told,
+        seconds=time.monotonic() - began,
+    )
+
+
+def named(progress: Progress, name: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(name, done, total)

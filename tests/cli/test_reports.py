@@ -1,0 +1,234 @@
+"""`duebook report aging|dashboard|statement|explain`."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+HEADER = "customer_ref,invoice_number,issued_on,due_on,amount,currency,customer_name,settled_on\n"
+
+
+@pytest.fixture
+def books(cli: Cli, acme: str, tmp_path: Path) -> str:
+    """Two customers and two currencies. C-1 pays A-1 ten days late; A-2 and E-1 stay open."""
+    file = tmp_path / "rows.csv"
+    file.write_text(
+        HEADER + "C-1,A-1,2024-01-02,2024-02-01,500.00,USD,=Ana Lima,2024-02-11\n"
+        "C-1,A-2,2024-01-02,2024-02-20,100.00,USD,=Ana Lima,\n"
+        "C-2,E-1,2024-01-05,2024-03-01,80.00,EUR,Bo,\n"
+    )
+    cli("tenant", "configure", "acme", "--late-fee", "2%", "--mora", "1%/month")
+    assert cli("import", str(file), "--tenant", "acme", "--run-clock").status == 0
+    return acme
+
+
+def buckets(report: dict[str, object], currency: str) -> dict[str, tuple[int, str]]:
+    currencies = report["currencies"]
+    assert isinstance(currencies, list)
+    (found,) = [one for one in currencies if one["currency"] == currency]
+    parts = {one["bucket"]: (one["count"], one["amount"]) for one in found["buckets"]}
+    return parts | {"total": (found["total"]["count"], found["total"]["amount"])}
+
+
+def test_aging_has_the_shape_of_the_contract(cli: Cli, books: str) -> None:
+    done = cli("report", "aging", "--tenant", "acme", "--as-of", "2024-02-10", "--json")
+    assert done.status == 0
+    report = done.json
+    assert list(report) == ["as_of", "known_at", "currencies"]
+    assert report["as_of"] == "2024-02-10"
+    assert datetime.fromisoformat(report["known_at"]).tzinfo is not None
+    assert [one["currency"] for one in report["currencies"]] == ["EUR", "USD"]
+    assert list(report["currencies"][0]) == ["currency", "buckets", "total"]
+    names = [one["bucket"] for one in report["currencies"][0]["buckets"]]
+    assert names == ["current", "1-30", "31-60", "61-90", "90+"]
+    assert buckets(report, "USD") == {
+        "current": (1, "100.00"),
+        "1-30": (1, "511.50"),
+        "31-60": (0, "0.00"),
+        "61-90": (0, "0.00"),
+        "90+": (0, "0.00"),
+        "total": (2, "611.50"),
+    }
+    after = cli("report", "aging", "--tenant", "acme", "--as-of", "2024-02-11", "--json").json
+    assert buckets(after, "USD")["1-30"] == (1, "11.67")
+
+
+def test_aging_of_today_is_fresh_without_a_worker(cli: Cli, books: str) -> None:
+    today = str(datetime.now(UTC).date())
+    now = cli("report", "aging", "--tenant", "acme", "--json").json
+    same = cli("report", "aging", "--tenant", "acme", "--as-of", today, "--json").json
+    assert now["as_of"] == same["as_of"] == today
+    assert now["currencies"] == same["currencies"]
+    assert buckets(now, "USD")["90+"] == (2, "111.67")
+
+
+def test_what_was_not_known_is_not_told(cli: Cli, books: str) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    before = cli(
+        "report",
+        "aging",
+        "--tenant",
+        "acme",
+        "--as-of",
+        "2024-02-10",
+        "--known-at",
+        yesterday,
+        "--json",
+    )
+    assert before.json["currencies"] == []
+
+
+def test_aging_for_people_and_spreadsheets(cli: Cli, books: str) -> None:
+    shown = cli("report", "aging", "--tenant", "acme", "--as-of", "2024-02-10").out.splitlines()
+    assert shown[0] == "open on 2024-02-10"
+    assert shown[-1].split() == ["USD", "total", "2", "611.50"]
+    rows = list(
+        csv.reader(
+            io.StringIO(
+                cli("report", "aging", "--tenant", "acme", "--as-of", "2024-02-10", "--csv").out
+            )
+        )
+    )
+    assert rows[0] == ["currency", "days past due", "invoices", "open"]
+    assert rows[-1] == ["USD", "total", "2", "611.50"]
+
+
+def test_dashboard(cli: Cli, books: str) -> None:
+    report = cli("report", "dashboard", "--tenant", "acme", "--as-of", "2024-02-15", "--json").json
+    assert report["as_of"] == "2024-02-15"
+    dollars = report["currencies"][1]
+    assert dollars["currency"] == "USD"
+    assert dollars["outstanding"] == {"count": 2, "amount": "111.67"}
+    assert dollars["overdue"] == {"count": 1, "amount": "11.67"}
+    assert dollars["paid_this_month"] == {"count": 1, "amount": "500.00"}
+    today = cli("report", "dashboard", "--tenant", "acme", "--json").json
+    assert today["currencies"][1]["paid_this_month"] == {"count": 0, "amount": "0.00"}
+    assert "paid this month" in cli("report", "dashboard", "--tenant", "acme").out
+    rows = cli("report", "dashboard", "--tenant", "acme", "--csv").out.splitlines()
+    assert rows[0] == "currency,what,count,amount,open"
+
+
+def test_a_statement_adds_up(cli: Cli, books: str) -> None:
+    report = cli(
+        "report",
+        "statement",
+        "--tenant",
+        "acme",
+        "--customer",
+        "C-1",
+        "--as-of",
+        "2024-02-11",
+        "--json",
+    ).json
+    (dollars,) = report["currencies"]
+    assert (dollars["opening"], dollars["closing"]) == ("0.00", "111.67")
+    assert (dollars["invoiced"], dollars["charges"], dollars["payments"]) == (
+        "600.00",
+        "11.67",
+        "-500.00",
+    )
+    assert [entry["kind"] for entry in dollars["entries"]] == [
+        "invoice",
+        "invoice",
+        "late_fee",
+        "interest",
+        "payment",
+    ]
+    by_id = cli(
+        "report",
+        "statement",
+        "--tenant",
+        "acme",
+        "--customer",
+        report["customer_id"],
+        "--from",
+        "2024-02-01",
+    )
+    assert by_id.status == 0
+    assert by_id.out.splitlines()[0].startswith("=Ana Lima, statement from 2024-02-01 to ")
+    assert "opening balance" in by_id.out
+    rows = cli("report", "statement", "--tenant", "acme", "--customer", "C-1", "--csv").out
+    assert rows.splitlines()[0] == "date,what,number,currency,amount,balance"
+
+
+def test_no_such_customer_or_invoice(cli: Cli, books: str) -> None:
+    nobody = str(UUID(int=5))
+    for who in ("C-9", nobody):
+        done = cli("report", "statement", "--tenant", "acme", "--customer", who)
+        assert (done.status, done.err) == (1, f"duebook: there is no customer '{who}'\n")
+        done = cli("report", "explain", "--tenant", "acme", "--invoice", who)
+        assert (done.status, done.err) == (1, f"duebook: there is no invoice '{who}'\n")
+    early = cli(
+        "report", "explain", "--tenant", "acme", "--invoice", "A-1", "--as-of", "2023-01-01"
+    )
+    assert (early.status, "there is no invoice" in early.err) == (1, True)
+
+
+def test_an_invoice_is_explained_to_the_cent(cli: Cli, books: str) -> None:
+    report = cli(
+        "report",
+        "explain",
+        "--tenant",
+        "acme",
+        "--invoice",
+        "A-1",
+        "--as-of",
+        "2024-02-12",
+        "--json",
+    ).json
+    assert report["number"] == "A-1"
+    assert report["open"] == {"amount": "11.67", "currency": "USD"}
+    parts = {one["component"]: one for one in report["components"]}
+    assert (parts["late_fee"]["charged"], parts["late_fee"]["paid"]) == ("10.00", "10.00")
+    assert (parts["mora"]["charged"], parts["mora"]["paid"]) == ("1.67", "1.67")
+    assert (parts["principal"]["paid"], parts["principal"]["open"]) == ("488.33", "11.67")
+    assert "2% once of 500.00" in parts["late_fee"]["rule"]
+    shown = cli(
+        "report",
+        "explain",
+        "--tenant",
+        "acme",
+        "--invoice",
+        report["invoice_id"],
+        "--as-of",
+        "2024-02-12",
+    )
+    assert shown.status == 0
+    assert "A-1, overdue" in shown.out
+    assert "2024-02-02" in shown.out
+    rows = list(
+        csv.reader(
+            io.StringIO(
+                cli("report", "explain", "--tenant", "acme", "--invoice", "A-1", "--csv").out
+            )
+        )
+    )
+    assert rows[0][0] == "component"
+    assert any(row[2] == "invoice.late_fee_charged.v1" for row in rows)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["aging", "--as-of", "30/06/2013"],
+        ["aging", "--known-at", "yesterday"],
+        ["aging", "--json", "--csv"],
+        ["statement"],
+        ["explain"],
+        ["trial"],
+    ],
+)
+def test_wrong_use(cli: Cli, acme: str, arguments: list[str]) -> None:
+    assert cli("report", *arguments, "--tenant", "acme").status == 2
+
+
+def test_a_report_is_the_tenants_own(cli: Cli, books: str) -> None:
+    cli("tenant", "create", "other", "--currency", "USD", "--timezone", "UTC")
+    assert cli("report", "aging", "--tenant", "other", "--json").json["currencies"] == []
+    assert cli("report", "explain", "--tenant", "other", "--invoice", "A-1").status == 1
+    assert cli("report", "statement", "--tenant", "other", "--customer", "C-1").status == 1
