@@ -44,8 +44,7 @@ from schedulers.ports import (
 
 log = logging.getLogger("duebook.clock")
 
-# Longer than the server lets a session idle inside a transaction: a process that stands still fails no run.
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '30s'"
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
 LEASE_NAME = "clock"
 LEASE_SECONDS = 60
 NO_DAY = date(9999, 12, 31)

@@ -1,8 +1,9 @@
 """Sessions that hold the log head while their process stands still or their host is gone.
 
-The server ends a session that idles inside a transaction after 20 s (`adapters.postgres.connection`). None of its
-timeouts reaches one that waits for the rest of a COPY, or for its result to be taken: such a session would hold the
-log for ever. So whoever has waited for a lock in vain looks for one and ends it; its transaction is rolled back.
+The server's own timeouts do not end them all. None reaches a session that waits for the rest of a COPY, or for its
+result to be taken. And `idle_in_transaction_session_timeout` does not run after a pipeline of psycopg: that ends with
+Sync and Flush, and PostgreSQL (15 to 18) stops its timer at the Flush. Such a session would hold the log for ever. So
+whoever has waited for a lock in vain looks for one and ends it; its transaction is rolled back.
 """
 
 import logging
@@ -14,15 +15,15 @@ from adapters.postgres.connection import Pool
 log = logging.getLogger("duebook.store")
 
 STALLED_SECONDS = 5.0
-"""A statement under the log head's lock takes milliseconds; the client of one this old does not answer."""
+"""What is done under the log head's lock takes milliseconds; a client that lets it wait so long stands still."""
 
 END_STALLED = """
 SELECT session.pid, pg_terminate_backend(session.pid)
   FROM pg_stat_activity AS session
  WHERE session.usename = current_user
-   AND session.state = 'active'
    AND session.wait_event_type = 'Client'
-   AND session.query_start < clock_timestamp() - %s * interval '1 second'
+   AND CASE session.state WHEN 'active' THEN session.query_start ELSE session.state_change END
+       < clock_timestamp() - %s * interval '1 second'
    AND session.pid IN (SELECT pid FROM pg_locks
                         WHERE locktype = 'relation' AND relation = 'log_head'::regclass
                           AND mode IN ('RowShareLock', 'RowExclusiveLock') AND granted

@@ -78,7 +78,7 @@ def doom_copies(doom: Doom) -> None:
     write = psycopg.Copy.write
 
     def written(copy: psycopg.Copy, data: Any) -> None:
-        if len(data) > 30_000 and doom.passes("in copy"):
+        if len(data) > 10_000 and doom.passes("in copy"):
             half = len(data) // 2
             write(copy, data[:half])
             doom.strike()

@@ -1,6 +1,7 @@
 """A process that stands still in the middle of a COPY: no timeout of the server reaches it, whoever waits ends it."""
 
 import os
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -101,7 +102,9 @@ def test_who_holds_no_lock_of_the_log_is_left_alone(
         psycopg.connect(database.writer_url) as idle,
         psycopg.connect(database.writer_url) as copying,
     ):
-        idle.execute("SELECT position FROM log_head WHERE shard = 1 FOR UPDATE")
+        idle.execute(
+            "UPDATE tenant_log SET tenant_seq = tenant_seq"
+        )  # what a command waits for next
         copying.execute("SELECT position FROM log_head")
         copying.pgconn.send_query(b"COPY parked_streams FROM STDIN")
         until(lambda: state_of(database, copying) == ("active", "ClientRead"))
@@ -110,3 +113,30 @@ def test_who_holds_no_lock_of_the_log_is_left_alone(
         assert state_of(database, copying) == ("active", "ClientRead")
         assert state_of(database, idle) == ("idle in transaction", "ClientRead")
         copying.close()
+
+
+def test_a_session_that_idles_after_a_pipeline_is_ended(asking: Asking, database: Database) -> None:
+    """The server's own timeout does not run then (see adapters.store.stalled)."""
+    invoice = asking.invoice(asking.customer(), "100.00")
+    options = "-c search_path=duebook_s1 -c idle_in_transaction_session_timeout=300ms"
+    with psycopg.connect(database.writer_url, options=options) as idle:
+        with idle.pipeline():
+            idle.execute("UPDATE log_head SET position = position + 1")
+        time.sleep(0.8)
+        assert state_of(database, idle) == ("idle in transaction", "ClientRead")
+
+        asking.pay(invoice, "1.00")
+
+        assert state_of(database, idle) is None
+        idle.close()
+    assert_log_is_whole(database)
+
+
+def test_a_session_that_idles_otherwise_is_ended_by_the_server(database: Database) -> None:
+    with psycopg.connect(database.writer_url) as idle:
+        timeout = idle.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        assert timeout == ("20s",)
+        idle.execute("SET idle_in_transaction_session_timeout = '300ms'")
+        idle.execute("UPDATE log_head SET position = position + 1")
+        until(lambda: state_of(database, idle) is None, 3)
+        idle.close()
