@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from adapters.cli import progress
 from adapters.cli.printing import guarded, print_csv, print_fields, print_table
 from adapters.cli.progress import Progress
 
@@ -75,7 +74,7 @@ def test_progress_is_told_after_a_second_and_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([100.0, 100.5, 101.5, 102.0, 107.0, 107.5, 113.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr("adapters.cli.progress.time.monotonic", lambda: next(times))
     with Progress() as tell:
         for done in (10, 2_000, 3_000, 9_000):
             tell("replaying", done, 10_000)

@@ -297,12 +297,11 @@ def test_the_clock_begins_after_the_history(books: Books, plain: UUID, charged: 
     assert books.tenant(plain).settings.clock_starts_on > date(2014, 1, 10)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 def test_a_clock_run_at_random_later_times_leaves_the_same_balances(
-    books: Books, charged: UUID, debts: list[Debt], seed: int
+    books: Books, charged: UUID, debts: list[Debt]
 ) -> None:
-    chance = random.Random(seed)
-    tenant_id = new_tenant(books, f"late {seed}", POLICY)
+    chance = random.Random(20130102)
+    tenant_id = new_tenant(books, "late", POLICY)
     with held_clock(books) as lease, real.file().open("rb") as stream:
 
         def now_and_then(day: date) -> None:

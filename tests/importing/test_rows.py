@@ -39,8 +39,8 @@ GOOD = {
 }
 
 
-def row_of(reading: Reading = READING, **changes: str) -> Row:
-    return read_row(7, list((GOOD | changes).values()), reading)
+def row_of(**changes: str) -> Row:
+    return read_row(7, list((GOOD | changes).values()), READING)
 
 
 def test_a_good_row() -> None:
