@@ -1,0 +1,290 @@
+"""Reports: today's from the sums and any day's from the log agree, and the past is told as it was known then."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters.store import reading
+from adapters.wiring import Books
+from ledger.invoice.state import Invoice
+from ledger.money import parse_minor
+from projections.aging import BUCKETS, Aging, aging, bucket_of
+from projections.dashboard import Dashboard, dashboard
+from projections.explain import Explanation, NothingToExplain, explain
+from projections.runner import Runner
+from projections.statement import Statement, statement
+from tests.projections.conftest import tampering
+from tests.projections.history import History
+
+Histories = Callable[[int], History]
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def aged(books: Books, life: History, **axes: Any) -> Aging:
+    with books.reading(life.tenant_id) as connection:
+        return aging(connection, life.tenant_id, today=life.today, now=NOW, **axes)
+
+
+def boarded(books: Books, life: History, **axes: Any) -> Dashboard:
+    with books.reading(life.tenant_id) as connection:
+        return dashboard(connection, life.tenant_id, today=life.today, now=NOW, **axes)
+
+
+def stated(books: Books, life: History, at: int, **axes: Any) -> Statement:
+    with books.reading(life.tenant_id) as connection:
+        customer_id = life.customers[at]
+        return statement(connection, life.tenant_id, customer_id, today=life.today, now=NOW, **axes)
+
+
+def explained(books: Books, life: History, at: int, **axes: Any) -> Explanation:
+    with books.reading(life.tenant_id) as connection:
+        invoice_id = life.invoices[at]
+        return explain(connection, life.tenant_id, invoice_id, today=life.today, now=NOW, **axes)
+
+
+def last_recorded_at(books: Books) -> datetime:
+    with books.database.writer.connection() as connection:
+        row = connection.execute("SELECT recorded_at FROM log_head").fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_sums_of_today_are_what_the_log_says(
+    books: Books, history: Histories, runner: Runner, seed: int
+) -> None:
+    life = history(seed)
+    history(seed + 50).run(20)
+    for _ in range(6):
+        life.run(12)
+        runner.catch_up()
+        known_at = last_recorded_at(books)
+        current, folded = aged(books, life), aged(books, life, known_at=known_at)
+        assert current.currencies == folded.currencies
+        board, board_folded = boarded(books, life), boarded(books, life, known_at=known_at)
+        assert board.currencies == board_folded.currencies
+    assert current.currencies
+    assert {one.count for one in current.currencies[0].buckets} != {0}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_past_is_told_as_it_was_known_then(
+    books: Books, history: Histories, runner: Runner, seed: int
+) -> None:
+    life = history(seed)
+    told: list[tuple[date, datetime, Aging, Dashboard]] = []
+    for _ in range(8):
+        life.run(9)
+        runner.catch_up()
+        at = last_recorded_at(books)
+        told.append((life.today, at, aged(books, life), boarded(books, life)))
+    for day, known_at, then, board in told:
+        again = aged(books, life, as_of=day, known_at=known_at)
+        assert (again.as_of, again.known_at) == (day, known_at)
+        assert again.currencies == then.currencies
+        board_again = boarded(books, life, as_of=day, known_at=known_at)
+        assert board_again.currencies == board.currencies
+
+
+def test_what_became_known_later_changes_what_was_owed_then_only_for_those_who_know(
+    books: Books, history: Histories
+) -> None:
+    life = history(1)
+    day = life.today
+    life.night(5)
+    before = last_recorded_at(books)
+    assert life.ask(_paying(life, day)) is not None
+    known = aged(books, life, as_of=day)
+    unknown = aged(books, life, as_of=day, known_at=before)
+    assert _total(known) == _total(unknown) - 1
+
+
+def _paying(life: History, day: date) -> Any:
+    """One minor unit for an invoice, of an earlier value date."""
+    from commands.payments import ReceivePayment, receive_payment
+    from ledger.money import Money
+
+    currency = life.currencies[life.invoices[0]]
+    command = ReceivePayment(Money.of(1, currency), invoice_id=life.invoices[0], received_on=day)
+    return lambda unit: receive_payment(unit, command)
+
+
+def _total(found: Aging) -> int:
+    return sum(
+        parse_minor(one.total.amount, one.currency) if one.total.count else 0
+        for one in found.currencies
+    )
+
+
+def test_buckets_are_days_past_the_due_date_as_written() -> None:
+    day = date(2024, 6, 30)
+    days = {0: 0, 1: 1, 30: 1, 31: 2, 60: 2, 61: 3, 90: 3, 91: 4, 4000: 4, -1: 0, -400: 0}
+    for late, bucket in days.items():
+        assert bucket_of(day - timedelta(days=late), day) == bucket
+    assert BUCKETS == ("current", "1-30", "31-60", "61-90", "90+")
+
+
+def test_an_invoice_backdated_from_a_later_draft_counts_from_its_issue_date(
+    books: Books, history: Histories
+) -> None:
+    life = history(2)
+    draft_day = life.today
+    while not any(row.issued_on and row.issued_on < draft_day for row in _rows(books, life)):
+        life.step()
+    row = next(row for row in _rows(books, life) if row.issued_on and row.issued_on < draft_day)
+    counted = aged(books, life, as_of=row.issued_on)
+    assert sum(one.total.count for one in counted.currencies) >= 1
+    day_before = row.issued_on - timedelta(days=1)
+    assert aged(books, life, as_of=day_before).currencies == []
+
+
+def _rows(books: Books, life: History) -> list[Any]:
+    found = []
+    with books.reading(life.tenant_id) as connection:
+        for invoice_id in life.invoices:
+            head = reading.head(connection, life.tenant_id, "invoice", invoice_id)
+            assert head is not None
+            found.append(head[1].terms or _NoTerms())
+    return found
+
+
+class _NoTerms:
+    issued_on = None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_statements_add_up_to_the_ageing(
+    books: Books, history: Histories, runner: Runner, seed: int
+) -> None:
+    life = history(seed).run(60)
+    middle = life.today
+    life.run(30)
+    runner.catch_up()
+    for day in (middle, life.today):
+        open_by_currency: Counter[str] = Counter()
+        for at in range(len(life.customers)):
+            found = stated(books, life, at, to_on=day)
+            for one in found.currencies:
+                _assert_adds_up(one)
+                open_by_currency[one.currency] += parse_minor(one.closing, one.currency)
+        ageing = {
+            one.currency: parse_minor(one.total.amount, one.currency)
+            for one in aged(books, life, as_of=day, known_at=last_recorded_at(books)).currencies
+        }
+        assert {code: minor for code, minor in open_by_currency.items() if minor} == ageing
+
+
+def _assert_adds_up(one: Any) -> None:
+    def minor(text: str) -> int:
+        return parse_minor(text, one.currency)
+
+    moved = sum(map(minor, (one.invoiced, one.charges, one.payments, one.given_up)))
+    assert minor(one.opening) + moved == minor(one.closing)
+    assert moved == sum(minor(entry.amount) for entry in one.entries)
+    if one.entries:
+        assert one.entries[-1].balance == one.closing
+    assert [entry.on for entry in one.entries] == sorted(entry.on for entry in one.entries)
+
+
+def test_a_statement_goes_on_where_the_one_before_it_ended(
+    books: Books, history: Histories, runner: Runner
+) -> None:
+    life = history(4).run(50)
+    middle = life.today
+    life.run(30)
+    runner.catch_up()
+    for at in range(len(life.customers)):
+        whole = stated(books, life, at)
+        first = {one.currency: one for one in stated(books, life, at, to_on=middle).currencies}
+        for one in stated(books, life, at, from_on=middle + timedelta(days=1)).currencies:
+            _assert_adds_up(one)
+            assert one.opening == (
+                first[one.currency].closing if one.currency in first else one.opening
+            )
+            closing = next(w.closing for w in whole.currencies if w.currency == one.currency)
+            assert one.closing == closing
+
+
+def test_statements_show_interest_by_month(
+    books: Books, history: Histories, runner: Runner
+) -> None:
+    life = history(5)
+    life.night(100)
+    runner.catch_up()
+    entries = [
+        entry
+        for at in range(3)
+        for one in stated(books, life, at).currencies
+        for entry in one.entries
+        if entry.kind == "interest"
+    ]
+    assert entries
+    assert max(entry.events for entry in entries) > 20
+    months = Counter((entry.invoice_id, entry.on.year, entry.on.month) for entry in entries)
+    assert set(months.values()) == {1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_explanations_add_up_to_every_cent(books: Books, history: Histories, seed: int) -> None:
+    life = history(seed).run(80)
+    with books.reading(life.tenant_id) as connection:
+        for at, invoice_id in enumerate(life.invoices):
+            found = explained(books, life, at)
+            head = reading.head(connection, life.tenant_id, "invoice", invoice_id)
+            assert head is not None
+            invoice: Invoice = head[1]
+            assert found.open.minor == invoice.open.total
+            for component in found.components:
+                _assert_component(found.currency, component)
+            mora = next(one for one in found.components if one.component == "mora")
+            if invoice.status == "overdue" and invoice.mora_through:
+                assert mora.calculated == mora.charged
+    with pytest.raises(NothingToExplain):
+        explained(books, life, 0, as_of=date(2000, 1, 1))
+
+
+def _assert_component(currency: str, component: Any) -> None:
+    def minor(text: str) -> int:
+        return parse_minor(text, currency)
+
+    for side in ("charged", "paid", "forgiven"):
+        assert sum(minor(getattr(change, side)) for change in component.changes) == minor(
+            getattr(component, side)
+        )
+    left = minor(component.charged) - minor(component.paid) - minor(component.forgiven)
+    assert left == minor(component.open)
+
+
+def test_reports_say_how_many_streams_are_parked(
+    books: Books, history: Histories, runner: Runner
+) -> None:
+    life = history(6).run(20)
+    with tampering(books.database) as connection:
+        connection.execute(
+            "UPDATE events SET data = 'nothing' WHERE stream_id = %s AND version = 1",
+            (life.invoices[0],),
+        )
+    runner.catch_up()
+    assert aged(books, life).parked == 1
+    assert boarded(books, life).parked == 1
+    assert aged(books, life, as_of=life.today - timedelta(days=1)).parked == 1
+
+
+def test_reports_of_one_tenant_show_nothing_of_another(
+    books: Books, history: Histories, runner: Runner
+) -> None:
+    life, other = history(7).run(20), history(8).run(20)
+    runner.catch_up()
+    with books.reading(other.tenant_id) as connection:
+        asked = {"today": life.today, "now": NOW}
+        for axes in ({}, {"as_of": life.today - timedelta(days=1)}):
+            assert aging(connection, life.tenant_id, **asked, **axes).currencies == []  # type: ignore[arg-type]
+            assert dashboard(connection, life.tenant_id, **asked, **axes).currencies == []  # type: ignore[arg-type]
+        found = statement(connection, life.tenant_id, life.customers[0], **asked)  # type: ignore[arg-type]
+        assert found.currencies == []
+        with pytest.raises(NothingToExplain):
+            explain(connection, life.tenant_id, life.invoices[0], **asked)  # type: ignore[arg-type]
