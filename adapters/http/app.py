@@ -20,7 +20,16 @@ from adapters.http.answers import json_answer
 from adapters.http.edge import Edge, admit
 from adapters.http.entrance import Entrance
 from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
-from adapters.http.routes import customers, events, health, invoices, payments, reports, tenant
+from adapters.http.routes import (
+    customers,
+    days,
+    events,
+    health,
+    invoices,
+    payments,
+    reports,
+    tenant,
+)
 from adapters.wiring import Books
 
 GRACE_S: Final = 20
@@ -32,10 +41,12 @@ API_ROUTES: Final = (
     tenant.configure,
     tenant.list_fee_policies,
     tenant.add_policy,
+    customers.list_all,
     customers.register,
     customers.show,
     customers.change,
     reports.show_statement,
+    invoices.list_all,
     invoices.draft,
     invoices.show,
     invoices.change,
@@ -43,9 +54,13 @@ API_ROUTES: Final = (
     invoices.void,
     invoices.cancel,
     invoices.timeline,
+    invoices.show_explanation,
+    payments.list_all,
     payments.receive,
     payments.show,
     payments.reverse,
+    days.list_all,
+    days.run,
     reports.show_aging,
     reports.show_dashboard,
     events.feed,

@@ -3,10 +3,11 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from litestar import Request, Response
@@ -32,6 +33,8 @@ POSITION_ASKED_EVERY_S: Final = 0.02
 Call = Request[Caller, Any, State]
 """A request that came through the door: `call.user` is its caller."""
 
+T = TypeVar("T")
+
 _KEY = re.compile(rb"[\x20-\x7e]{1,200}")
 
 
@@ -45,8 +48,16 @@ class Edge:
         self.readers = Readers(books)
         self.door = Door(books, self.readers)
         self.desk = Desk(books.writer)
+        self.closing = False
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="duebook-slow")
+
+    async def run_slowly(self, work: Callable[[], T]) -> T:
+        """Runs what may take minutes, one such at a time, apart from the readers."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
 
     def close(self) -> None:
+        self.closing = True
+        self._slow.shutdown()
         self.readers.close()
 
 

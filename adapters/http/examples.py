@@ -30,7 +30,12 @@ from ledger.money import Money, format_minor, parse_minor
 from ledger.tax import Line
 from ledger.tenant import Settings
 from projections.aging import Aging, Bucket, CurrencyAging, Total
+from projections.customer_list import Balance, CustomerRow
 from projections.dashboard import CurrencyDashboard, Dashboard, Figure, StatusFigure
+from projections.day_list import DayRow, StepRow
+from projections.explain import Change, ComponentExplained, Explanation, Stretch
+from projections.invoice_list import InvoiceRow
+from projections.payment_list import AllocationRow, PaymentRow
 from projections.statement import CurrencyStatement, Entry, Statement
 
 TENANT_ID: Final = UUID("5f0c4c4e-6d0f-8a3b-9c55-1f6f0f2a7e10")
@@ -258,6 +263,115 @@ STATEMENT: Final = Statement(
             ],
         )
     ],
+)
+
+CUSTOMER_ROW: Final = CustomerRow(
+    id=CUSTOMER_ID,
+    version=3,
+    reference="C-1001",
+    name="Maria Souza",
+    tax_number="",
+    email="maria@example.com",
+    phone="",
+    address="",
+    notes="",
+    language="pt-BR",
+    timezone="",
+    country="",
+    balances=[Balance(open=reais("102.33"), overdue=reais("102.33"))],
+    credit=[reais("0.25")],
+    credit_flag="",
+)
+INVOICE_ROW: Final = InvoiceRow(
+    id=INVOICE_ID,
+    customer_id=CUSTOMER_ID,
+    version=5,
+    status="overdue",
+    number="2026/000042",
+    currency="BRL",
+    issued_on=date(2026, 2, 27),
+    due_on=date(2026, 3, 10),
+    payable_until=date(2026, 3, 10),
+    late_on=date(2026, 3, 11),
+    mora_through=date(2026, 3, 20),
+    paid_on=None,
+    total=reais("100.00"),
+    late_fee=reais("2.00"),
+    mora=reais("0.33"),
+    other_fees=reais("0.00"),
+    paid=reais("0.00"),
+    forgiven=reais("0.00"),
+    open=reais("102.33"),
+)
+PAYMENT_ROW: Final = PaymentRow(
+    id=PAYMENT_ID,
+    customer_id=CUSTOMER_ID,
+    version=1,
+    status="received",
+    amount=reais("102.33"),
+    received_on=date(2026, 3, 20),
+    reference="transfer 881",
+    allocations=[AllocationRow(invoice_id=INVOICE_ID, amount=reais("102.33"))],
+    unapplied=reais("0.00"),
+)
+DAY: Final = DayRow(
+    id=UUID("019d08e1-6c00-8c11-a3b5-d7f90b1d3f51"),
+    version=4,
+    day=date(2026, 3, 20),
+    status="closed",
+    steps=[
+        StepRow("overdue", 0, 0, []),
+        StepRow("mora", 1, 1, [reais("0.03")]),
+    ],
+)
+EXPLANATION: Final = Explanation(
+    invoice_id=INVOICE_ID,
+    number="2026/000042",
+    customer_id=CUSTOMER_ID,
+    status="overdue",
+    currency="BRL",
+    as_of=date(2026, 3, 20),
+    known_at=datetime(2026, 3, 20, 15, 0, tzinfo=UTC),
+    issued_on=date(2026, 2, 27),
+    due_on=date(2026, 3, 10),
+    payable_until=date(2026, 3, 10),
+    late_on=date(2026, 3, 11),
+    mora_through=date(2026, 3, 20),
+    fee_policy_version=1,
+    calendar="BR (0.84)",
+    components=[
+        ComponentExplained(
+            component="mora",
+            charged="0.33",
+            paid="0.00",
+            forgiven="0.00",
+            open="0.33",
+            rule="1%/month simple, by 30 days a month, on the principal open of each day through 2026-03-20; "
+            "the sum is rounded once, half_even",
+            calculated="0.33",
+            stretches=[
+                Stretch(
+                    first_on=date(2026, 3, 11),
+                    last_on=date(2026, 3, 20),
+                    days=10,
+                    base=reais("100.00"),
+                )
+            ],
+            changes=[
+                Change(
+                    versions=(5, 14),
+                    tag="invoice.mora_posted.v1",
+                    effective_on=date(2026, 3, 20),
+                    recorded_at=datetime(2026, 3, 21, 9, 30, tzinfo=UTC),
+                    charged="0.33",
+                    paid="0.00",
+                    forgiven="0.00",
+                    because="",
+                )
+            ],
+        )
+    ],
+    open=reais("102.33"),
 )
 
 EVENT: Final = EventView(

@@ -1,23 +1,13 @@
-"""The shapes that several routes answer in: a page of a list, and an event as it stands in the log."""
+"""Events as the API shows them, and pages of them."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from adapters.http.problems import Malformed
 from adapters.store.reading import Stored
-
-T = TypeVar("T")
-
-
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """A page of a list. `next_cursor` asks for the next one; null on the last."""
-
-    items: list[T]
-    next_cursor: str | None = None
+from projections.cursors import MalformedCursor, Page
 
 
 class EventView(msgspec.Struct, frozen=True):
@@ -66,10 +56,12 @@ def events_page(
     return Page([event_view(one) for one in shown], str(place(shown[-1])) if more else None)
 
 
-def numeric_cursor(cursor: str) -> int:
-    """A cursor that is a number; 0 for none. Raises Malformed."""
-    if not cursor:
+def numeric_cursor(cursor: str | None) -> int:
+    """A cursor that is a number; 0 for none. Raises MalformedCursor."""
+    if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
-        raise Malformed("the cursor is not one of this list's", field="cursor")
+        raise MalformedCursor(
+            "the cursor was not given out by this list; begin without one", field="cursor"
+        )
     return int(cursor)

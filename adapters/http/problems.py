@@ -18,6 +18,7 @@ from adapters.http.entrance import arrival_of
 from adapters.store import writer
 from adapters.store.writer import StillRunning, StoreUnavailable
 from ledger.errors import Conflict, LedgerError, NotFound, Rejected
+from projections.cursors import LimitOutOfRange, MalformedCursor
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:duebook:problem:"
@@ -63,6 +64,10 @@ class ReadModelBehind(Conflict):
     """The read model has not reached the position that was asked for."""
 
 
+class ClockBusy(Conflict):
+    """Another runner has the clock; business days are run by one at a time."""
+
+
 class ServiceUnavailable(Conflict):
     """The database does not answer, or too much is waiting. Nothing was written."""
 
@@ -77,6 +82,8 @@ class InternalError(LedgerError):
 
 STATUS_OF: Final[Mapping[type[LedgerError], int]] = {
     Malformed: 400,
+    MalformedCursor: 400,
+    LimitOutOfRange: 400,
     NoValidKey: 401,
     RoleNotAllowed: 403,
     NotFound: 404,
@@ -95,6 +102,7 @@ _RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 HEADERS_OF: Final[Mapping[type[LedgerError], Mapping[str, str]]] = {
     NoValidKey: {"WWW-Authenticate": 'ApiKey realm="duebook"'},
     StillRunning: _RETRY,
+    ClockBusy: _RETRY,
     ReadModelBehind: _RETRY,
     ServiceUnavailable: _RETRY,
     OutcomeUnknown: _RETRY,

@@ -2,6 +2,7 @@
 everything."""
 
 import re
+from datetime import date, datetime
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -27,7 +28,14 @@ class ListQuery(ReadQuery, frozen=True, kw_only=True):
     """A page of a list: at most `limit` items, after `cursor`, the `next_cursor` of the page before."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
-    cursor: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    cursor: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)] | None = None
+
+
+class DatedQuery(ReadQuery, frozen=True, kw_only=True):
+    """`as_of`: the business date, today when left out. `known_at`: the instant, with its offset, now when left out."""
+
+    as_of: date | None = None
+    known_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 def read_query(query_string: bytes, into: type[S]) -> S:
@@ -52,6 +60,12 @@ def read_query(query_string: bytes, into: type[S]) -> S:
         return msgspec.convert(values, into, strict=False)
     except msgspec.ValidationError as error:
         raise malformed(error, "parameter") from None
+
+
+def chosen(query: ReadQuery, into: type[S]) -> S:
+    """A read model's filters out of the query that has them among its parameters."""
+    names = into.__struct_fields__  # type: ignore[attr-defined]
+    return into(**{name: getattr(query, name) for name in names})
 
 
 def malformed(error: msgspec.ValidationError, word: str = "field") -> Malformed:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from adapters.store.reading import head, tenant_seq
 from adapters.wiring import Books
 from commands.unit import Unknown
 from ledger.streams import State
+from ledger.tenant import Tenant
+from ledger.zones import business_date
 
 THREADS_MOST: Final = 16
 CHECK_WAITS_S: Final = 2.0
@@ -105,3 +108,9 @@ def found_head(connection: Connection, tenant_id: UUID, kind: str, stream_id: UU
     if found is None:
         raise Unknown(f"there is no {kind} {stream_id}")
     return found[1]
+
+
+def today(connection: Connection, tenant_id: UUID, now: datetime) -> date:
+    """The business date in the tenant's zone."""
+    tenant: Tenant = found_head(connection, tenant_id, "tenant", tenant_id)
+    return business_date(now, tenant.settings.timezone)

@@ -20,7 +20,7 @@ IDS_OF_EXAMPLES = {
     str(examples.INVOICE_ID): "invoice_id",
     str(examples.PAYMENT_ID): "payment_id",
 }
-OTHERS = {"date": "2026-01-05"}
+OTHERS = {"day": "2026-01-05"}
 
 
 def tenant_routes(service: Service) -> list[tuple[str, str, Operation]]:
@@ -142,3 +142,29 @@ def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
         headers={"Idempotency-Key": field},
     )
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/invoices", "customer_id"),
+        ("/api/payments", "customer_id"),
+    ],
+)
+def test_a_filter_by_their_ids_finds_nothing(clients: Clients, path: str, field: str) -> None:
+    mine, theirs = clients(), clients()
+    ids = _books(theirs)
+    answer = mine.get(path, params={field: ids[field]})
+    assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+def test_their_cursor_opens_nothing(clients: Clients) -> None:
+    mine, theirs = clients(), clients()
+    customer_id = theirs.customer()
+    for _ in range(3):
+        theirs.sent(customer_id)
+    position = theirs.get("/api/tenant").headers["Duebook-Position"]
+    params = {"limit": "1", "min_position": position}
+    cursor = theirs.get("/api/invoices", params=params).json()["next_cursor"]
+    assert cursor
+    assert mine.get("/api/invoices", params={"cursor": cursor}).json()["items"] == []

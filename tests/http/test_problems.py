@@ -97,6 +97,13 @@ JSON = {"Content-Type": "application/json"}
         ),
         pytest.param(lambda c: c.get("/api/tenant?a=1"), 400, "malformed", id="unknown parameter"),
         pytest.param(
+            lambda c: c.get("/api/invoices?cursor=abc"), 400, "malformed_cursor", id="no cursor"
+        ),
+        pytest.param(
+            lambda c: c.get("/api/events?limit=201"), 400, "malformed", id="too long a page"
+        ),
+        pytest.param(lambda c: c.post("/api/days/today/run"), 404, "no_such_path", id="no date"),
+        pytest.param(
             lambda c: c.post("/api/customers?a=1", json={"name": "Ann"}),
             400,
             "malformed",

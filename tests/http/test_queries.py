@@ -1,11 +1,22 @@
 """Query parameters and bodies are read strictly."""
 
+from datetime import date
+from typing import Any
+
 import pytest
 
 from adapters.http.bodies import decode
 from adapters.http.problems import Malformed
-from adapters.http.queries import ListQuery, ReadQuery, read_query
+from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.routes.customers import CustomerListQuery
+from adapters.http.routes.days import DayListQuery
+from adapters.http.routes.invoices import InvoiceListQuery
+from adapters.http.routes.payments import PaymentListQuery
 from commands.customers import RegisterCustomer
+from projections.customer_list import CustomerFilters
+from projections.day_list import DayFilters
+from projections.invoice_list import InvoiceFilters
+from projections.payment_list import PaymentFilters
 
 
 def test_parameters_become_a_struct() -> None:
@@ -28,7 +39,8 @@ def test_parameters_become_a_struct() -> None:
         (b"min_position=-1", "min_position"),
         (b"min_position=99999999999999999999", "min_position"),
         (b"cursor=%00", "cursor"),
-        (b"cursor=" + b"x" * 501, "cursor"),
+        (b"cursor=", "cursor"),
+        (b"cursor=" + b"x" * 1001, "cursor"),
         (b"cursor=%ff", None),
         (b"&".join(b"p%d=1" % n for n in range(40)), None),
     ],
@@ -55,3 +67,32 @@ def test_no_body_reads_as_an_empty_object() -> None:
 def test_anything_but_one_object_is_refused(raw: bytes) -> None:
     with pytest.raises(Malformed):
         decode(raw, RegisterCustomer)
+
+
+LISTS: list[tuple[type[ListQuery], type[Any]]] = [
+    (CustomerListQuery, CustomerFilters),
+    (InvoiceListQuery, InvoiceFilters),
+    (PaymentListQuery, PaymentFilters),
+    (DayListQuery, DayFilters),
+]
+
+
+@pytest.mark.parametrize(("query", "filters"), LISTS)
+def test_every_filter_of_a_list_is_a_parameter(query: type[ListQuery], filters: type[Any]) -> None:
+    assert set(filters.__struct_fields__) <= set(query.__struct_fields__)
+    assert chosen(query(), filters) == filters()
+
+
+def test_filters_are_chosen_from_the_query() -> None:
+    query = read_query(b"status=paid&due_to=2026-03-01&order=-due_on", InvoiceListQuery)
+    assert chosen(query, InvoiceFilters) == InvoiceFilters(status="paid", due_to=date(2026, 3, 1))
+    assert query.order == "-due_on"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [(b"status=payed", "status"), (b"customer_id=7", "customer_id")]
+)
+def test_a_filter_of_no_meaning_is_refused(query: bytes, field: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        read_query(query, InvoiceListQuery)
+    assert refused.value.field == field

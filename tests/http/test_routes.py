@@ -1,12 +1,14 @@
 """What each route does when all goes well."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.http.conftest import LATER, TODAY, Client, Clients, usd
+from tests.http.conftest import LATER, TODAY, Client, Clients, Service, usd
 
 
 def body_of(answer: httpx.Response, status: int = 200) -> Any:
@@ -195,14 +197,14 @@ def test_the_feed_is_the_tenants_log_without_gaps(clients: Clients) -> None:
 def _pages(client: Client, path: str, limit: int, **params: Any) -> list[Any]:
     """Every item of a list, read in pages."""
     found: list[Any] = []
-    cursor = ""
+    wanted = {"limit": limit, **params}
     while True:
-        page = body_of(client.get(path, params={"limit": limit, "cursor": cursor, **params}))
+        page = body_of(client.get(path, params=wanted))
         assert len(page["items"]) <= limit
         found += page["items"]
         if page["next_cursor"] is None:
             return found
-        cursor = page["next_cursor"]
+        wanted["cursor"] = page["next_cursor"]
 
 
 def test_reports_follow_the_books(clients: Clients) -> None:
@@ -271,3 +273,128 @@ def test_a_statement_opens_and_closes(clients: Clients) -> None:
     assert later["currencies"][0]["entries"] == []
     nobody = client.get("/api/customers/00000000-0000-4000-8000-000000000000/statement")
     assert nobody.status_code == 404
+
+
+def position_of(client: Client) -> str:
+    return client.get("/api/tenant").headers["Duebook-Position"]
+
+
+def test_customers_are_listed_by_reference(clients: Clients) -> None:
+    client = clients()
+    for reference in ("C-3", "C-1", "C-2"):
+        customer_id = client.customer(reference=reference, name=f"Ann {reference}")
+    client.paid(client.sent(customer_id), "130.00")
+    client.sent(customer_id)
+    now = position_of(client)
+    listed = _pages(client, "/api/customers", 2, min_position=now)
+    assert [one["reference"] for one in listed] == ["C-1", "C-2", "C-3"]
+    assert [one["name"] for one in listed] == ["Ann C-1", "Ann C-2", "Ann C-3"]
+    second = listed[1]
+    assert second["credit"] == [usd("30.00")]
+    assert second["balances"] == [{"open": usd("100.00"), "overdue": usd("0.00")}]
+    one = body_of(client.get("/api/customers", params={"reference": "C-3"}))
+    assert [found["reference"] for found in one["items"]] == ["C-3"]
+    rich = body_of(client.get("/api/customers", params={"with_credit": "true"}))
+    assert [found["reference"] for found in rich["items"]] == ["C-2"]
+
+
+def test_invoices_are_listed_and_filtered(clients: Clients) -> None:
+    client = clients()
+    ann, bob = client.customer(), client.customer()
+    paid, sent = client.sent(ann, "10.00"), client.sent(ann, "20.00")
+    draft = client.draft(bob, "30.00")
+    client.paid(paid, "10.00")
+    now = position_of(client)
+
+    def found(**params: str) -> set[str]:
+        return {one["id"] for one in _pages(client, "/api/invoices", 2, **params)}
+
+    assert found(min_position=now) == {paid, sent, draft}
+    assert found(status="paid") == {paid}
+    assert found(status="draft") == {draft}
+    assert found(customer_id=ann) == {paid, sent}
+    assert found(customer_id=ann, status="sent") == {sent}
+    assert found(number="INV-000002") == {sent}
+    assert found(due_from=LATER, due_to=LATER, currency="USD") == {paid, sent, draft}
+    assert found(due_to=TODAY.isoformat()) == set()
+    up = _pages(client, "/api/invoices", 1)
+    assert _pages(client, "/api/invoices", 1, order="-due_on") == up[::-1]
+    row = next(one for one in up if one["id"] == paid)
+    assert (row["total"], row["paid"], row["open"]) == (usd("10.00"), usd("10.00"), usd("0.00"))
+
+
+def test_payments_are_listed_and_filtered(clients: Clients) -> None:
+    client = clients()
+    invoice_id = client.sent()
+    first, second = client.paid(invoice_id, "10.00"), client.paid(invoice_id, "20.00")
+    client.made(f"/api/payments/{second}/reverse", {"reason": "recalled"}, "r")
+    now = position_of(client)
+    listed = _pages(client, "/api/payments", 1, min_position=now)
+    assert {one["id"] for one in listed} == {first, second}
+    received = body_of(client.get("/api/payments", params={"status": "received"}))["items"]
+    assert [one["id"] for one in received] == [first]
+    assert received[0]["allocations"] == [{"invoice_id": invoice_id, "amount": usd("10.00")}]
+    shown = body_of(client.get(f"/api/payments/{first}"))
+    assert {**shown, "version": received[0]["version"]} == received[0]
+
+
+def test_a_business_day_is_run_once(service: Service, clients: Clients) -> None:
+    client = clients()
+    path = f"/api/days/{TODAY.isoformat()}/run"
+    first = body_of(client.post(path))
+    assert (first["day"], first["ran"]) == (TODAY.isoformat(), True)
+    assert [step["step"] for step in first["steps"]] == ["overdue", "mora"]
+    again = body_of(client.post(path, json={}, headers={"Idempotency-Key": "d1"}))
+    assert again == {**first, "ran": False}
+    listed = body_of(client.get("/api/days", params={"min_position": position_of(client)}))
+    assert [(day["day"], day["status"]) for day in listed["items"]] == [
+        (TODAY.isoformat(), "closed")
+    ]
+    assert listed["items"][0]["steps"] == first["steps"]
+    closed = body_of(client.get("/api/days", params={"status": "closed", "day_to": LATER}))
+    assert len(closed["items"]) == 1
+    assert body_of(client.get("/api/days", params={"status": "open"}))["items"] == []
+
+
+@pytest.mark.parametrize(("days", "code"), [(1, "day_not_come"), (-1, "before_clock_start")])
+def test_days_are_run_in_their_turn(clients: Clients, days: int, code: str) -> None:
+    day = (TODAY + timedelta(days=days)).isoformat()
+    answer = clients().post(f"/api/days/{day}/run")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == f"urn:duebook:problem:{code}"
+
+
+def test_a_clock_that_another_runs_is_waited_for(
+    service: Service, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.http.routes.days.CLOCK_WAIT_S", 0.6)
+    client = clients()
+    path = f"/api/days/{TODAY.isoformat()}/run"
+    lease = service.books.clock.acquire("another runner")
+    busy = client.post(path)
+    assert busy.status_code == 409
+    assert busy.json()["type"] == "urn:duebook:problem:clock_busy"
+    assert busy.headers["Retry-After"] == "2"
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.post, path)
+        time.sleep(0.2)
+        service.books.clock.release(lease)
+        assert waiting.result().status_code == 200
+
+
+def test_every_cent_is_explained(service: Service, clients: Clients) -> None:
+    client = clients()
+    client.made("/api/fee-policies", {"late_fee": "2%", "mora": "1%/month"})
+    invoice_id = client.sent()
+    client.paid(invoice_id, "40.00")
+    path = f"/api/invoices/{invoice_id}/explain"
+    found = body_of(client.get(path))
+    assert found["open"] == usd("60.00")
+    principal = found["components"][0]
+    assert (principal["component"], principal["charged"]) == ("principal", "100.00")
+    assert (principal["paid"], principal["open"]) == ("40.00", "60.00")
+    assert [change["paid"] for change in principal["changes"]] == ["0.00", "40.00"]
+    yesterday = (TODAY - timedelta(days=1)).isoformat()
+    nothing = client.get(path, params={"as_of": yesterday})
+    assert nothing.status_code == 404
+    assert nothing.json()["type"] == "urn:duebook:problem:nothing_to_explain"

@@ -9,7 +9,7 @@ from adapters.http import examples
 from adapters.http.bodies import read_body
 from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import command, query
-from adapters.http.queries import ReadQuery, read_query
+from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
 from commands.customers import (
     ChangeCustomer,
@@ -22,6 +22,44 @@ from commands.customers import (
 )
 from commands.unit import AlreadyExists, Unknown
 from ledger.zones import UnknownZone
+from projections.cursors import Page
+from projections.customer_list import CustomerFilters, CustomerRow, list_customers
+from projections.customers import CUSTOMERS
+from projections.invoices import INVOICES
+
+
+class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
+    """`reference`: the one with this code. `with_credit`: only those with money that no invoice has taken."""
+
+    reference: str | None = None
+    with_credit: bool = False
+
+
+@query(
+    "/customers",
+    parameters=CustomerListQuery,
+    answers=Page[CustomerRow],
+    example=examples.page(examples.CUSTOMER_ROW),
+)
+async def list_all(request: Call) -> Response[bytes]:
+    """Customers by reference, with what they owe and the credit they have
+
+    Names are encrypted, so that customers can be neither searched nor sorted by them.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], CustomerListQuery)
+    return await look_up(
+        request,
+        lambda connection: list_customers(
+            connection,
+            tenant_id,
+            chosen(query, CustomerFilters),
+            cursor=query.cursor,
+            limit=query.limit,
+        ),
+        query,
+        models=(CUSTOMERS.name, INVOICES.name),
+    )
 
 
 @command(

@@ -8,9 +8,10 @@ from litestar import Response
 from adapters.http import examples
 from adapters.http.edge import Call, look_up
 from adapters.http.operations import query
-from adapters.http.pages import EventView, Page, events_page
+from adapters.http.pages import EventView, events_page
 from adapters.http.queries import ReadQuery, read_query
 from adapters.store.reading import tenant_events
+from projections.cursors import Page
 
 
 class EventsQuery(ReadQuery, frozen=True, kw_only=True):

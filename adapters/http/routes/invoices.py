@@ -1,5 +1,6 @@
 """`/api/invoices`: drafts, sending, and how an invoice ends."""
 
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from litestar import Response
@@ -9,10 +10,10 @@ from adapters.http import examples
 from adapters.http.bodies import read_body
 from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import command, query
-from adapters.http.pages import EventView, Page, events_page, numeric_cursor
+from adapters.http.pages import EventView, events_page, numeric_cursor
 from adapters.http.problems import RoleNotAllowed
-from adapters.http.queries import ListQuery, ReadQuery, read_query
-from adapters.http.readers import Connection, found_head
+from adapters.http.queries import DatedQuery, ListQuery, ReadQuery, chosen, read_query
+from adapters.http.readers import Connection, found_head, today
 from adapters.store.reading import stream_events
 from commands.invoices import (
     ChangeInvoice,
@@ -37,8 +38,50 @@ from ledger.invoice.decisions import (
     NotVoidable,
     ReasonMissing,
 )
+from ledger.invoice.state import Status
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role
+from projections.cursors import Page
+from projections.explain import Explanation, NothingToExplain, explain
+from projections.invoice_list import InvoiceFilters, InvoiceRow, Order, list_invoices
+from projections.invoices import INVOICES
+
+
+class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
+    """Which invoices; `due_from` and `due_to` are included. `order`: the earliest due first, or the latest."""
+
+    status: Status | None = None
+    customer_id: UUID | None = None
+    currency: str | None = None
+    number: str | None = None
+    due_from: date | None = None
+    due_to: date | None = None
+    order: Order = "due_on"
+
+
+@query(
+    "/invoices",
+    parameters=InvoiceListQuery,
+    answers=Page[InvoiceRow],
+    example=examples.page(examples.INVOICE_ROW),
+)
+async def list_all(request: Call) -> Response[bytes]:
+    """Invoices by due date"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], InvoiceListQuery)
+    return await look_up(
+        request,
+        lambda connection: list_invoices(
+            connection,
+            tenant_id,
+            chosen(query, InvoiceFilters),
+            cursor=query.cursor,
+            limit=query.limit,
+            order=query.order,
+        ),
+        query,
+        models=(INVOICES.name,),
+    )
 
 
 @command(
@@ -166,6 +209,33 @@ async def timeline(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]
         events = stream_events(connection, tenant_id, invoice_id)
         later = [event for event in events if event.version > after]
         return events_page(later, query.limit, lambda event: event.version)
+
+    return await look_up(request, read, query)
+
+
+@query(
+    "/invoices/{invoice_id:uuid}/explain",
+    parameters=DatedQuery,
+    answers=Explanation,
+    example=examples.EXPLANATION,
+    refuses=(NothingToExplain,),
+)
+async def show_explanation(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+    """Why each cent is there: each component with its rule, its days, and the events behind it"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], DatedQuery)
+
+    def read(connection: Connection) -> Explanation:
+        now = datetime.now(UTC)
+        return explain(
+            connection,
+            tenant_id,
+            invoice_id,
+            today=today(connection, tenant_id, now),
+            now=now,
+            as_of=query.as_of,
+            known_at=query.known_at,
+        )
 
     return await look_up(request, read, query)
 

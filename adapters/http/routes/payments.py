@@ -1,5 +1,7 @@
 """`/api/payments`: money that arrived."""
 
+from datetime import date
+from typing import Literal
 from uuid import UUID
 
 from litestar import Response
@@ -9,7 +11,7 @@ from adapters.http import examples
 from adapters.http.bodies import read_body
 from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import command, query
-from adapters.http.queries import ReadQuery, read_query
+from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
 from commands.payments import (
     NoPayer,
@@ -25,6 +27,42 @@ from commands.payments import (
 from commands.unit import Unknown
 from ledger.money import OverPreciseAmount, UnknownCurrency
 from ledger.payment import AlreadyReversed, ReceivedInFuture
+from projections.cursors import Page
+from projections.payment_list import PaymentFilters, PaymentRow, list_payments
+from projections.payments import PAYMENTS
+
+
+class PaymentListQuery(ListQuery, frozen=True, kw_only=True):
+    """Which payments; `received_from` and `received_to` are included."""
+
+    customer_id: UUID | None = None
+    status: Literal["received", "reversed"] | None = None
+    received_from: date | None = None
+    received_to: date | None = None
+
+
+@query(
+    "/payments",
+    parameters=PaymentListQuery,
+    answers=Page[PaymentRow],
+    example=examples.page(examples.PAYMENT_ROW),
+)
+async def list_all(request: Call) -> Response[bytes]:
+    """Payments, the latest value date first"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], PaymentListQuery)
+    return await look_up(
+        request,
+        lambda connection: list_payments(
+            connection,
+            tenant_id,
+            chosen(query, PaymentFilters),
+            cursor=query.cursor,
+            limit=query.limit,
+        ),
+        query,
+        models=(PAYMENTS.name,),
+    )
 
 
 @command(

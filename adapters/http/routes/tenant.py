@@ -8,7 +8,6 @@ from adapters.http import examples
 from adapters.http.bodies import read_body
 from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import ADMINISTRATORS, command, query
-from adapters.http.pages import Page
 from adapters.http.queries import ReadQuery, read_query
 from adapters.http.readers import Connection
 from adapters.store.reading import head
@@ -26,6 +25,7 @@ from commands.tenants import (
 from ledger.policy import GraceTooLong
 from ledger.rates import MalformedRate
 from ledger.tenant import Tenant
+from projections.cursors import Page
 
 
 @query("/tenant", answers=TenantView, example=examples.TENANT)
