@@ -1,5 +1,6 @@
 """Every error is a problem: application/problem+json with type, title, status, detail, errors and correlation id."""
 
+import base64
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,10 @@ def problem_of(answer: httpx.Response, status: int, code: str) -> Problem:
     assert found.status == status
     assert found.correlation_id == answer.headers["X-Correlation-Id"]
     return found
+
+
+def cursor_of(*key: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode()
 
 
 Send = Callable[[Client], httpx.Response]
@@ -98,6 +103,12 @@ JSON = {"Content-Type": "application/json"}
         pytest.param(lambda c: c.get("/api/tenant?a=1"), 400, "malformed", id="unknown parameter"),
         pytest.param(
             lambda c: c.get("/api/invoices?cursor=abc"), 400, "malformed_cursor", id="no cursor"
+        ),
+        pytest.param(
+            lambda c: c.get("/api/customers", params={"cursor": cursor_of("\0", NOBODY)}),
+            400,
+            "malformed_cursor",
+            id="a zero character in a cursor",
         ),
         pytest.param(
             lambda c: c.get("/api/events?limit=201"), 400, "malformed", id="too long a page"
