@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 from adapters.cli.checks import CHECKS, Finding, kept_secrets
 from adapters.cli.parsing import add_command, add_json
 from adapters.cli.printing import print_json, print_table
+from adapters.cli.progress import working
 from adapters.master_key import MasterKeyError
 from adapters.postgres.connection import Database, connect
 from adapters.postgres.errors import DatabaseError
@@ -48,7 +49,8 @@ def add(commands: Any) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    report = examined()
+    with working("examining the installation"):
+        report = examined()
     if arguments.json:
         print_json(report)
     else:

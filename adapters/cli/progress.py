@@ -1,7 +1,10 @@
 """Progress of what takes longer than a second, on stderr: a bar on a terminal, now and then a line elsewhere."""
 
+import contextlib
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -59,3 +62,31 @@ class Progress:
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task(what, total=total or None)
         self._bar.update(self._tasks[what], completed=done, total=total or None)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says what is going on when it takes longer than a second and cannot be counted."""
+    on_terminal = sys.stderr.isatty()
+    status: Any = None
+    if on_terminal:
+        from rich.console import Console
+
+        status = Console(stderr=True).status(what)
+
+    def tell() -> None:
+        if status is not None:
+            status.start()
+        else:
+            print(f"duebook: {what}", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(BEFORE_FIRST_SECONDS, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if status is not None:
+            status.stop()

@@ -11,7 +11,7 @@ import psycopg
 
 from adapters.cli.parsing import add_command, add_json, add_tenant, day, instant
 from adapters.cli.printing import print_csv, print_json, print_table, say
-from adapters.cli.progress import Progress
+from adapters.cli.progress import Progress, working
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.zones import business_date
@@ -60,7 +60,7 @@ def reported(
         now = datetime.now(UTC)
         today = business_date(now, books.tenant(tenant_id).settings.timezone)
         _catch_up(books)
-        with books.reading(tenant_id) as connection:
+        with working("reading the books"), books.reading(tenant_id) as connection:
             found = report(books, connection, tenant_id, Asked(today, now, arguments.known_at))
         opened = books.sealer.opened(tenant_id, msgspec.json.encode(found))
     return msgspec.json.decode(opened, type=type(found))

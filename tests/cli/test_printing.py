@@ -6,11 +6,12 @@ import os
 import pty
 import subprocess
 import sys
+import time
 
 import pytest
 
 from adapters.cli.printing import guarded, print_csv, print_fields, print_table
-from adapters.cli.progress import Progress
+from adapters.cli.progress import Progress, working
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,15 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     assert done.returncode == 0
     assert "replaying" in shown
     assert "5/10" in shown
+
+
+def test_work_that_cannot_be_counted_is_told_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working("reading"):
+        pass
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("adapters.cli.progress.BEFORE_FIRST_SECONDS", 0.01)
+    with working("reading"):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "duebook: reading\n"
