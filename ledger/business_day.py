@@ -40,6 +40,8 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @stored("business_day.opened.v1")
 class Opened(Event, frozen=True):
+    """The day is being run; its steps follow."""
+
     day: date
 
 

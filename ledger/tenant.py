@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True):
 
 @stored("tenant.created.v1")
 class Created(Event, frozen=True):
+    """A tenant's books were opened."""
+
     name: str
     settings: Settings
 
@@ -70,6 +72,8 @@ class KeyCreated(Event, frozen=True):
 
 @stored("tenant.key_revoked.v1")
 class KeyRevoked(Event, frozen=True):
+    """An API key opens the door no longer."""
+
     key_id: UUID
 
 
