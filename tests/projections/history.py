@@ -55,7 +55,7 @@ POLICIES = (
 class History:
     """One tenant's life. `today` is the day it has come to; `invoices`, `payments` and `customers` are ids."""
 
-    def __init__(self, books: Books, seed: int) -> None:
+    def __init__(self, books: Books, seed: int, policy: AddFeePolicy | None = None) -> None:
         self.books = books
         self.choose = random.Random(seed)
         self.tenant_id = uuid4()
@@ -67,10 +67,10 @@ class History:
         self.refused = 0
         create = CreateTenant(f"history {self.tenant_id}", "BRL", "UTC", clock_starts_on=FIRST_DAY)
         self.ask(lambda unit: create_tenant(unit, create))
-        self._policy()
+        self._policy(policy)
         for _ in range(3):
             self._customer()
-            self._draft()
+            self.draft()
             self._send()
 
     def run(self, steps: int) -> "History":
@@ -82,7 +82,7 @@ class History:
     def step(self) -> None:
         """One thing happens, or the night falls once or a few times."""
         happenings: list[tuple[Callable[[], object], int]] = [
-            (self._draft, 4),
+            (self.draft, 4),
             (self._send, 5),
             (self._pay_invoice, 5),
             (self._pay_customer, 2),
@@ -126,9 +126,9 @@ class History:
     def _night(self) -> None:
         self.night(self.choose.choice((1, 1, 2, 5, 17)))
 
-    def _policy(self) -> None:
-        policy = self.choose.choice(POLICIES)
-        self.ask(lambda unit: add_fee_policy(unit, policy))
+    def _policy(self, policy: AddFeePolicy | None = None) -> None:
+        chosen = policy or self.choose.choice(POLICIES)
+        self.ask(lambda unit: add_fee_policy(unit, chosen))
 
     def _customer(self) -> None:
         reference = f"C{len(self.customers):04}"
@@ -140,7 +140,8 @@ class History:
         command = ChangeCustomer(name="Renamed", email="someone@example.org")
         self.ask(lambda unit: change_customer(unit, customer_id, command))
 
-    def _draft(self) -> None:
+    def draft(self) -> None:
+        """A draft of one to three lines, due within forty days."""
         currency = self.choose.choice(CURRENCIES)
         due_on = self.today + timedelta(days=self.choose.randint(0, 40))
         lines = tuple(

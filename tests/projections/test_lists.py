@@ -1,7 +1,7 @@
 """Lists: every item once, in order, whatever the page's length and whatever arrives meanwhile; filters and cursors."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,16 +9,17 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from adapters.postgres.connection import Database
 from adapters.wiring import Books
 from projections.cursors import LimitOutOfRange, MalformedCursor, MalformedFilter
 from projections.customer_list import CustomerFilters, list_customers
 from projections.day_list import DayFilters, list_days
-from projections.invoice_list import InvoiceFilters, list_invoices
+from projections.invoice_list import _STATEMENTS, InvoiceFilters, list_invoices
 from projections.payment_list import PaymentFilters, list_payments
 from projections.runner import Runner
+from tests.projections.conftest import new_runner
 from tests.projections.history import History
 
-Histories = Callable[[int], History]
 LISTS: list[Any] = [list_invoices, list_customers, list_payments, list_days]
 
 
@@ -38,10 +39,21 @@ def walked(
         assert page.items
 
 
-@pytest.fixture
-def life(history: Histories, runner: Runner) -> History:
-    history(50).run(30)
-    life = history(1).run(120)
+@pytest.fixture(scope="module")
+def books(module_database: Database) -> Iterator[Books]:
+    with Books(module_database) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def runner(books: Books) -> Runner:
+    return new_runner(books)
+
+
+@pytest.fixture(scope="module")
+def life(books: Books, runner: Runner) -> History:
+    History(books, 50).run(20)
+    life = History(books, 1).run(100)
     runner.catch_up()
     return life
 
@@ -146,7 +158,7 @@ def test_a_list_that_grows_meanwhile_repeats_nothing(
         cursor = page.next_cursor
         if cursor is None:
             break
-        life.step()
+        life.draft()
         runner.catch_up()
     assert len(set(seen)) == len(seen)
 
@@ -184,8 +196,6 @@ def test_what_no_text_can_hold_is_refused(books: Books, life: History) -> None:
 
 
 def test_filtered_lists_use_an_index(books: Books, life: History) -> None:
-    from projections.invoice_list import _STATEMENTS
-
     values = {
         **msgspec.structs.asdict(InvoiceFilters(status="overdue")),
         "tenant_id": life.tenant_id,
