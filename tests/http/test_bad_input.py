@@ -9,7 +9,7 @@ import pytest
 
 from adapters.http.operations import Operation
 from tests.http.conftest import Client, Clients, Service
-from tests.http.test_isolation import IDS_OF_EXAMPLES, tenant_routes
+from tests.http.test_isolation import IDS_OF_EXAMPLES, about, tenant_routes
 
 ODD: tuple[Any, ...] = (
     None,
@@ -56,7 +56,7 @@ def test_no_value_of_a_field_is_an_internal_error(service: Service, clients: Cli
             tried += 1
             answer = client.request(
                 method,
-                path.format(**_things(client), day="2026-01-05"),
+                about(path, _things(client)),
                 content=body,
                 headers={"Content-Type": "application/json", "Idempotency-Key": str(tried)},
             )
@@ -70,7 +70,7 @@ def test_no_parameter_is_an_internal_error(service: Service, clients: Clients, o
     for method, path, operation in tenant_routes(service):
         if operation.parameters is None:
             continue
-        wanted = path.format(**_things(client))
+        wanted = about(path, _things(client))
         for name in operation.parameters.__struct_fields__:
             answer = client.request(method, wanted, params={name: odd[:5_000]})
             assert answer.status_code < 500, (method, path, name, odd[:100], answer.text)

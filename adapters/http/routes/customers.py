@@ -81,21 +81,19 @@ async def register(request: Call) -> Response[bytes]:
     return await carry_out(request, lambda unit: register_customer(unit, customer))
 
 
-@query("/customers/{customer_id:uuid}", answers=CustomerView, example=examples.CUSTOMER)
-async def show(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
+@query("/customers/{id:uuid}", answers=CustomerView, example=examples.CUSTOMER)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer and its credit"""
     tenant_id = request.user.tenant_id
     return await look_up(
         request,
-        lambda connection: customer_view(
-            customer_id, found_head(connection, tenant_id, "customer", customer_id)
-        ),
+        lambda connection: customer_view(id, found_head(connection, tenant_id, "customer", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
 @command(
-    "/customers/{customer_id:uuid}",
+    "/customers/{id:uuid}",
     method="PATCH",
     takes=ChangeCustomer,
     body=examples.CHANGE_CUSTOMER,
@@ -103,11 +101,11 @@ async def show(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
     example=examples.CUSTOMER,
     refuses=(Unknown, CustomerNameMissing, UnknownZone),
 )
-async def change(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
+async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a customer; what is left out stays, an empty text clears"""
     changes = await read_body(request, ChangeCustomer)
     return await carry_out(
         request,
-        lambda unit: change_customer(unit, customer_id, changes),
-        loads=(customer_id,),
+        lambda unit: change_customer(unit, id, changes),
+        loads=(id,),
     )

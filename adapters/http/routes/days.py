@@ -1,10 +1,10 @@
 """`/api/days`: business days, and running one by hand."""
 
 import asyncio
+import datetime as dt
 import os
 import secrets
 import socket
-from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Final, Literal
 from uuid import UUID
@@ -45,8 +45,8 @@ class DayListQuery(ListQuery, frozen=True, kw_only=True):
     """Which days; `day_from` and `day_to` are included."""
 
     status: Literal["open", "closed"] | None = None
-    day_from: date | None = None
-    day_to: date | None = None
+    day_from: dt.date | None = None
+    day_to: dt.date | None = None
 
 
 class RunDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ class DayRun(msgspec.Struct, frozen=True):
     steps  what each step posted
     """
 
-    day: date
+    day: dt.date
     ran: bool
     steps: list[StepRow]
 
@@ -90,7 +90,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 
 @command(
-    "/days/{day:date}/run",
+    "/days/{date:date}/run",
     takes=RunDay,
     body=RunDay(),
     answers=DayRun,
@@ -99,7 +99,7 @@ async def list_all(request: Call) -> Response[bytes]:
     ),
     refuses=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
 )
-async def run(request: Call, day: FromPath[date]) -> Response[bytes]:
+async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     """Run a business day: overdue, late fees, interest, close
 
     Days are run in order. One that is closed is left as it is, and one that was interrupted goes on where it stopped,
@@ -109,13 +109,13 @@ async def run(request: Call, day: FromPath[date]) -> Response[bytes]:
     idempotency_key(arrival_of(request.scope), required=False)
     await read_body(request, RunDay)
     edge, caller = edge_of(request), request.user
-    await edge.readers.run(_require_runnable, edge, caller.tenant_id, day)
+    await edge.readers.run(_require_runnable, edge, caller.tenant_id, date)
     lease = await _lease(edge)
     try:
         result = await edge.run_slowly(
             lambda: run_day(
                 edge.books.clock,
-                Run(caller.tenant_id, day, lease, caller.actor),
+                Run(caller.tenant_id, date, lease, caller.actor),
                 pause=lambda _: _unless_closing(edge),
             )
         )
@@ -129,9 +129,9 @@ async def run(request: Call, day: FromPath[date]) -> Response[bytes]:
     )
 
 
-def _require_runnable(edge: Edge, tenant_id: UUID, day: date) -> None:
+def _require_runnable(edge: Edge, tenant_id: UUID, day: dt.date) -> None:
     clock = edge.books.clock
-    today = business_date(datetime.now(UTC), clock.settings(tenant_id).timezone)
+    today = business_date(dt.datetime.now(dt.UTC), clock.settings(tenant_id).timezone)
     require_runnable(clock, tenant_id, day, today)
 
 

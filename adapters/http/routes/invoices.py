@@ -107,21 +107,19 @@ async def draft(request: Call) -> Response[bytes]:
     )
 
 
-@query("/invoices/{invoice_id:uuid}", answers=InvoiceView, example=examples.INVOICE)
-async def show(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+@query("/invoices/{id:uuid}", answers=InvoiceView, example=examples.INVOICE)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """An invoice as it stands now, amounts by component"""
     tenant_id = request.user.tenant_id
     return await look_up(
         request,
-        lambda connection: invoice_view(
-            invoice_id, found_head(connection, tenant_id, "invoice", invoice_id)
-        ),
+        lambda connection: invoice_view(id, found_head(connection, tenant_id, "invoice", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
 @command(
-    "/invoices/{invoice_id:uuid}",
+    "/invoices/{id:uuid}",
     method="PATCH",
     takes=ChangeInvoice,
     body=examples.CHANGE_INVOICE,
@@ -129,84 +127,76 @@ async def show(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
     example=examples.INVOICE,
     refuses=(Unknown, NotADraft, NotOpen, DueDateNotExtended),
 )
-async def change(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a draft, or move the due date of a sent invoice to a later day"""
     changes = await read_body(request, ChangeInvoice)
-    return await carry_out(
-        request, lambda unit: change_invoice(unit, invoice_id, changes), loads=(invoice_id,)
-    )
+    return await carry_out(request, lambda unit: change_invoice(unit, id, changes), loads=(id,))
 
 
 @command(
-    "/invoices/{invoice_id:uuid}/send",
+    "/invoices/{id:uuid}/send",
     takes=SendInvoice,
     body=examples.SEND_INVOICE,
     answers=InvoiceView,
     example=examples.INVOICE,
     refuses=(Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries),
 )
-async def send(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Send a draft
 
     It gets the next number of the series, and its fee policy and calendar are frozen.
     """
     sending = await read_body(request, SendInvoice)
-    return await carry_out(
-        request, lambda unit: send_invoice(unit, invoice_id, sending), loads=(invoice_id,)
-    )
+    return await carry_out(request, lambda unit: send_invoice(unit, id, sending), loads=(id,))
 
 
 @command(
-    "/invoices/{invoice_id:uuid}/void",
+    "/invoices/{id:uuid}/void",
     takes=GiveUpInvoice,
     body=examples.GIVE_UP_INVOICE,
     answers=InvoiceView,
     example=examples.VOID_INVOICE,
     refuses=(Unknown, NotVoidable, ReasonMissing),
 )
-async def void(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Void an invoice that never should have been
 
     A draft, or, by an administrator, a sent one on which nothing is paid. It keeps its number.
     """
     reason = await read_body(request, GiveUpInvoice)
     role = request.user.role
-    return await carry_out(
-        request, lambda unit: _void(unit, invoice_id, reason, role), loads=(invoice_id,)
-    )
+    return await carry_out(request, lambda unit: _void(unit, id, reason, role), loads=(id,))
 
 
 @command(
-    "/invoices/{invoice_id:uuid}/cancel",
+    "/invoices/{id:uuid}/cancel",
     takes=GiveUpInvoice,
     body=examples.GIVE_UP_INVOICE,
     answers=InvoiceView,
     example=examples.VOID_INVOICE,
     refuses=(Unknown, NotOpen, ReasonMissing),
 )
-async def cancel(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+async def cancel(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Give up what is open on a sent invoice; what was paid stays paid"""
     reason = await read_body(request, GiveUpInvoice)
-    return await carry_out(
-        request, lambda unit: cancel_invoice(unit, invoice_id, reason), loads=(invoice_id,)
-    )
+    return await carry_out(request, lambda unit: cancel_invoice(unit, id, reason), loads=(id,))
 
 
 @query(
-    "/invoices/{invoice_id:uuid}/timeline",
+    "/invoices/{id:uuid}/timeline",
     parameters=ListQuery,
     answers=Page[EventView],
     example=examples.page(examples.EVENT),
 )
-async def timeline(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Everything that happened to an invoice, in the order in which it was recorded"""
     tenant_id = request.user.tenant_id
     query = read_query(request.scope["query_string"], ListQuery)
     after = numeric_cursor(query.cursor)
 
     def read(connection: Connection) -> Page[EventView]:
-        found_head(connection, tenant_id, "invoice", invoice_id)
-        events = stream_events(connection, tenant_id, invoice_id)
+        found_head(connection, tenant_id, "invoice", id)
+        events = stream_events(connection, tenant_id, id)
         later = [event for event in events if event.version > after]
         return events_page(later, query.limit, lambda event: event.version)
 
@@ -214,13 +204,13 @@ async def timeline(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]
 
 
 @query(
-    "/invoices/{invoice_id:uuid}/explain",
+    "/invoices/{id:uuid}/explain",
     parameters=DatedQuery,
     answers=Explanation,
     example=examples.EXPLANATION,
     refuses=(NothingToExplain,),
 )
-async def show_explanation(request: Call, invoice_id: FromPath[UUID]) -> Response[bytes]:
+async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Why each cent is there: each component with its rule, its days, and the events behind it"""
     tenant_id = request.user.tenant_id
     query = read_query(request.scope["query_string"], DatedQuery)
@@ -230,7 +220,7 @@ async def show_explanation(request: Call, invoice_id: FromPath[UUID]) -> Respons
         return explain(
             connection,
             tenant_id,
-            invoice_id,
+            id,
             today=today(connection, tenant_id, now),
             now=now,
             as_of=query.as_of,

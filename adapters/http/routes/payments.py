@@ -103,21 +103,19 @@ async def receive(request: Call) -> Response[bytes]:
     )
 
 
-@query("/payments/{payment_id:uuid}", answers=PaymentView, example=examples.PAYMENT)
-async def show(request: Call, payment_id: FromPath[UUID]) -> Response[bytes]:
+@query("/payments/{id:uuid}", answers=PaymentView, example=examples.PAYMENT)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A payment and how it was spread over invoices"""
     tenant_id = request.user.tenant_id
     return await look_up(
         request,
-        lambda connection: payment_view(
-            payment_id, found_head(connection, tenant_id, "payment", payment_id)
-        ),
+        lambda connection: payment_view(id, found_head(connection, tenant_id, "payment", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
 @command(
-    "/payments/{payment_id:uuid}/reverse",
+    "/payments/{id:uuid}/reverse",
     takes=ReversePayment,
     body=examples.REVERSE_PAYMENT,
     answers=PaymentView,
@@ -125,7 +123,7 @@ async def show(request: Call, payment_id: FromPath[UUID]) -> Response[bytes]:
     key_required=True,
     refuses=(Unknown, AlreadyReversed),
 )
-async def reverse(request: Call, payment_id: FromPath[UUID]) -> Response[bytes]:
+async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Take a payment back from everything it covered
 
     Effective on the payment's own date: what it had closed is open again and has borne interest.
@@ -133,6 +131,6 @@ async def reverse(request: Call, payment_id: FromPath[UUID]) -> Response[bytes]:
     reversal = await read_body(request, ReversePayment)
     return await carry_out(
         request,
-        lambda unit: reverse_payment(unit, payment_id, reversal),
-        loads=(payment_id,),
+        lambda unit: reverse_payment(unit, id, reversal),
+        loads=(id,),
     )

@@ -83,12 +83,12 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
 
 
 @query(
-    "/customers/{customer_id:uuid}/statement",
+    "/customers/{id:uuid}/statement",
     parameters=StatementQuery,
     answers=Statement,
     example=examples.STATEMENT,
 )
-async def show_statement(request: Call, customer_id: FromPath[UUID]) -> Response[bytes]:
+async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer's statement: opening balance, documents, charges, payments, closing balance
 
     Entries stand on their effective dates; interest is one entry per invoice and month.
@@ -97,12 +97,12 @@ async def show_statement(request: Call, customer_id: FromPath[UUID]) -> Response
     query = read_query(request.scope["query_string"], StatementQuery)
 
     def read(connection: Connection) -> Statement:
-        found_head(connection, tenant_id, "customer", customer_id)
+        found_head(connection, tenant_id, "customer", id)
         now = datetime.now(UTC)
         return statement(
             connection,
             tenant_id,
-            customer_id,
+            id,
             today=today(connection, tenant_id, now),
             now=now,
             from_on=query.from_on,
