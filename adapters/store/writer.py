@@ -48,6 +48,8 @@ GROUP_MOST = 256
 QUEUE_MOST = 10_000
 DUPLICATE_WAITS_SECONDS = 2.0
 GIVE_UP_SECONDS = 15.0
+# The pool does not try again for one who waits already, only for one who comes: so the writer comes often.
+CONNECTION_WAIT_SECONDS = 2.0
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
 
 SELECT_RECORDS = """
@@ -340,7 +342,7 @@ class _Group:
         """Decides, commits and answers. Nothing is answered before the commit is certain."""
         committing: list[Appended] = []
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection(CONNECTION_WAIT_SECONDS) as connection:
                 binary.register(connection)
                 self._decide(self._loaded(connection))
                 self._write(connection, committing)
@@ -525,7 +527,7 @@ class _Group:
     def _is_committed(self, appended: Appended) -> bool:
         """Whether a commit without a reply took place. Certain: an unfinished one still holds the log head."""
         first = self._events[0]
-        with self._pool.connection() as connection, connection.transaction():
+        with self._pool.connection(CONNECTION_WAIT_SECONDS) as connection, connection.transaction():
             connection.execute(LOCK_TIMEOUT, prepare=False)
             connection.execute(LOCK_HEAD)
             row = connection.execute(

@@ -88,3 +88,23 @@ def test_commands_go_on_within_ten_seconds_while_a_worker_stands_still_in_a_copy
             (1,)
         ]
         assert_log_is_whole(books.database)
+
+
+def test_the_server_ends_one_that_idles_in_a_transaction_when_nobody_waits(
+    copy: Copy, nursery: Nursery
+) -> None:
+    """After 20 s by its own timeout: whoever comes then goes on at once."""
+    stopped = nursery.run_until_it_stops(
+        "ticks", url=copy.writer_url, nights=1, place="commit", n=2, lease_seconds=60
+    )
+    assert stopped["ended"] == "stopped"
+    time.sleep(21)
+    with copy.books() as books:
+        began = time.monotonic()
+        invoice = copy.rows("SELECT stream_id FROM heads WHERE payer_id IS NOT NULL LIMIT 1")[0][0]
+        books.writer.run(paying(invoice, "meanwhile"))
+        assert time.monotonic() - began < 1
+        woken = nursery.wake()
+        assert woken["ended"] == "done"
+        assert sum(woken["said"]["ran"]) == 1
+        assert_log_is_whole(books.database)
