@@ -1,6 +1,7 @@
 """`duebook import`: bad rows are told by line, the others go in, and nothing is half written."""
 
 import json
+import signal
 import subprocess
 import time
 from datetime import date
@@ -416,3 +417,40 @@ def test_the_program_reads_a_pipe(acme: str, settings: dict[str, str]) -> None:
     done = run_program(settings, ["import", "-", "--tenant", acme], (HEADER + row("A-1")).encode())
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith("added 1, unchanged 0, failed 0\n")
+
+
+def test_ctrl_c_is_told_in_a_line(
+    cli: Cli, acme: str, database: Database, settings: dict[str, str]
+) -> None:
+    before = sessions(database)
+    process = subprocess.Popen(
+        [PROGRAM, "import", "-", "--tenant", acme],
+        env=program_environment(settings),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write((HEADER + row("A-1")).encode())
+    process.stdin.flush()
+    deadline = time.monotonic() + 30
+    while sessions(database) < before + 2:  # both its pools: it has opened the books and reads
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    told = err.decode().splitlines()
+    assert told[-1] == "duebook: interrupted"
+    assert "Traceback" not in err.decode()
+    assert len(events(cli)) == 2  # the tenant and its key: nothing was written before all was read
+
+
+def sessions(database: Database) -> int:
+    with database.writer.connection() as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename LIKE 'duebook%'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
