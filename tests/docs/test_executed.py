@@ -6,7 +6,6 @@ Pages share one running `duebook up`; each runs in a shell and a folder of its o
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
+from tests.conftest import FOLDER_PREFIX, _memory_disk
 from tests.docs.blocks import DOCS, ROOT
 from tests.docs.examples import examples
 from tests.docs.running import differs, environment_of, free_port, run, served
@@ -32,9 +32,9 @@ def name_of(page: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A short path that the database's user may pass through, unlike pytest's own."""
-    made = Path(tempfile.mkdtemp(prefix="duebook-docs-"))
-    made.chmod(made.stat().st_mode | stat.S_IXOTH)
+    """A short path that the database's user may pass through, unlike pytest's own; in memory if there is room."""
+    made = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=_memory_disk()))
+    made.chmod(0o711)
     yield made
     shutil.rmtree(made)
 
@@ -56,6 +56,7 @@ def test_lines_that_need_no_service(page: Path, folder: Path) -> None:
     place = folder / page.stem
     with EmbeddedPostgres(place / _home(page)):
         _check(page, folder, environment_of(place / "var", free_port()))
+    shutil.rmtree(place)
 
 
 def _home(page: Path) -> str:
