@@ -8,6 +8,7 @@ See the PostgreSQL documentation: COPY, "Binary Format".
 import struct
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import psycopg
@@ -44,6 +45,7 @@ def _bigint_field(value: int) -> bytes:
     return _bigint(8, value)
 
 
+@lru_cache(maxsize=4096)  # a column of dates holds few different ones
 def _date_field(value: date | None) -> bytes:
     return _NULL if value is None else _integer(4, value.toordinal() - _EPOCH_DAY)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from adapters.postgres.connection import Database
 from adapters.store import binary
@@ -17,7 +17,6 @@ from ledger.payment import Allocated, Received
 from ledger.policy import FeePolicy
 from ledger.rates import Rate
 
-TENANT = stable_id("bulk", "tenant")
 FIRST_DAY = date(2024, 1, 1)
 CHUNK = 5_000
 POLICY = FeePolicy(late_fee=Rate(1, 50), mora=Rate(1, 100, "month"))
@@ -25,9 +24,9 @@ _ORIGIN = Origin.of("clock", stable_id("bulk", "command"), "", None)
 _CLOCK = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def fill(database: Database, events: int, invoices: int, tenant_id: UUID = TENANT) -> int:
-    """Appends that many events over that many invoices of one tenant, in log order. Returns the log's end."""
-    rows = islice(_log(tenant_id.bytes, invoices), events)
+def fill(database: Database, events: int, invoices: int) -> int:
+    """Appends that many events over that many invoices of a new tenant, in log order. Returns the log's end."""
+    rows = islice(_log(uuid4().bytes, invoices), events)
     position = 0
     while chunk := list(islice(rows, CHUNK)):
         with database.writer.connection() as connection, connection.transaction():

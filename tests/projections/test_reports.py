@@ -57,7 +57,7 @@ def last_recorded_at(books: Books) -> datetime:
     return found
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_sums_of_today_are_what_the_log_says(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
@@ -75,7 +75,7 @@ def test_the_sums_of_today_are_what_the_log_says(
     assert {one.count for one in current.currencies[0].buckets} != {0}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_past_is_told_as_it_was_known_then(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
@@ -144,7 +144,7 @@ def test_an_invoice_drafted_after_its_issue_date_counts_from_that_date(
     assert _total(aged(books, life, as_of=issued_on)) == before + 7
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_statements_add_up_to_the_ageing(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
@@ -216,7 +216,7 @@ def test_statements_show_interest_by_month(
     assert set(months.values()) == {1}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_explanations_add_up_to_every_cent(books: Books, history: Histories, seed: int) -> None:
     life = history(seed).run(80)
     with books.reading(life.tenant_id) as connection:

@@ -18,7 +18,7 @@ from projections.catalog import CATALOG, projection_named
 from projections.invoices import INVOICES
 from projections.runner import Runner
 from tests.projections.conftest import new_runner, tampering
-from tests.projections.history import History
+from tests.projections.history import POLICIES, History
 from tests.projections.state import contents, heads
 
 Histories = Callable[[int], History]
@@ -29,7 +29,7 @@ def test_rows_and_sums_are_what_the_ledger_folds(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
     lives = [history(seed), history(seed + 100)]
-    for _ in range(60):
+    for _ in range(35):
         for life in lives:
             life.step()
         runner.run_once()
@@ -153,6 +153,30 @@ def _forget(connection: psycopg.Connection[Any]) -> None:
     for table in INVOICES.tables:
         connection.execute(f"DELETE FROM {table.name}".encode())
     connection.execute("UPDATE projection_tracking SET notification_id = 0")
+
+
+def test_interest_on_an_invoice_whose_row_is_gone_parks_it_alone(
+    books: Books, runner: Runner
+) -> None:
+    """The shortcut finds that it cannot post them all, and leaves the page to the folds."""
+    life = History(books, 13, POLICIES[0])
+    life.night(60)
+    runner.catch_up()
+    with books.database.writer.connection() as connection:
+        rows = connection.execute("SELECT invoice_id FROM invoices WHERE status = 'overdue'")
+        overdue = [row[0] for row in rows.fetchall()]
+        connection.execute("DELETE FROM invoices WHERE invoice_id = %s", (overdue[0],))
+    life.night()
+    runner.catch_up()
+    parked = runner.parked()
+    assert [one.stream_id for one in parked] == [overdue[0]]
+    assert parked[0].reason.startswith("EventsMissing")
+    with books.database.writer.connection() as connection:
+        through = connection.execute(
+            "SELECT DISTINCT mora_through FROM invoices WHERE status = 'overdue'"
+        ).fetchall()
+    assert through == [(life.today,)]
+    assert len(overdue) > 1
 
 
 def test_a_projection_behind_the_others_reads_pages_of_its_own(
