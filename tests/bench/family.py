@@ -9,18 +9,26 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.postgres.connection import open_database
 from adapters.settings import Settings
-from tests.bench import api, append, clock, loading, machine
+from tests.bench import api, append, clock, loading, machine, rebuild
 from tests.bench.figures import figures_of
 from tests.bench.sizes import FULL, QUICK, Size
 
 Figures = Mapping[str, float | str]
+
+
+def _rebuild(settings: Settings, size: Size) -> Figures:
+    with open_database(settings) as database:
+        return rebuild.measure(database, size.rebuilt)
+
 
 MEASURES: dict[str, Callable[[Settings, Size], Figures]] = {
     "machine": machine.measure,
     "append": append.measure,
     "load": loading.measure,
     "clock": clock.measure,
+    "rebuild": _rebuild,
     "api": lambda settings, size: api.measure(settings.home, size.warm_up_s, size.measured_s),
 }
 

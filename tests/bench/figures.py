@@ -125,6 +125,18 @@ FIGURES = (
         "the most memory the process had, the read models' building and following included",
     ),
     Figure("clock.elsewhere_cores", "cores", "clock", ELSEWHERE),
+    Figure("rebuild.events_per_s", "events/s", "rebuild", "the slowest projection's rate", 100_000),
+    Figure(
+        "rebuild.invoices_events_per_s", "events/s", "rebuild", "rebuilding `invoices` and its sums"
+    ),
+    Figure("rebuild.customers_events_per_s", "events/s", "rebuild", "rebuilding `customers`"),
+    Figure("rebuild.payments_events_per_s", "events/s", "rebuild", "rebuilding `payments`"),
+    Figure(
+        "rebuild.business_days_events_per_s", "events/s", "rebuild", "rebuilding `business_days`"
+    ),
+    Figure("rebuild.peak_mb", "MB", "rebuild", "the most memory the rebuilding process had"),
+    Figure("rebuild.growth_mb", "MB", "rebuild", "how much of it came after the first third"),
+    Figure("rebuild.elsewhere_cores", "cores", "rebuild", ELSEWHERE),
     Figure("api.commands_per_s", "payments/s", "api", "payments over HTTP from 16 clients", 1_000),
     Figure("api.p50_ms", "ms", "api", "half of those were answered within"),
     Figure("api.p99_ms", "ms", "api", "99 of 100 of those were answered within"),

@@ -13,6 +13,7 @@ class Size(Struct, frozen=True):
     commands      asked of the writer by each number of callers, in each of three rounds
     heads         loaded one by one
     events        read by position
+    rebuilt       events from which the read models are rebuilt
     warm_up_s, measured_s   of payments over HTTP, for each number of clients
     """
 
@@ -24,6 +25,7 @@ class Size(Struct, frozen=True):
     commands: int
     heads: int
     events: int
+    rebuilt: int
     warm_up_s: float
     measured_s: float
 
@@ -37,6 +39,7 @@ FULL = Size(
     commands=8_000,
     heads=3_000,
     events=100_000,
+    rebuilt=1_000_000,
     warm_up_s=1.0,
     measured_s=4.0,
 )
@@ -49,6 +52,7 @@ QUICK = Size(
     commands=100,
     heads=20,
     events=400,
+    rebuilt=400,
     warm_up_s=0.05,
     measured_s=0.1,
 )
