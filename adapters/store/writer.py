@@ -42,7 +42,14 @@ from ledger.streams import STREAMS, encode_state
 
 log = logging.getLogger("duebook.writer")
 
-UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+UNREACHABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, before it takes over
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 
 GROUP_MOST = 256
 QUEUE_MOST = 10_000
@@ -304,6 +311,8 @@ class Writer:
                 log.debug("deciding again: %s", error)
                 series = group.series()
             except UNREACHABLE as error:
+                if _is_of_a_command(error):
+                    raise
                 if time.monotonic() + pause_seconds > give_up_at:
                     log.error("the database does not answer: %s", error)
                     for job in jobs:
@@ -547,6 +556,11 @@ class _Group:
         for job, answer in self._replays:
             if answer.tenant_seq >= 0:
                 _give(job.future, answer)
+
+
+def _is_of_a_command(error: Exception) -> bool:
+    """Whether a text that is too long for an index caused it: class 54, an operational error like a lost server."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
 
 
 def _lock(connection: psycopg.Connection[Any], series: Sequence[tuple[UUID, str, str]]) -> None:

@@ -169,5 +169,25 @@ def test_a_step_claimed_by_a_later_holder_is_closed_to_an_earlier_one(
     assert counts(database) == before
 
 
+def test_a_chunk_is_fenced_by_its_checkpoint_too(nights: Nights, database: Database) -> None:
+    """A later holder has claimed the step and not moved it yet; the lease alone would let the earlier one pass."""
+    nights.invoices(10)
+    clock = nights.books.clock
+    early = clock.acquire("early")
+    left: list[object] = []
+
+    def claim() -> None:
+        lose_lease(database)
+        late = PostgresClock(database.writer).acquire("late")
+        clock.begin(Run(nights.tenant_id, day(3), late), "mora")
+        with owner_connection(database) as owner:
+            owner.execute("UPDATE leases SET holder = 'early', fence = %s", (early.fence,))
+        left.append(counts(database))
+
+    with pytest.raises(Fenced):
+        nights.run_under(early, day(3), pause=At("before a chunk of mora", 1, claim))
+    assert counts(database) == left[0]
+
+
 def _enough() -> None:
     raise RuntimeError("enough")

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -65,18 +66,18 @@ def a_doom(chance: random.Random, passed: dict[str, int]) -> dict[str, Any]:
 
 def killed_until_done(
     seed: Seed, nursery: Nursery, chance: random.Random, passed: dict[str, int]
-) -> tuple[int, Result]:
-    """(how often the worker was killed before the nights were through, the result)."""
-    kills = 0
+) -> tuple[list[str], Result]:
+    """(where the worker was killed before the nights were through, the result)."""
+    kills: list[str] = []
     with seed.copy() as copy:
         while True:
             order = {"url": copy.writer_url, "count": NIGHTS, "payments": payments(seed)}
-            doom = a_doom(chance, passed) if kills < 20 else {}
+            doom = a_doom(chance, passed) if len(kills) < 20 else {}
             ended = nursery.run("nights", **order, **doom)["ended"]
             if ended == "done":
                 return kills, Result(copy)
-            assert ended == "killed", f"after {kills} kills, with {doom}"
-            kills += 1
+            assert ended == "killed", f"after {kills}, with {doom}"
+            kills.append(doom.get("place", "at random"))
             copy.expire_lease()
 
 
@@ -92,19 +93,19 @@ def test_two_hundred_kills_change_nothing(seed: Seed) -> None:
     count, position, tenant_seq, head, backwards = undisturbed.holes[0]
     assert count == position == tenant_seq == head
     assert backwards == 0
-    kills = [0]
+    kills: Counter[str] = Counter()
     rounds = iter(range(10_000))
     lock = threading.Lock()
 
     def work(nursery: Nursery) -> None:
-        while kills[0] < KILLS:
+        while kills.total() < KILLS:
             with lock:
                 number = next(rounds)
             more, result = killed_until_done(seed, nursery, random.Random(number), passed)
             for name, expected in vars(undisturbed).items():
                 assert getattr(result, name) == expected, f"{name} differ in round {number}"
             with lock:
-                kills[0] += more
+                kills.update(more)
 
     try:
         with ThreadPoolExecutor(2) as executor:
@@ -113,4 +114,4 @@ def test_two_hundred_kills_change_nothing(seed: Seed) -> None:
     finally:
         for nursery in lanes:
             nursery.close()
-    print(f"{kills[0]} kills in {next(rounds)} rounds")
+    print(f"{kills.total()} kills in {next(rounds)} rounds: {dict(kills)}")

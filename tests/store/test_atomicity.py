@@ -1,8 +1,10 @@
 """Each command is atomic by itself, whatever happens to the others of its group."""
 
 import threading
+import time
 from concurrent.futures import Future, wait
 from datetime import date
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -91,6 +93,33 @@ def test_what_the_database_refuses_of_one_command_does_not_fail_the_others(
 
     assert [future.exception() is None for future in futures] == [True, False, False, False, True]
     assert all(isinstance(future.exception(), psycopg.DataError) for future in futures[1:4])
+    assert asking.state("invoice", invoice).open.total == 9800
+    assert_log_is_whole(database)
+
+
+def test_a_text_too_long_for_an_index_fails_its_own_command_at_once(
+    asking: Asking, database: Database
+) -> None:
+    """PostgreSQL calls that an operational error, as if it were away; nobody may wait for it to come back."""
+    invoice = asking.invoice(asking.customer(), "100.00")
+    long = "".join(sha256(bytes([n])).hexdigest() for n in range(200))
+    named = RegisterCustomer(name="Maria", reference=long)
+    requests = [
+        asking.request(asking.paying(invoice, "1.00"), key="a"),
+        asking.request(lambda unit: register_customer(unit, named)),
+        asking.request(asking.paying(invoice, "1.00"), correlation_id=long),
+        asking.request(asking.paying(invoice, "1.00"), key=long),
+        asking.request(asking.paying(invoice, "1.00"), key="d"),
+    ]
+    began = time.monotonic()
+    futures = in_one_group(asking.books.writer, requests)
+    wait(futures, timeout=60)
+
+    assert time.monotonic() - began < 5
+    assert [future.exception() is None for future in futures] == [True, False, False, False, True]
+    assert {type(future.exception()) for future in futures[1:4]} == {
+        psycopg.errors.ProgramLimitExceeded
+    }
     assert asking.state("invoice", invoice).open.total == 9800
     assert_log_is_whole(database)
 

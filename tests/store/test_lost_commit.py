@@ -162,7 +162,7 @@ def test_the_writer_is_back_soon_after_the_server_is(
     invoice = asking.invoice(asking.customer(), "100.00")
     proxy.shut = True
     proxy.cut_all()
-    away_until = time.monotonic() + 4
+    away_until = time.monotonic() + 7.5
     refused = 0
     while time.monotonic() < away_until:
         with pytest.raises(StoreUnavailable):
@@ -172,6 +172,6 @@ def test_the_writer_is_back_soon_after_the_server_is(
     monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 15.0)
     back_at = time.monotonic()
     asking.pay(invoice, "1.00")
-    assert time.monotonic() - back_at < 2.5, "no pause between attempts grows without end"
+    assert time.monotonic() - back_at < 5, "no pause between attempts grows without end"
     assert refused
     assert rows(database, PAYMENTS) == [(1,)]

@@ -15,7 +15,7 @@ from adapters.store.writer import Request
 from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import SendInvoice, send_invoice
-from commands.tenants import CreateTenant, create_tenant
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
 from commands.unit import AlreadyExists, Unit
 from ledger.customer import Changed, Person, Registered
 from ledger.events import New
@@ -94,6 +94,29 @@ def test_two_senders_take_two_numbers(
     assert asking.state("invoice", theirs).number == f"INV-{sent_before + 1:06}"
     assert asking.state("invoice", mine).number == f"INV-{sent_before + 2:06}"
     assert_log_is_whole(database)
+
+
+def test_two_senders_take_two_numbers_also_where_they_are_written_apart(
+    asking: Asking, other: Asking, database: Database
+) -> None:
+    """With the year in the number, its text is no guard: the series itself is."""
+    customer = asking.customer()
+    settings = ConfigureTenant(number_format="{year}/{n}")
+    asking.ask(lambda unit: configure_tenant(unit, settings))
+    mine, theirs = asking.draft(customer), asking.draft(customer)
+    last_year = SendInvoice(issued_on=date(asking.today().year - 1, 12, 31))
+    late = Overtaken(
+        lambda unit: send_invoice(unit, mine, SendInvoice()),
+        lambda: other.ask(lambda unit: send_invoice(unit, theirs, last_year)),
+    )
+
+    asking.ask(late)
+
+    assert late.runs == 2
+    year = asking.today().year
+    numbers = [asking.state("invoice", one).number for one in (theirs, mine)]
+    assert numbers == [f"{year - 1}/1", f"{year}/2"]
+    assert rows(database, "SELECT next_number FROM number_series") == [(3,)]
 
 
 def test_a_name_is_given_once(asking: Asking, other: Asking, database: Database) -> None:
