@@ -15,12 +15,10 @@ import psutil
 
 from adapters.http.problems import NoValidKey
 from adapters.wiring import Books
+from projections import tracking
+from projections.catalog import CATALOG
 
 TOKEN_FILE = "metrics.token"
-
-SELECT_END = "SELECT position FROM log_head WHERE shard = 1"
-SELECT_TRACKED = "SELECT application_name, notification_id FROM projection_tracking ORDER BY 1"
-SELECT_PARKED = "SELECT projection, count(*) FROM parked_streams GROUP BY projection ORDER BY 1"
 
 
 class MetricsToken:
@@ -42,11 +40,9 @@ def metrics(books: Books, traffic: list[str]) -> str:
 
 def _gauges(books: Books) -> Iterator[str]:
     with books.database.writer.connection() as connection:
-        end = connection.execute(SELECT_END).fetchone()
-        tracked = connection.execute(SELECT_TRACKED).fetchall()
-        parked = connection.execute(SELECT_PARKED).fetchall()
-    position = end[0] if end is not None else 0
-    yield from _gauge("duebook_log_position", "Events in the log.", [("", position)])
+        lags = tracking.lag(connection, CATALOG)
+    end = max(lag.end for lag in lags)
+    yield from _gauge("duebook_log_position", "Events in the log.", [("", end)])
     yield from _gauge(
         "duebook_commands_waiting",
         "Commands asked for and not answered.",
@@ -55,12 +51,12 @@ def _gauges(books: Books) -> Iterator[str]:
     yield from _gauge(
         "duebook_projection_lag_events",
         "Events that a read model has not taken in.",
-        [(f'{{projection="{name}"}}', position - reached) for name, reached in tracked],
+        [(f'{{projection="{lag.projection}"}}', lag.behind) for lag in lags],
     )
     yield from _gauge(
         "duebook_parked_streams",
         "Streams whose events a read model could not take in.",
-        [(f'{{projection="{name}"}}', number) for name, number in parked],
+        [(f'{{projection="{lag.projection}"}}', lag.parked) for lag in lags],
     )
     memory = psutil.Process(os.getpid()).memory_info().rss
     yield from _gauge("process_resident_memory_bytes", "Memory of this process.", [("", memory)])

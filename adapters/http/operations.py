@@ -23,7 +23,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path.
 
     may           roles that may use it; empty where no key is asked for
-    takes         the body's struct
+    takes         the body's struct; `body` is an example of it
     parameters    the struct of its query parameters
     answers       the answer's type; `example` is one
     status        of the answer when all goes well

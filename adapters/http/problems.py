@@ -120,6 +120,8 @@ _TEXTS: Final[Mapping[int, str]] = {
     413: f"the body is larger than {LARGEST_BODY_BYTES} bytes; send less at once",
 }
 
+_INTERNAL = "something failed that should not have; the log has it under the correlation id"
+
 
 class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field: its path, such as `lines[2].quantity`, and why."""
@@ -143,12 +145,17 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     """The answer to any error: the domain's, Litestar's own, the database's, and the unforeseen."""
     correlation_id = arrival_of(request.scope).correlation_id
     refusal = _refusal(error)
-    headers = dict(_nearest(HEADERS_OF, type(refusal)) or {})
-    if isinstance(error, HTTPException):
-        headers.update(error.headers or {})
     status = status_of(type(refusal))
     if status == 500:
         log_unforeseen(error, correlation_id)
+        refusal = InternalError(_INTERNAL)
+    elif isinstance(error, psycopg.Error):
+        log.warning(
+            "no answer from the database, correlation=%s: %s", correlation_id, _named(error)
+        )
+    headers = dict(_nearest(HEADERS_OF, type(refusal)) or {})
+    if isinstance(error, HTTPException):
+        headers.update(error.headers or {})
     found = problem(refusal, status, correlation_id)
     return json_answer(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
 
@@ -174,9 +181,7 @@ def log_unforeseen(error: BaseException, correlation_id: str) -> None:
     """Logs where an error came from. Its text is left out: a driver's messages quote data."""
     parts: list[str] = []
     while True:
-        state = getattr(error, "sqlstate", None)
-        name = type(error).__name__ + (f" (SQLSTATE {state})" if state else "")
-        parts.append(name + "\n" + "".join(traceback.format_tb(error.__traceback__)))
+        parts.append(_named(error) + "\n" + "".join(traceback.format_tb(error.__traceback__)))
         cause = error.__cause__ or error.__context__
         if cause is None:
             break
@@ -198,9 +203,12 @@ def _refusal(error: Exception) -> LedgerError:
             return ServiceUnavailable(str(error))
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return ServiceUnavailable("the database does not answer; try again in a moment")
-    return InternalError(
-        "something failed that should not have; the log has it under the correlation id"
-    )
+    return InternalError(_INTERNAL)
+
+
+def _named(error: BaseException) -> str:
+    state = getattr(error, "sqlstate", None)
+    return type(error).__name__ + (f" (SQLSTATE {state})" if state else "")
 
 
 def _nearest(table: Mapping[type[LedgerError], Any], kind: type[LedgerError]) -> Any | None:

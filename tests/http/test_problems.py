@@ -14,6 +14,7 @@ import pytest
 from adapters.http import problems
 from adapters.http.problems import STATUS_OF, Problem, log_unforeseen
 from ledger.errors import LedgerError
+from ledger.events import UnknownTag
 from tests.http.conftest import LATER, Client, Clients, Service, usd
 
 
@@ -257,8 +258,23 @@ def test_an_unforeseen_error_says_nothing_of_the_inside(
     assert "broken" in caplog.text, "the place is logged"
 
 
+def test_an_event_of_a_newer_release_is_an_internal_error(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the domain's error, and nothing that a caller could put right."""
+
+    def unreadable(*_: Any) -> None:
+        raise UnknownTag("the event tag 'tenant.moved.v9' is unknown to this release")
+
+    client = clients()
+    monkeypatch.setattr("adapters.http.routes.tenant.tenant_view", unreadable)
+    answer = client.get("/api/tenant")
+    problem_of(answer, 500, "internal_error")
+    assert "v9" not in answer.text
+
+
 def test_a_database_that_is_away_is_503(
-    clients: Clients, service: Service, monkeypatch: pytest.MonkeyPatch
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(*_: Any) -> None:
         raise psycopg.OperationalError("connection to server at 10.1.2.3 failed")
@@ -270,6 +286,8 @@ def test_a_database_that_is_away_is_503(
     found = problem_of(answer, 503, "service_unavailable")
     assert answer.headers["Retry-After"] == "2"
     assert "10.1.2.3" not in found.detail
+    assert "no answer from the database" in caplog.text
+    assert "OperationalError" in caplog.text
 
 
 def test_a_writer_that_gave_up_is_503(
