@@ -1,6 +1,7 @@
 """`make docs`: writes the blocks of the reference that come from the code."""
 
-from tests.docs.reference import UNSAID, pages
+from tests.docs.fields import UNSAID
+from tests.docs.reference import pages
 
 for path, text, wanted in pages():
     if text != wanted:

@@ -2,96 +2,26 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import Any
-
-import msgspec
+from pathlib import Path
 
 from adapters.http.problems import STATUS_OF, status_of
 from adapters.settings import Settings
-from ledger import events as registry
-from ledger.events import stream_of
 from projections.catalog import CATALOG
 from tests.docs import gathered
 from tests.docs.blocks import DOCS, ROOT, Write, kept, rewritten, table
-from tests.docs.described import (
-    code,
-    default_words,
-    first_comment,
-    first_sentence,
-    named,
-    sentences,
-    structs_in,
-    type_words,
-)
+from tests.docs.described import code, first_comment, first_sentence, named, sentences
+from tests.docs.event_blocks import write_events, write_parts
+from tests.docs.fields import UNSAID, kept_by_heading
+from tests.docs.http_blocks import write_bodies, write_details, write_routes
 
 PAGES = sorted((DOCS / "reference").glob("*.md"))
-UNSAID = "?"
-"""Stands in a cell that is to be written by hand; a test refuses it."""
 
 
-def pages() -> Iterable[tuple[Any, str, str]]:
+def pages() -> Iterable[tuple[Path, str, str]]:
     """(path, text as it is, text as it should be) of every page with blocks."""
     for path in PAGES:
         text = path.read_text()
         yield path, text, rewritten(text, WRITERS)
-
-
-def _events(old: str) -> str:
-    meanings = _kept_by_heading(old)
-    parts: list[str] = []
-    stream = ""
-    for tag, kind in gathered.event_types().items():
-        if stream_of(tag) != stream:
-            stream = stream_of(tag)
-            parts.append(f"## {stream.replace('_', ' ').capitalize()}\n")
-        parts.append(f"### `{tag}`\n\n{sentences(kind)}\n")
-        parts.append(_fields(kind, meanings.get(f"`{tag}`", {})))
-    old_tags = [tag for tag in registry.tags() if tag not in gathered.event_types()]
-    if old_tags:
-        parts.append("## Old tags\n\nStill read, no longer written.\n")
-        parts.append("".join(f"- `{tag}`\n" for tag in old_tags))
-    return "\n" + "\n".join(part for part in parts if part) + "\n"
-
-
-def _parts(old: str) -> str:
-    """The structs that stand inside events, each once."""
-    meanings = _kept_by_heading(old)
-    found: dict[type[msgspec.Struct], None] = {}
-    waiting: list[type[msgspec.Struct]] = list(gathered.event_types().values())
-    while waiting:
-        kind = waiting.pop(0)
-        for field in msgspec.structs.fields(kind):
-            for struct in structs_in(field.type):
-                if struct not in found:
-                    found[struct] = None
-                    waiting.append(struct)
-    return "\n" + "\n".join(
-        f"### {kind.__name__}\n\n{sentences(kind)}\n\n{_fields(kind, meanings.get(kind.__name__, {}))}"
-        for kind in sorted(found, key=lambda kind: kind.__name__)
-    )
-
-
-def _fields(kind: type[msgspec.Struct], meanings: dict[str, str]) -> str:
-    rows = []
-    said = named(kind)
-    for field in msgspec.structs.fields(kind):
-        name = f"`{field.encode_name}`"
-        meaning = said.get(field.name) or meanings.get(name, UNSAID)
-        rows.append((name, type_words(field.type, _link), default_words(field), meaning))
-    return table(("field", "type", "left out", "meaning"), rows) if rows else ""
-
-
-def _link(kind: type[msgspec.Struct]) -> str:
-    return f"[{kind.__name__}](#{kind.__name__.lower()})"
-
-
-def _kept_by_heading(old: str) -> dict[str, dict[str, str]]:
-    """The cells written by hand under each `###`."""
-    found: dict[str, dict[str, str]] = {}
-    for section in old.split("\n### ")[1:]:
-        heading, _, rest = section.partition("\n")
-        found[heading.strip()] = kept(rest)
-    return found
 
 
 def _errors(old: str) -> str:
@@ -179,75 +109,8 @@ def _argument(parser: argparse.ArgumentParser, action: argparse.Action) -> tuple
     return f"`{shown}`", meaning[:1].upper() + meaning[1:]
 
 
-def _routes(old: str) -> str:
-    rows = []
-    for route in gathered.routes():
-        operation = route.operation
-        takes = (
-            f"[{operation.takes.__name__}](#{operation.takes.__name__.lower()})"
-            if operation.takes
-            else ""
-        )
-        key = "required" if operation.key_required else "honoured" if operation.takes else ""
-        roles = ", ".join(operation.may) if operation.may else "no key"
-        rows.append((f"`{route.method} {route.path}`", route.summary, takes, roles, key))
-    return table(("route", "what it does", "body", "roles", "`Idempotency-Key`"), rows)
-
-
-def _details(old: str) -> str:
-    """Per route: what more there is to say, its parameters, and what it refuses besides the usual."""
-    parts = []
-    for route in gathered.routes():
-        operation = route.operation
-        lines = [f"### `{route.method} {route.path}`", ""]
-        lines.append(f"{route.summary}. {code(route.details)}".strip())
-        lines.append("")
-        lines.append(f"Answers {operation.status}, {_answer(operation.answers)}.")
-        if operation.parameters is not None:
-            names = [
-                f"`{field.encode_name}`" for field in msgspec.structs.fields(operation.parameters)
-            ]
-            lines[-1] += f" Parameters: {', '.join(names)}."
-        if operation.refuses:
-            codes = [f"`{kind.code}`" for kind in operation.refuses]
-            lines[-1] += f" May refuse with {', '.join(codes)}."
-        parts.append("\n".join(lines) + "\n")
-    return "\n" + "\n".join(parts)
-
-
-def _answer(kind: Any) -> str:
-    if kind is str:
-        return "text"
-    origin = getattr(kind, "__origin__", None)
-    if origin is not None:
-        (item,) = kind.__args__
-        return f"a page of `{item.__name__}`"
-    return f"a `{kind.__name__}`" if kind.__name__[0] not in "AEIOU" else f"an `{kind.__name__}`"
-
-
-def _bodies(old: str) -> str:
-    meanings = _kept_by_heading(old)
-    found: dict[Any, None] = {}
-    waiting = [route.operation.takes for route in gathered.routes() if route.operation.takes]
-    waiting += [
-        route.operation.parameters for route in gathered.routes() if route.operation.parameters
-    ]
-    while waiting:
-        kind = waiting.pop(0)
-        if kind in found:
-            continue
-        found[kind] = None
-        for field in msgspec.structs.fields(kind):
-            waiting += structs_in(field.type)
-    parts = []
-    for kind in sorted(found, key=lambda kind: kind.__name__):
-        parts.append(f"### {kind.__name__}\n\n{sentences(kind)}\n")
-        parts.append(_fields(kind, meanings.get(kind.__name__, {})))
-    return "\n" + "\n".join(parts)
-
-
 def _projections(old: str) -> str:
-    meanings = _kept_by_heading(old)
+    meanings = kept_by_heading(old)
     parts = []
     for projection in CATALOG:
         parts.append(f"## {projection.name}\n")
@@ -289,16 +152,16 @@ def _layout(old: str) -> str:
 
 
 WRITERS: dict[str, Write] = {
-    "events": _events,
-    "event-parts": _parts,
+    "events": write_events,
+    "event-parts": write_parts,
     "errors": _errors,
     "refusals": _refusals,
     "statuses": _statuses,
     "settings": _settings,
     "commands": _commands,
-    "routes": _routes,
-    "route-details": _details,
-    "bodies": _bodies,
+    "routes": write_routes,
+    "route-details": write_details,
+    "bodies": write_bodies,
     "projections": _projections,
     "layout": _layout,
 }
