@@ -128,7 +128,7 @@ def _gather_as_of(
     """Returns how many streams could not be read."""
     invoices = AsOf(connection, INVOICES, tenant_id, day, known_at)
     for row in invoices:
-        status = _of(sums, row.currency).statuses[row.status]
+        status = _of(sums, row.currency).statuses.setdefault(row.status, [0, 0, 0])
         status[0] += 1
         status[1] += row.total_minor
         status[2] += row.open_minor

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from ledger.errors import NotFound
 from projections.log import Logged
 from projections.tables import StreamKey
 
@@ -38,6 +39,10 @@ SELECT projection, tenant_id, stream_id, position, version, tag, reason, parked_
 COUNT = "SELECT count(*) FROM parked_streams WHERE projection = %s AND tenant_id = %s"
 
 REASON_MOST = 500
+
+
+class NotParked(NotFound):
+    """The stream is not parked in that projection."""
 
 
 class Parked(msgspec.Struct, frozen=True):

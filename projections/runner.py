@@ -148,9 +148,9 @@ class Runner:
             return parked.listed(connection)
 
     def release(self, projection: str, tenant_id: UUID, stream_id: UUID) -> bool:
-        """Folds a stream anew from the log and takes it off the list of the parked; whether it could be.
+        """Folds a parked stream anew from the log; whether it could be. It is parked again when it still fails.
 
-        It is parked again when it still fails. Raises UnknownProjection.
+        Raises UnknownProjection, NotParked.
         """
         named = projection_named(projection)
         key = (tenant_id.bytes, stream_id.bytes)
@@ -158,7 +158,8 @@ class Runner:
             packing.register(connection)
             with connection.cursor() as cursor:
                 position = tracking.lock(cursor, named.name)
-                parked.free(cursor, named.name, key)
+                if not parked.free(cursor, named.name, key):
+                    raise parked.NotParked(f"{stream_id} is not parked in {projection}")
                 applied = refold(cursor, named, "", key, position)
         return not applied.faults
 

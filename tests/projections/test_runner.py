@@ -16,6 +16,7 @@ from ledger.invoice.state import Invoice
 from projections import runner as running
 from projections.catalog import CATALOG, projection_named
 from projections.invoices import INVOICES
+from projections.parked import NotParked
 from projections.runner import Runner
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
@@ -264,6 +265,8 @@ def test_a_poisoned_stream_is_parked_and_the_others_go_on(
         _poison(connection, poisoned, before)
     assert runner.release("invoices", life.tenant_id, poisoned) is True
     assert runner.parked() == []
+    with pytest.raises(NotParked):
+        runner.release("invoices", life.tenant_id, poisoned)
     with books.database.writer.connection() as connection:
         _assert_invoices_agree(connection)
 
