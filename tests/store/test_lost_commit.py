@@ -131,6 +131,7 @@ def test_a_server_that_stays_away_leaves_the_outcome_unknown_and_a_retry_settles
 ) -> None:
     invoice = asking.invoice(asking.customer(), "100.00")
     monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 0.3)
+    monkeypatch.setattr(writer_module, "CONNECTION_WAIT_SECONDS", 0.3)
 
     def go_away() -> None:
         proxy.shut = True

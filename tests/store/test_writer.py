@@ -6,10 +6,12 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.connection import Database
-from adapters.store.writer import KeyReused
+from adapters.store import writer as writer_module
+from adapters.store.writer import KeyReused, StoreUnavailable
 from adapters.wiring import Books
 from commands.unit import Unknown
 from tests.store.asking import Asking
+from tests.store.forcing import log_head_held, queued, until
 
 pytestmark = pytest.mark.both_engines
 
@@ -107,3 +109,25 @@ def test_numbers_have_no_gaps_and_every_log_is_gapless(asking: Asking, database:
         ).fetchone()
     assert row is not None
     assert row[0] == row[1] == row[2]
+
+
+def test_too_many_waiting_are_refused_and_those_before_are_served(
+    asking: Asking, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "QUEUE_MOST", 5)
+    invoice = asking.invoice(asking.customer())
+    writer = asking.books.writer
+    with log_head_held(database):
+        first = writer.submit(asking.request(asking.paying(invoice, "1.00"), key="first"))
+        until(lambda: queued(database))
+        waiting = [
+            writer.submit(asking.request(asking.paying(invoice, "1.00"), key=f"k{n}"))
+            for n in range(8)
+        ]
+        assert [isinstance(one.exception(1), StoreUnavailable) for one in waiting[5:]] == [True] * 3
+        assert writer.waiting() == 6
+    wait([first, *waiting], timeout=20)
+
+    assert [one.exception() for one in (first, *waiting[:5])] == [None] * 6
+    assert asking.state("invoice", invoice).open.total == 9400
+    assert writer.run(asking.request(asking.paying(invoice, "1.00"), key="k7")).tenant_seq > 0
