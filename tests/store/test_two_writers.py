@@ -103,8 +103,9 @@ def test_two_senders_take_two_numbers_also_where_they_are_written_apart(
     customer = asking.customer()
     settings = ConfigureTenant(number_format="{year}/{n}")
     asking.ask(lambda unit: configure_tenant(unit, settings))
-    mine, theirs = asking.draft(customer), asking.draft(customer)
+    first, mine, theirs = (asking.draft(customer) for _ in range(3))
     last_year = SendInvoice(issued_on=date(asking.today().year - 1, 12, 31))
+    asking.ask(lambda unit: send_invoice(unit, first, last_year))
     late = Overtaken(
         lambda unit: send_invoice(unit, mine, SendInvoice()),
         lambda: other.ask(lambda unit: send_invoice(unit, theirs, last_year)),
@@ -115,8 +116,8 @@ def test_two_senders_take_two_numbers_also_where_they_are_written_apart(
     assert late.runs == 2
     year = asking.today().year
     numbers = [asking.state("invoice", one).number for one in (theirs, mine)]
-    assert numbers == [f"{year - 1}/1", f"{year}/2"]
-    assert rows(database, "SELECT next_number FROM number_series") == [(3,)]
+    assert numbers == [f"{year - 1}/2", f"{year}/3"]
+    assert rows(database, "SELECT next_number FROM number_series") == [(4,)]
 
 
 def test_a_name_is_given_once(asking: Asking, other: Asking, database: Database) -> None:
