@@ -20,7 +20,14 @@ from ledger.events import New
 from ledger.invoice import decisions
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money, positive_minor
-from ledger.payment import Allocated, Payment, Received, ReceivedInFuture, reverse
+from ledger.payment import (
+    Allocated,
+    Payment,
+    Received,
+    ReceivedInFuture,
+    ReceivedTooEarly,
+    reverse,
+)
 
 
 class NoPayer(Rejected):
@@ -116,7 +123,7 @@ def receive_payment(unit: Unit, command: ReceivePayment) -> PaymentView:
     """Receives money that arrived.
 
     Raises Unknown, NoPayer, TwoTargets, OverAllocated, AllocatedTwice, SeveralCustomers, CurrencyDiffers,
-    ReceivedInFuture, and the refusals of a malformed amount.
+    ReceivedInFuture, ReceivedTooEarly, and the refusals of a malformed amount.
     """
     payment_id = unit.new_id("payment")
     return receive_as(unit, payment_id, command, today(unit))
@@ -130,6 +137,11 @@ def receive_as(
         raise AlreadyExists(f"payment {payment_id} exists; its idempotency key was used before")
     amount_minor = positive_minor(command.amount)
     received_on = command.received_on or today_on
+    if received_on < decisions.FIRST_ISSUE_ON:
+        raise ReceivedTooEarly(
+            f"received_on {received_on} lies before {decisions.FIRST_ISSUE_ON}; check the year",
+            field="received_on",
+        )
     if received_on > today_on:
         raise ReceivedInFuture(
             f"received_on {received_on} has not come; today is {today_on}", field="received_on"

@@ -72,7 +72,7 @@ class ZeroAmount(Rejected):
     """The amount is zero where only an amount above it makes sense."""
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An amount as it stands in JSON.
 
     `amount` is decimal text with exactly the digits of `currency`, an ISO 4217 code. The text is

@@ -20,6 +20,10 @@ class AlreadyReversed(Rejected):
     """The payment was reversed before."""
 
 
+class ReceivedTooEarly(Rejected):
+    """A payment's value date lies before 1900: a slip."""
+
+
 class ReceivedInFuture(Rejected):
     """A payment's value date lies after today in the tenant's zone."""
 

@@ -7,7 +7,7 @@ import msgspec
 from ledger.allocation import COMPONENTS, Order, waterfall_order
 from ledger.errors import Rejected
 from ledger.money import Money
-from ledger.rates import Rate
+from ledger.rates import Rate, RateTooHigh
 from ledger.rounding import Rounding
 
 Base = Literal["outstanding", "original"]
@@ -54,6 +54,10 @@ class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     waterfall: Order = COMPONENTS
 
 
+MORA_MOST = {"once": 1, "month": 1, "year": 12}
+"""The highest interest, as a multiple: with it, a century of interest on the largest amount fits 64 bits."""
+
+
 def check(policy: FeePolicy) -> FeePolicy:
     """The policy itself, or the refusal of what it may not say."""
     if not 0 <= policy.grace_days <= 365:
@@ -62,6 +66,8 @@ def check(policy: FeePolicy) -> FeePolicy:
         raise WrongPeriod(
             "the late fee is charged once: write a percentage such as 2%", field="late_fee"
         )
+    if policy.mora.numerator > MORA_MOST[policy.mora.per] * policy.mora.denominator:
+        raise RateTooHigh("interest of more than 100% a month is refused; check it", field="mora")
     if policy.mora.per == "once" and policy.mora.numerator:
         raise WrongPeriod("interest needs a period: write 1%/month, or 8.5%/year", field="mora")
     waterfall_order(policy.waterfall)

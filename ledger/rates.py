@@ -20,7 +20,7 @@ class MalformedRate(Rejected):
 
 
 class RateTooHigh(Rejected):
-    """The rate is above 1000%."""
+    """The rate is above what can be meant: 1000%, or 100% a month of interest."""
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -17,8 +17,20 @@ class LooksSealed(Rejected):
     """A text from outside begins like a sealed one."""
 
 
-def plain(text: str, field: str) -> str:
-    """The text itself, for a field that is stored in the clear. Raises LooksSealed."""
+class TextTooLong(Rejected):
+    """A text that is stored in the clear is longer than a code or a name needs to be."""
+
+
+class ControlCharacter(Rejected):
+    """A text that is stored in the clear holds a control character, such as the end of a line."""
+
+
+def plain(text: str, field: str, most: int = 200) -> str:
+    """The text itself, for a field that is stored in the clear. Raises LooksSealed, TextTooLong, ControlCharacter."""
+    if len(text) > most:
+        raise TextTooLong(f"{field} is longer than {most} characters; shorten it", field=field)
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ControlCharacter(f"{field} may not hold control characters; remove them", field=field)
     if PREFIX in text:
         raise LooksSealed(f"{field} may not contain {PREFIX!r}; choose another text", field=field)
     return text

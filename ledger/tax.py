@@ -44,7 +44,7 @@ class ZeroTotal(Rejected):
     """The lines sum to zero, so nothing is owed."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line as it is asked for.
 
     `quantity` is a decimal above zero with at most 6 decimals. `unit_price` is in major units,

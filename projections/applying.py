@@ -140,21 +140,41 @@ def _apply(
 def _apply_one_by_one(
     cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
 ) -> Applied:
-    """Each event by itself, so that the one whose row cannot be written is found and its stream parked there."""
+    """Each stream by itself, so that the one whose row cannot be written is found and parked."""
     count = 0
     faults: list[Fault] = []
     for key, events in streams.items():
-        for event in events:
-            try:
-                with cursor.connection.transaction():
-                    applied = _apply(cursor, projection, suffix, {key: [event]})
-            except UNWRITABLE as error:
-                applied = Applied(0, [Fault(event, error)])
-            count += applied.events
-            faults += applied.faults
-            if applied.faults:
-                break
+        try:
+            with cursor.connection.transaction():
+                applied = _apply(cursor, projection, suffix, {key: events})
+        except UNWRITABLE as error:
+            applied = _apply_writable(cursor, projection, suffix, (key, events), error)
+        count += applied.events
+        faults += applied.faults
     return Applied(count, faults)
+
+
+def _apply_writable(
+    cursor: psycopg.Cursor[Any],
+    projection: Projection,
+    suffix: str,
+    stream: tuple[StreamKey, list[Logged]],
+    error: Exception,
+) -> Applied:
+    """A stream's events up to the one whose row cannot be written, which is found by halving."""
+    key, events = stream
+    good, bad = 0, len(events)
+    while bad - good > 1:
+        half = (good + bad) // 2
+        try:
+            with cursor.connection.transaction(force_rollback=True):
+                _apply(cursor, projection, suffix, {key: events[:half]})
+        except UNWRITABLE as sooner:
+            bad, error = half, sooner
+        else:
+            good = half
+    applied = _apply(cursor, projection, suffix, {key: events[:good]} if good else {})
+    return Applied(applied.events, [*applied.faults, Fault(events[good], error)])
 
 
 def refold(

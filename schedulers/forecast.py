@@ -6,10 +6,13 @@ from uuid import UUID
 
 import msgspec
 
+from ledger.errors import Rejected
 from ledger.invoice import decisions
 from ledger.invoice.events import BecameOverdue, LateFeeCharged, MoraPosted
 from ledger.invoice.state import Invoice
 from ledger.money import Money
+
+DAYS_AHEAD = 3_660
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -21,6 +24,16 @@ class Forecast(msgspec.Struct, frozen=True):
     what: str
     effective_on: date
     amount: Money | None
+
+
+class DayTooFar(Rejected):
+    """A dry run looks ten years ahead at the most."""
+
+
+def require_foreseeable(day: date, today: date) -> None:
+    """Raises DayTooFar."""
+    if (day - today).days > DAYS_AHEAD:
+        raise DayTooFar(f"a dry run looks ten years ahead at the most; {day} is later")
 
 
 def forecast(invoices: Iterable[tuple[UUID, Invoice]], day: date) -> Iterator[Forecast]:

@@ -20,7 +20,7 @@ from ledger.money import format_minor
 from ledger.zones import business_date
 from schedulers.catch_up import catch_up, due_days
 from schedulers.day import DayResult, require_runnable, run_day
-from schedulers.forecast import Forecast, forecast
+from schedulers.forecast import Forecast, forecast, require_foreseeable
 from schedulers.ports import Run
 
 ACTOR = "cli"
@@ -95,6 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Namespace) -> int:
+    require_foreseeable(wanted, _today(books, tenant_id))
     found = list(forecast(books.clock.open_invoices(tenant_id), wanted))
     if arguments.json:
         print_json({"date": wanted, "postings": found})

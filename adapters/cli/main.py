@@ -29,7 +29,7 @@ from adapters.master_key import MasterKeyError
 from adapters.postgres.errors import DatabaseError
 from adapters.settings import SettingsError
 from adapters.store.writer import StoreUnavailable
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, Rejected
 from projections.filling import Stopped
 from projections.rebuild import NotSwapped
 from schedulers.ports import ClockTaken, Fenced
@@ -64,12 +64,24 @@ REFUSALS = (
 )
 
 
+class NotText(Rejected):
+    """An argument is not text in the terminal's encoding."""
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Raises NotText."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise NotText(f"the argument {argument!a} is not text in this terminal's encoding")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status. Arguments are those of the process when left out."""
     logging.basicConfig(
         level=logging.ERROR, stream=sys.stderr, format="duebook: %(levelname)s: %(message)s"
     )
     try:
+        _require_text(sys.argv[1:] if argv is None else argv)
         arguments = parser().parse_args(argv)
         status: int = arguments.run(arguments)
         sys.stdout.flush()

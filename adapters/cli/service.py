@@ -135,6 +135,7 @@ def _started() -> Settings:
     logging.basicConfig(
         level=settings.log_level.upper(), stream=sys.stderr, format=LOG_FORMAT, force=True
     )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every start and stop
     logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every ring
     return settings
 

@@ -32,7 +32,7 @@ from adapters.http.routes import (
 )
 from adapters.wiring import Books
 
-GRACE_S: Final = 20
+GRACE_S: Final = 8
 KEEP_ALIVE_S: Final = 65
 """Longer than the usual minute of a proxy, so that the proxy closes an idle connection and not we."""
 

@@ -55,7 +55,8 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
     for name, value in headers:
         field = _FIELDS.get(name)
         if field is not None:
-            found[field] = found[field] + b", " + value if field in found else value
+            # A header that came twice is joined by what no value may hold, so that no reader accepts it.
+            found[field] = found[field] + b"\n" + value if field in found else value
     given = found.pop("correlation_id", b"").decode("latin-1")
     plain = PLAIN_CORRELATION_ID.fullmatch(given) is not None
     return Arrival(correlation_id=given if plain else secrets.token_hex(16), **found)

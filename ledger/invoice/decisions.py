@@ -23,6 +23,7 @@ from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced
 
 FIRST_ISSUE_ON = date(1900, 1, 1)
+DAYS_ONE_BY_ONE = 1_100
 LAST_DUE_ON = date(2999, 12, 31)
 """Dates outside are slips of the pen; the clock would post a charge for each of their days."""
 
@@ -45,6 +46,10 @@ class DueBeforeIssue(Rejected):
 
 class DueTooLate(Rejected):
     """The due date lies so far ahead that the calendar, or the payer, would end before it."""
+
+
+class DueTooEarly(Rejected):
+    """The due date lies before 1900: a slip."""
 
 
 class IssuedTooEarly(Rejected):
@@ -210,6 +215,7 @@ def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Dec
     day = invoice.terms.late_on
     if invoice.mora_through is not None and invoice.mora_through >= day:
         day = invoice.mora_through + DAY
+    day = _after_long_gap(decision, day, on)
     while day <= on:
         posted = mora_on(decision.invoice, day)
         if posted is not None:
@@ -220,6 +226,19 @@ def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Dec
         if last is not None:
             decision.add(last, on)
     return decision
+
+
+def _after_long_gap(decision: Decision, day: date, on: date) -> date:
+    """Posts what lies more than DAYS_ONE_BY_ONE before `on` as one amount, so that no command writes for centuries;
+    returns the day that comes next."""
+    terms = decision.invoice.terms
+    last = date.fromordinal(max(1, on.toordinal() - DAYS_ONE_BY_ONE))
+    if terms is None or terms.policy.accrual != "daily" or day >= last:
+        return day
+    posted = _mora(decision.invoice, last)
+    if posted is not None:
+        decision.add(posted, last)
+    return last + DAY
 
 
 def payable(invoice: Invoice, value_on: date) -> Split:
@@ -356,6 +375,10 @@ def _require_draft(invoice: Invoice) -> None:
 
 
 def _require_plausible_due_date(due_on: date) -> None:
+    if due_on < FIRST_ISSUE_ON:
+        raise DueTooEarly(
+            f"the due date {due_on} lies before {FIRST_ISSUE_ON}; check the year", field="due_on"
+        )
     if due_on > LAST_DUE_ON:
         raise DueTooLate(
             f"the due date {due_on} lies after {LAST_DUE_ON}; check the year", field="due_on"

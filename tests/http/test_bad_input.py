@@ -127,3 +127,35 @@ def _things(client: Client) -> dict[str, str]:
             "payment_id": client.paid(invoice_id, "1.00"),
         }
     return found
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({"amount": {"amount": "1.00", "currency": "BRL", "curency": "USD"}}, "amount"),
+        ({"amount": {"amount": "1.00", "currency": "BRL"}, "recieved_on": "2026-01-01"}, ""),
+    ],
+)
+def test_a_misspelt_field_is_named_at_any_depth(
+    clients: Clients, body: dict[str, object], where: str
+) -> None:
+    answer = clients().post("/api/payments", json=body, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 400
+    assert where in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("reference", "x" * 201, "text_too_long"),
+        ("country", "x" * 3_000, "text_too_long"),
+        ("language", "pt\r\nSet-Cookie: a", "control_character"),
+    ],
+)
+def test_a_text_in_the_clear_is_short_and_on_one_line(
+    clients: Clients, field: str, value: str, code: str
+) -> None:
+    answer = clients().post("/api/customers", json={"name": "A", field: value})
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith(code)
+    assert answer.json()["errors"][0]["field"] == field

@@ -54,9 +54,9 @@ def test_the_correlation_id_stands_in_the_events(clients: Clients) -> None:
     assert events[-1]["actor"] == f"key:{client.key_id}"
 
 
-def test_a_header_that_came_twice_is_both_values() -> None:
+def test_a_header_that_came_twice_is_neither_value() -> None:
     arrival = read_headers([(b"x-api-key", b"a"), (b"x-tenant-id", b"t"), (b"x-api-key", b"b")])
-    assert arrival.api_key == b"a, b"
+    assert arrival.api_key not in (b"a", b"b")
     assert arrival.tenant_id == b"t"
     assert arrival.idempotency_key is None
 
