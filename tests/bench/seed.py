@@ -15,8 +15,8 @@ from adapters.settings import Settings
 from adapters.store import binary
 from adapters.store.append import Head, Origin, Row, append, pack_row
 from adapters.store.binary import field
+from adapters.store.group import head_of
 from adapters.store.unit import Loaded
-from adapters.store.writer import head_of
 from adapters.wiring import Books, open_books
 from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
 from ledger.calendars import calendar_named

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from datetime import date
 from hashlib import sha256
@@ -74,16 +75,25 @@ def test_an_unexpected_exception_hurts_its_own_command_only(
     assert_log_is_whole(database)
 
 
+def claiming(name: str) -> Callable[[Unit], Any]:
+    """A command that brings a name which no command of the ledger would let through."""
+
+    def claim(unit: Unit) -> Any:
+        unit.claim("customer_reference", name, uuid4())
+        return register_customer(unit, RegisterCustomer(name="Maria"))
+
+    return claim
+
+
 def test_what_the_database_refuses_of_one_command_does_not_fail_the_others(
     asking: Asking, database: Database
 ) -> None:
     """A NUL reaches PostgreSQL in one command's name; a transaction is lost, the others are not."""
     customer = asking.customer()
     invoice = asking.invoice(customer, "100.00")
-    bad = RegisterCustomer(name="Maria", reference="C\x001")
     requests = [
         asking.request(asking.paying(invoice, "1.00"), key="a"),
-        asking.request(lambda unit: register_customer(unit, bad), key="b"),
+        asking.request(claiming("C\x001"), key="b"),
         asking.request(asking.paying(invoice, "1.00"), correlation_id="nul \x00"),
         asking.request(asking.paying(invoice, "1.00"), key="c\x00"),
         asking.request(asking.paying(invoice, "1.00"), key="d"),
@@ -103,10 +113,9 @@ def test_a_text_too_long_for_an_index_fails_its_own_command_at_once(
     """PostgreSQL calls that an operational error, as if it were away; nobody may wait for it to come back."""
     invoice = asking.invoice(asking.customer(), "100.00")
     long = "".join(sha256(bytes([n])).hexdigest() for n in range(200))
-    named = RegisterCustomer(name="Maria", reference=long)
     requests = [
         asking.request(asking.paying(invoice, "1.00"), key="a"),
-        asking.request(lambda unit: register_customer(unit, named)),
+        asking.request(claiming(long)),
         asking.request(asking.paying(invoice, "1.00"), correlation_id=long),
         asking.request(asking.paying(invoice, "1.00"), key=long),
         asking.request(asking.paying(invoice, "1.00"), key="d"),

@@ -24,9 +24,9 @@ from adapters.postgres.connection import Database
 from adapters.store.append import StaleHeads
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import EventMapper, Recorded, StoredEnvelope
+from adapters.store.group import head_of
 from adapters.store.recorder import LedgerFactory
 from adapters.store.unit import Loaded
-from adapters.store.writer import head_of
 from ledger import customer as customers
 from ledger.events import UnknownTag
 from ledger.streams import STREAMS

@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.postgres import connection as connection_module
 from adapters.postgres.connection import Database, connect_database
-from adapters.store import writer as writer_module
+from adapters.store import group as group_module
 from adapters.store.writer import OutcomeUnknown, StoreUnavailable
 from adapters.wiring import Books
 from tests.conftest import Engine
@@ -130,8 +130,8 @@ def test_a_server_that_stays_away_leaves_the_outcome_unknown_and_a_retry_settles
     stored: int,
 ) -> None:
     invoice = asking.invoice(asking.customer(), "100.00")
-    monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 0.3)
-    monkeypatch.setattr(writer_module, "CONNECTION_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(group_module, "GIVE_UP_SECONDS", 0.3)
+    monkeypatch.setattr(group_module, "CONNECTION_WAIT_SECONDS", 0.3)
 
     def go_away() -> None:
         proxy.shut = True
@@ -145,7 +145,7 @@ def test_a_server_that_stays_away_leaves_the_outcome_unknown_and_a_retry_settles
         asking.pay(invoice, "40.00", key="k", request_hash=b"h")
 
     proxy.shut = False
-    monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 15.0)
+    monkeypatch.setattr(group_module, "GIVE_UP_SECONDS", 15.0)
     answer = asking.books.writer.run(
         asking.request(asking.paying(invoice, "40.00"), key="k", request_hash=b"h")
     )
@@ -159,7 +159,7 @@ def test_a_server_that_stays_away_leaves_the_outcome_unknown_and_a_retry_settles
 def test_the_writer_is_back_soon_after_the_server_is(
     asking: Asking, proxy: Proxy, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 1.0)
+    monkeypatch.setattr(group_module, "GIVE_UP_SECONDS", 1.0)
     invoice = asking.invoice(asking.customer(), "100.00")
     proxy.shut = True
     proxy.cut_all()
@@ -170,7 +170,7 @@ def test_the_writer_is_back_soon_after_the_server_is(
             asking.pay(invoice, "1.00")
         refused += 1
     proxy.shut = False
-    monkeypatch.setattr(writer_module, "GIVE_UP_SECONDS", 15.0)
+    monkeypatch.setattr(group_module, "GIVE_UP_SECONDS", 15.0)
     back_at = time.monotonic()
     asking.pay(invoice, "1.00")
     assert time.monotonic() - back_at < 5, "no pause between attempts grows without end"

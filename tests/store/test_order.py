@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.postgres.connection import Database
-from adapters.store import writer as writer_module
+from adapters.store import group as group_module
 from adapters.store.application import LedgerApplication
 from adapters.wiring import Books
 from tests.store.asking import Asking
@@ -106,7 +106,7 @@ def test_recorded_time_stands_still_when_the_clock_runs_backwards(
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return datetime.now(UTC) + offset
 
-    monkeypatch.setattr(writer_module, "datetime", Jumping)
+    monkeypatch.setattr(group_module, "datetime", Jumping)
     for hours in (2, 0, -5, 3, -1):
         offset = timedelta(hours=hours)
         asking.draft(customer)

@@ -1,0 +1,61 @@
+"""What callers ask of the writer and what they get: a request, an answer, or one of these errors."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commands.unit import Unit
+from ledger.errors import Conflict
+
+
+class KeyReused(Conflict):
+    """The idempotency key was used for another request; use a new key."""
+
+
+class StillRunning(Conflict):
+    """The first request with this idempotency key has not finished; try again shortly."""
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached, or the writer is overloaded or closed. Nothing was written."""
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A command to run for a tenant.
+
+    handler       decides, given the unit of work; its answer is encoded as JSON
+    key           idempotency key; request_hash tells a repeated request from another one
+    loads         streams the command is known to need, loaded with the group's others in one query
+    creates       `new_id` parts of streams it creates, likewise
+    now           the instant of the command; the clock's when left out
+    """
+
+    tenant_id: UUID
+    actor: str
+    handler: Callable[[Unit], Any]
+    key: str | None = None
+    request_hash: bytes = b""
+    status: int = 200
+    correlation_id: str = ""
+    causation_id: UUID | None = None
+    loads: tuple[UUID, ...] = ()
+    creates: tuple[str, ...] = ()
+    now: datetime | None = None
+
+
+class Answer(msgspec.Struct):
+    """What a command answered. `body` is JSON with personal texts still sealed; `tenant_seq` its place in the log."""
+
+    status: int
+    body: bytes
+    tenant_seq: int
+    replayed: bool = False
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The database went away during a commit and has not come back: the command took place, or not.
+
+    Repeating it with the same idempotency key is safe."""
