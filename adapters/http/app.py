@@ -1,6 +1,7 @@
 """The application and its server: one process, one event loop."""
 
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -33,6 +34,7 @@ from adapters.http.routes import (
 from adapters.wiring import Books
 
 GRACE_S: Final = 8
+GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
 KEEP_ALIVE_S: Final = 65
 """Longer than the usual minute of a proxy, so that the proxy closes an idle connection and not we."""
 
@@ -131,6 +133,11 @@ def serve(
     app = create_app(books, home, access_log if told else None)
     with listening(host, port) as listener:
         address: tuple[Any, ...] = listener.getsockname()
+        # What was loaded by now lives as long as the process: looking through it again and again for garbage would
+        # hold up the answers under way.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         server_of(app, lambda: ready(address[0], address[1]) if ready else None).run([listener])
 
 
