@@ -124,7 +124,7 @@ def serve(
     access_log: TextIO | None = sys.stderr,
     ready: Callable[[str, int], None] | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; requests under way are answered first, for at most twenty seconds.
+    """Serves until SIGINT or SIGTERM; requests under way are answered first, within GRACE_S.
 
     `ready` is told the address and port once connections are taken (port 0 takes a free one). `access_log` is written
     while the logger `duebook.access` is open for INFO. Raises OSError when the address cannot be taken.

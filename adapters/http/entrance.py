@@ -23,7 +23,7 @@ PLAIN_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class Arrival(msgspec.Struct):
     """What a request brought in the headers that the API reads, each empty when it was not there.
 
-    A header that came twice is both values joined by a comma, which no reader of it accepts.
+    A header that came twice is both values joined by a line break, which no reader of it accepts.
     `body` is what was read of the body, `tenant` the tenant's id once the door has let the request in, `status` that of
     the answer.
     """
