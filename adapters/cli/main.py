@@ -81,13 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.ERROR, stream=sys.stderr, format="duebook: %(levelname)s: %(message)s"
     )
     try:
-        _require_text(sys.argv[1:] if argv is None else argv)
-        arguments = parser().parse_args(argv)
-        status: int = arguments.run(arguments)
-        sys.stdout.flush()
-        return status
-    except SystemExit as leaving:  # argparse has printed help, or what is wrong with the arguments
-        return leaving.code if isinstance(leaving.code, int) else WRONG_USE
+        return _run(sys.argv[1:] if argv is None else argv)
     except REFUSALS as error:
         return _refused(str(error))
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
@@ -103,6 +97,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("duebook: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    """Runs a command and writes out what it printed."""
+    _require_text(argv)
+    try:
+        arguments = parser().parse_args(argv)
+        status: int = arguments.run(arguments)
+    except SystemExit as leaving:  # argparse has printed help, or what is wrong with the arguments
+        status = leaving.code if isinstance(leaving.code, int) else WRONG_USE
+    sys.stdout.flush()
+    return status
 
 
 def parser() -> argparse.ArgumentParser:

@@ -66,6 +66,7 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 def say(text: str) -> None:
     """A remark for the person at the terminal, beside the answer."""
+    sys.stdout.flush()  # what was printed before comes first, wherever the two are read together
     print(f"duebook: {text}", file=sys.stderr)
 
 
