@@ -234,9 +234,10 @@ def test_reports_of_another_day_and_of_another_knowledge(clients: Clients) -> No
     found = body_of(client.get("/api/reports/aging", params=params))
     assert found["currencies"][0]["total"] == {"count": 1, "amount": "100.00"}
     assert found["known_at"] == before
-    yesterday = {"as_of": (TODAY - timedelta(days=1)).isoformat()}
+    reached = {"min_position": client.get("/api/tenant").headers["Duebook-Position"]}
+    yesterday = {"as_of": (TODAY - timedelta(days=1)).isoformat(), **reached}
     assert body_of(client.get("/api/reports/aging", params=yesterday))["currencies"] == []
-    later = {"as_of": (TODAY + timedelta(days=61)).isoformat()}
+    later = {"as_of": (TODAY + timedelta(days=61)).isoformat(), **reached}
     buckets = body_of(client.get("/api/reports/aging", params=later))["currencies"][0]["buckets"]
     assert [bucket["count"] for bucket in buckets] == [0, 0, 1, 0, 0]
     dashboard = body_of(client.get("/api/reports/dashboard", params=params))
