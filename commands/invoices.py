@@ -13,7 +13,7 @@ from ledger.allocation import Split
 from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.invoice import decisions
+from ledger.invoice import adjusting, issuing
 from ledger.invoice.state import Invoice, Status, lines_of
 from ledger.money import Money, format_minor
 from ledger.sealed import plain
@@ -120,7 +120,7 @@ def draft_as(
     currency = command.currency or tenant.settings.currency
     lines, priced = _priced(unit, tenant, command.customer_id, command.lines, currency)
     notes = unit.seal(command.customer_id, command.notes)
-    event = decisions.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
+    event = issuing.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
     state: Invoice = unit.append("invoice", invoice_id, [New(event, on or today(unit))])
     return state
 
@@ -147,7 +147,7 @@ def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> Invo
         if command.notes is msgspec.UNSET
         else unit.seal(invoice.customer_id, command.notes)
     )
-    event = decisions.redraft(invoice, due_on, lines, priced, notes)
+    event = issuing.redraft(invoice, due_on, lines, priced, notes)
     return _append(unit, invoice_id, [New(event, today(unit))])
 
 
@@ -166,10 +166,10 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
             f"issued_on {issued_on} has not come; today is {now_on}", field="issued_on"
         )
     calendar = calendar_named(tenant.settings.calendar)
-    decisions.send(invoice, "", issued_on, tenant.policy, calendar)
+    issuing.send(invoice, "", issued_on, tenant.policy, calendar)
     number = _next_number(unit, tenant, issued_on)
     unit.claim("invoice_number", number, invoice_id)
-    sent = decisions.send(invoice, number, issued_on, tenant.policy, calendar)
+    sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar)
     return _append(unit, invoice_id, [sent])
 
 
@@ -179,7 +179,7 @@ def send_imported(unit: Unit, invoice_id: UUID, number: str, issued_on: date) ->
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     unit.claim("invoice_number", plain(number, "invoice_number"), invoice_id)
     calendar = calendar_named(tenant.settings.calendar)
-    sent = decisions.send(invoice, number, issued_on, tenant.policy, calendar, imported=True)
+    sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar, imported=True)
     state: Invoice = unit.append("invoice", invoice_id, [sent])
     return state
 
@@ -188,14 +188,14 @@ def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> Invoic
     """Raises Unknown, NotVoidable, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.seal(invoice.customer_id, command.reason.strip())
-    return _append(unit, invoice_id, decisions.void(invoice, today(unit), reason).new)
+    return _append(unit, invoice_id, adjusting.void(invoice, today(unit), reason).new)
 
 
 def cancel_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
     """Raises Unknown, NotOpen, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.seal(invoice.customer_id, command.reason.strip())
-    return _append(unit, invoice_id, decisions.cancel(invoice, today(unit), reason).new)
+    return _append(unit, invoice_id, adjusting.cancel(invoice, today(unit), reason).new)
 
 
 def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
@@ -251,7 +251,7 @@ def _move_due_date(
     unit: Unit, invoice_id: UUID, invoice: Invoice, due_on: date, reason: str
 ) -> InvoiceView:
     sealed = unit.seal(invoice.customer_id, reason.strip())
-    decision = decisions.move_due_date(invoice, due_on, today(unit), sealed)
+    decision = issuing.move_due_date(invoice, due_on, today(unit), sealed)
     pass_on_credit(unit, invoice_id, invoice, decision.new)
     return _append(unit, invoice_id, decision.new)
 

@@ -17,7 +17,7 @@ from commands.unit import AlreadyExists, Unit, load
 from ledger.customer import CreditAdded, CreditWithdrawn
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.invoice import decisions
+from ledger.invoice import adjusting, issuing, settling
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money, positive_minor
 from ledger.payment import (
@@ -137,9 +137,9 @@ def receive_as(
         raise AlreadyExists(f"payment {payment_id} exists; its idempotency key was used before")
     amount_minor = positive_minor(command.amount)
     received_on = command.received_on or today_on
-    if received_on < decisions.FIRST_ISSUE_ON:
+    if received_on < issuing.FIRST_ISSUE_ON:
         raise ReceivedTooEarly(
-            f"received_on {received_on} lies before {decisions.FIRST_ISSUE_ON}; check the year",
+            f"received_on {received_on} lies before {issuing.FIRST_ISSUE_ON}; check the year",
             field="received_on",
         )
     if received_on > today_on:
@@ -158,7 +158,7 @@ def receive_as(
         offered_minor = min(most_minor, rest_minor)
         if not offered_minor:
             continue
-        decision, left_minor = decisions.receive(
+        decision, left_minor = settling.receive(
             invoice, payment_id, offered_minor, received_on, today_on
         )
         if left_minor == offered_minor:
@@ -194,14 +194,14 @@ def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> Pa
     payment: Payment = load(unit, "payment", payment_id)
     reason = command.reason.strip()
     if not reason:
-        raise decisions.ReasonMissing(
+        raise adjusting.ReasonMissing(
             "give a reason; it is kept in the audit trail", field="reason"
         )
     event = reverse(payment, unit.seal(payment.customer_id, reason))
     now_on = today(unit)
     for allocated in payment.allocations:
         invoice: Invoice = load(unit, "invoice", allocated.invoice_id)
-        decision = decisions.reverse(invoice, payment_id, now_on)
+        decision = settling.reverse(invoice, payment_id, now_on)
         unit.append("invoice", allocated.invoice_id, decision.new)
         pass_on_credit(unit, allocated.invoice_id, invoice, decision.new)
     if payment.unapplied_minor:

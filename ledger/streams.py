@@ -7,18 +7,20 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import business_day, customer, payment, tenant
+from ledger import agreement, business_day, customer, payment, refund, tenant
 from ledger.events import Event
 from ledger.invoice import state as invoice
+from ledger.invoice.charges import DAY
 
 State = Any
-"""An `Invoice`, `Payment`, `Customer`, `Tenant` or `BusinessDay`, according to the stream's kind."""
+"""An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant` or `BusinessDay`, by the stream's kind."""
 
 
 class HeadFacts(NamedTuple):
-    """What the clock and payments search heads by.
+    """What the clock, payments and payouts search heads by.
 
-    wakes_on  the next date on which the clock must look at the stream for more than interest
+    wakes_on  the next date on which the clock must look at an invoice for more than interest; of a refund, the day
+              it was requested, while its instruction is not handed over
     accrues   interest is posted to it day by day
     payer_id  the customer whose money it takes, while it can take any
     """
@@ -43,14 +45,24 @@ def _no_facts(state: State) -> HeadFacts:
 
 
 def invoice_facts(state: invoice.Invoice) -> HeadFacts:
-    """A sent invoice wakes on its first late day; an overdue one accrues while principal is open."""
+    """A sent invoice wakes on its first late day, any after a promise; an overdue one accrues while principal is open."""
+    wakes_on = None
+    if state.promise is not None and state.promise.kept is None:
+        wakes_on = state.promise.promised_on + DAY
     terms = state.terms
     if terms is None or state.status not in invoice.OPEN:
-        return HeadFacts()
+        return HeadFacts(wakes_on=wakes_on)
     if state.status == "sent":
-        return HeadFacts(wakes_on=terms.late_on, payer_id=state.customer_id)
+        late_on = terms.late_on
+        wakes_on = late_on if wakes_on is None else min(wakes_on, late_on)
+        return HeadFacts(wakes_on=wakes_on, payer_id=state.customer_id)
     accrues = terms.policy.mora.numerator > 0 and state.open.principal > 0
-    return HeadFacts(accrues=accrues, payer_id=state.customer_id)
+    return HeadFacts(wakes_on=wakes_on, accrues=accrues, payer_id=state.customer_id)
+
+
+def refund_facts(state: refund.Refund) -> HeadFacts:
+    """A refund waits from the day it was requested until its instruction is handed over."""
+    return HeadFacts(wakes_on=state.requested_on if state.status == "requested" else None)
 
 
 STREAMS: dict[str, Stream] = {
@@ -58,6 +70,10 @@ STREAMS: dict[str, Stream] = {
     for stream in (
         Stream("invoice", invoice.Invoice, invoice.FOLD_VERSION, invoice.evolve, invoice_facts),
         Stream("payment", payment.Payment, payment.FOLD_VERSION, payment.evolve, _no_facts),
+        Stream("refund", refund.Refund, refund.FOLD_VERSION, refund.evolve, refund_facts),
+        Stream(
+            "agreement", agreement.Agreement, agreement.FOLD_VERSION, agreement.evolve, _no_facts
+        ),
         Stream("customer", customer.Customer, customer.FOLD_VERSION, customer.evolve, _no_facts),
         Stream("tenant", tenant.Tenant, tenant.FOLD_VERSION, tenant.evolve, _no_facts),
         Stream(

@@ -8,10 +8,11 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.events import Event, stored
+from ledger.money import Money
 from ledger.policy import FeePolicy
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 Role = Literal["administrator", "operator", "auditor"]
 
@@ -27,6 +28,13 @@ class Settings(msgspec.Struct, frozen=True):
     series           the series its invoice numbers are taken from
     number_format    how a number is written; `{n}` is the number, `{n:06}` pads it, `{year}` its issue year
     clock_starts_on  its business days begin here, never earlier
+    credit_note_series      the series its credit notes' numbers are taken from
+    apply_credit            credit is applied `by_hand`, or by itself (`automatic`) to what falls due first
+    refund_excess_above     an excess payment above this, in its currency, is refunded without being asked for
+    duplicate_window_days   payments alike in amount and reference within so many days are flagged
+    dispute_holds_interest  no interest is counted on what is disputed, until the dispute is resolved
+    books_closed_through    the last day of the last closed month: what takes effect by then is posted later
+    chart                   names of accounts that differ from the default chart, by its keys
     """
 
     currency: str
@@ -37,6 +45,13 @@ class Settings(msgspec.Struct, frozen=True):
     series: str = "INV"
     number_format: str = "{series}-{n:06}"
     clock_starts_on: date = date(1970, 1, 1)
+    credit_note_series: str = "CN"
+    apply_credit: Literal["by_hand", "automatic"] = "by_hand"
+    refund_excess_above: Money | None = None
+    duplicate_window_days: int = 7
+    dispute_holds_interest: bool = False
+    books_closed_through: date | None = None
+    chart: dict[str, str] = {}
 
 
 @stored("tenant.created.v1")

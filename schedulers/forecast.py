@@ -7,8 +7,14 @@ from uuid import UUID
 import msgspec
 
 from ledger.errors import Rejected
-from ledger.invoice import decisions
-from ledger.invoice.events import BecameOverdue, LateFeeCharged, MoraPosted
+from ledger.invoice.accrual import bring_up_to_date
+from ledger.invoice.events import (
+    BecameOverdue,
+    LateFeeCharged,
+    MoraPosted,
+    PromiseBroken,
+    PromiseKept,
+)
 from ledger.invoice.state import Invoice
 from ledger.money import Money
 
@@ -39,7 +45,7 @@ def require_foreseeable(day: date, today: date) -> None:
 def forecast(invoices: Iterable[tuple[UUID, Invoice]], day: date) -> Iterator[Forecast]:
     """What bringing each invoice up to the end of `day` would post, in the invoices' order."""
     for invoice_id, invoice in invoices:
-        for event, effective_on in decisions.bring_up_to_date(invoice, day).new:
+        for event, effective_on in bring_up_to_date(invoice, day).new:
             match event:
                 case BecameOverdue():
                     what, minor = "overdue", None
@@ -47,6 +53,10 @@ def forecast(invoices: Iterable[tuple[UUID, Invoice]], day: date) -> Iterator[Fo
                     what, minor = "late_fee", event.amount_minor
                 case MoraPosted():
                     what, minor = "mora", event.amount_minor
+                case PromiseKept():
+                    what, minor = "promise_kept", None
+                case PromiseBroken():
+                    what, minor = "promise_broken", None
                 case _:
                     raise AssertionError(f"the clock does not post {event.TAG}")
             yield Forecast(

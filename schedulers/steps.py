@@ -5,7 +5,7 @@ from datetime import date, time
 
 from ledger.business_day import Step
 from ledger.events import New
-from ledger.invoice import decisions
+from ledger.invoice import accrual
 from ledger.invoice.state import Invoice
 from schedulers.ports import Decide
 
@@ -14,13 +14,13 @@ EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0)}
 
 
 def post_overdue(invoice: Invoice, day: date) -> Sequence[New]:
-    """Past the payable-until date and grace: overdue, and the late fee once."""
-    return decisions.overdue(invoice, day)
+    """Past the payable-until date and grace: overdue, and the late fee once. Past a promise: kept or broken."""
+    return accrual.due_on_waking(invoice, day)
 
 
 def post_mora(invoice: Invoice, day: date) -> Sequence[New]:
     """Interest up to and including the day."""
-    posted = decisions.mora_on(invoice, day)
+    posted = accrual.mora_on(invoice, day)
     return (New(posted, day),) if posted is not None else ()
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.importing.columns import Columns
 from ledger.errors import LedgerError, Rejected, quoted
-from ledger.invoice.decisions import FIRST_ISSUE_ON, LAST_DUE_ON
+from ledger.invoice.issuing import FIRST_ISSUE_ON, LAST_DUE_ON
 from ledger.money import exponent, parse_loose_minor
 from ledger.sealed import plain
 

@@ -6,10 +6,12 @@ were recorded.
 
 Interest on a day counts the principal open when the day began, so the day of payment is included. Days run from
 the day after the due date (or after the shifted one, by the policy). What was paid before the first late day,
-within the payable window or the grace, bears none. Sources: `docs/explanation/money.md`.
+within the payable window or the grace, bears none. What is disputed bears none either, where the dispute holds it.
+Sources: `docs/explanation/money.md`.
 """
 
 from calendar import isleap
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from ledger.invoice.state import Invoice, Terms
@@ -38,12 +40,25 @@ def principal_before(invoice: Invoice, day: date) -> int:
     )
 
 
+def held_before(invoice: Invoice, day: date) -> int:
+    """What of the principal bears neither fee nor interest when `day` begins, because it is disputed."""
+    return sum(
+        dispute.minor
+        for dispute in invoice.disputes
+        if dispute.holds_interest
+        and dispute.on < day
+        and (dispute.until is None or day <= dispute.until)
+    )
+
+
 def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
     """(late fee, its base) owed by `through`: zero before the first late day or with nothing open on it."""
     terms = _terms(invoice)
     if through < terms.late_on:
         return 0, 0
     open_minor = principal_before(invoice, terms.late_on)
+    if invoice.disputes:
+        open_minor -= held_before(invoice, terms.late_on)
     if open_minor <= 0:
         return 0, 0
     base_minor = open_minor if terms.policy.base == "outstanding" else terms.mora_base_minor
@@ -75,7 +90,8 @@ def cumulative_mora(invoice: Invoice, through: date) -> int:
 
 
 def segments(invoice: Invoice, through: date) -> list[tuple[date, date, int]]:
-    """(first day, last day, open principal) of each stretch that bears interest, both days included."""
+    """(first day, last day, principal) of each stretch that bears interest, both days included. The principal is
+    what was open and not held by a dispute."""
     terms = _terms(invoice)
     if through < terms.late_on:
         return []
@@ -106,19 +122,33 @@ def _terms(invoice: Invoice) -> Terms:
 
 
 def _stretches(invoice: Invoice, terms: Terms, through: date) -> list[tuple[date, date, int]]:
-    """(the day before, last day, open principal) of each stretch that bears interest by `through`, a late day."""
+    """(the day before, last day, principal) of each stretch that bears interest by `through`, a late day."""
     after = invoice.due_on if terms.policy.interest_from == "due_date" else terms.payable_until
-    open_minor = invoice.total_minor
+    bearing_minor = invoice.total_minor
     stretches: list[tuple[date, date, int]] = []
-    for movement in invoice.movements:
-        if movement.on >= through:
+    for on, change_minor in _changes(invoice):
+        if on >= through:
             break
-        if movement.on >= terms.late_on:
-            stretches.append((after, movement.on, open_minor))
-            after = movement.on
-        open_minor += movement.principal_minor
-    stretches.append((after, through, open_minor))
+        if on >= terms.late_on:
+            stretches.append((after, on, bearing_minor))
+            after = on
+        bearing_minor += change_minor
+    stretches.append((after, through, bearing_minor))
     return [stretch for stretch in stretches if stretch[2] > 0]
+
+
+def _changes(invoice: Invoice) -> Iterable[tuple[date, int]]:
+    """Changes of the principal that bears interest: day and signed minor units, in order."""
+    movements = ((movement.on, movement.principal_minor) for movement in invoice.movements)
+    if not invoice.disputes:
+        return movements
+    changes = list(movements)
+    for dispute in invoice.disputes:
+        if dispute.holds_interest:
+            changes.append((dispute.on, -dispute.minor))
+            if dispute.until is not None:
+                changes.append((dispute.until, dispute.minor))
+    return sorted(changes)
 
 
 def _weighted_days(after: date, last: date) -> int:

@@ -9,6 +9,7 @@ All of it is a pure function of the facts that stand: the frozen terms, the paym
 what was given up. Neither the days on which the clock ran nor payments that were reversed leave a trace.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 
 from ledger.allocation import Split
 from ledger.invoice import charges
-from ledger.invoice.events import ChargesRecalculated, PrincipalMoved
+from ledger.invoice.events import ChargesRecalculated, ForgivenOf, GivenUpAs, PrincipalMoved
 from ledger.invoice.state import Invoice, Movement, timeline
 
 NOTHING = Split()
@@ -27,13 +28,18 @@ class Standing(NamedTuple):
 
     moved     what left a charge (negative) and went to principal (positive)
     credit_minor  what no principal took
-    forgiven  what is given up, each charge no further than it is asked for and unpaid on that day
+    forgiven_of   what is given up by way, each charge no further than it is asked for and unpaid on that day
     """
 
     invoice: Invoice
     moved: Split
     credit_minor: int
-    forgiven: Split
+    forgiven_of: dict[GivenUpAs, Split]
+
+    @property
+    def forgiven(self) -> Split:
+        """What is given up in all ways, recoveries taken off."""
+        return _sum(self.forgiven_of.values())
 
 
 def last_fact_on(invoice: Invoice) -> date:
@@ -63,29 +69,66 @@ def is_timely(invoice: Invoice, on: date) -> bool:
 
 
 def standing(invoice: Invoice) -> Standing:
-    """Walks the facts day by day and moves what each day's payments had overpaid."""
-    remaining_minor = invoice.total_minor
-    remaining_minor -= sum(part.split.principal for part in invoice.received)
-    remaining_minor -= sum(gift.split.principal for gift in invoice.given_up)
-    paid = forgiven = moved = NOTHING
+    """Walks the facts day by day and moves what each day's payments had overpaid.
+
+    A payment that was charged back stands until that day: what it had overpaid moves back then.
+    """
+    days = sorted({part.on for part in invoice.received} | {gift.on for gift in invoice.given_up})
+    room_minor = _room(invoice, days)
+    paid = moved = forgiven = NOTHING
+    forgiven_of: dict[GivenUpAs, Split] = {}
     moves: list[Movement] = []
     at = _with_moves(invoice, moves)
-    days = {part.on for part in invoice.received} | {gift.on for gift in invoice.given_up}
-    for day in sorted(days):
-        paid += _sum([part.split for part in invoice.received if part.on == day])
+    for day in days:
+        paid += _sum(part.split for part in invoice.received if part.on == day)
         over = _over(at, day, paid + moved + forgiven)
-        late_fee = min(over.late_fee, remaining_minor)
-        mora = min(over.mora, remaining_minor - late_fee)
+        room = max(0, room_minor[day] - moved.principal)
+        late_fee = min(over.late_fee, room)
+        mora = min(over.mora, room - late_fee)
+        back = _below_zero(paid + moved + forgiven)
+        late_fee, mora = late_fee - back.late_fee, mora - back.mora
         if late_fee or mora:
-            remaining_minor -= late_fee + mora
             moved += Split(late_fee=-late_fee, mora=-mora, principal=late_fee + mora)
             moves.append(Movement(day, late_fee + mora))
             at = _with_moves(invoice, moves)
-        given = _sum([gift.split for gift in invoice.given_up if gift.on == day])
-        forgiven += given - _over(at, day, paid + moved + forgiven + given, at_most=given)
+        for gift in invoice.given_up:
+            if gift.on != day:
+                continue
+            given = gift.split
+            given -= _over(at, day, paid + moved + forgiven + given, at_most=given)
+            forgiven += given
+            forgiven_of[gift.way] = forgiven_of.get(gift.way, NOTHING) + given
     left = _over(at, last_fact_on(invoice), paid + moved + forgiven)
     moved -= left
-    return Standing(at, moved, left.total, forgiven)
+    return _recovered(invoice, Standing(at, moved, left.total, forgiven_of))
+
+
+def _room(invoice: Invoice, days: Sequence[date]) -> dict[date, int]:
+    """How much principal can still be covered from each day on: the least that the stored splits leave open."""
+    room: dict[date, int] = {}
+    open_minor = invoice.total_minor
+    for day in days:
+        open_minor -= sum(part.split.principal for part in invoice.received if part.on == day)
+        open_minor -= sum(gift.split.principal for gift in invoice.given_up if gift.on == day)
+        room[day] = open_minor
+    least = open_minor
+    for day in reversed(days):
+        least = room[day] = min(least, room[day])
+    return room
+
+
+def _recovered(invoice: Invoice, standing: Standing) -> Standing:
+    """Takes recoveries off what is written off. What they brought back beyond it is the customer's credit."""
+    recovered = _sum(part.recovered for part in invoice.received)
+    if recovered == NOTHING:
+        return standing
+    written_off = standing.forgiven_of.get("written_off", NOTHING) - recovered
+    over = -_below_zero(written_off)
+    return standing._replace(
+        moved=standing.moved + over,
+        credit_minor=standing.credit_minor - over.total,
+        forgiven_of={**standing.forgiven_of, "written_off": written_off - over},
+    )
 
 
 def recalculation(
@@ -110,6 +153,7 @@ def recalculation(
         moved_on=_moved_on(invoice.moved, after.invoice.moved),
         credit_minor=after.credit_minor - invoice.credited_minor,
         forgiven=after.forgiven - invoice.forgiven,
+        forgiven_of=_given_up_otherwise(invoice, after),
     )
     nothing = ChargesRecalculated(through=through, because=because)
     # The same interest may be owed, and yet on another day than the one it was posted through.
@@ -137,9 +181,31 @@ def _over(invoice: Invoice, day: date, covered: Split, at_most: Split | None = N
     return Split(late_fee=late_fee, mora=mora)
 
 
+def _below_zero(covered: Split) -> Split:
+    """How far the charges are covered below zero: what a charge-back took away that had moved to principal."""
+    return Split(
+        other_fees=max(0, -covered.other_fees),
+        late_fee=max(0, -covered.late_fee),
+        mora=max(0, -covered.mora),
+    )
+
+
+def _given_up_otherwise(invoice: Invoice, after: Standing) -> tuple[ForgivenOf, ...]:
+    ways = [
+        *after.forgiven_of,
+        *(way for way in invoice.forgiven_of if way not in after.forgiven_of),
+    ]
+    changes = (
+        ForgivenOf(way, after.forgiven_of.get(way, NOTHING) - invoice.forgiven_of.get(way, NOTHING))
+        for way in ways
+    )
+    return tuple(change for change in changes if change.split != NOTHING)
+
+
 def _standing_moves(invoice: Invoice) -> Split:
     """What earlier recalculations have moved: what is covered, less what payments said."""
-    return invoice.paid - _sum([part.split for part in invoice.received])
+    said = _sum(part.split + part.recovered for part in invoice.received)
+    return invoice.paid - said
 
 
 def _moved_on(
@@ -156,5 +222,5 @@ def _with_moves(invoice: Invoice, moves: list[Movement]) -> Invoice:
     return replace(invoice, moved=tuple(moves), movements=movements)
 
 
-def _sum(splits: list[Split]) -> Split:
+def _sum(splits: Iterable[Split]) -> Split:
     return sum(splits, start=NOTHING)

@@ -14,11 +14,17 @@ from ledger.events import Event
 from ledger.invoice import events as e
 from ledger.policy import FeePolicy
 
-Status = Literal["draft", "sent", "overdue", "paid", "void", "cancelled"]
+Status = Literal[
+    "draft", "sent", "overdue", "paid", "void", "cancelled", "written_off", "renegotiated"
+]
 OPEN: frozenset[Status] = frozenset(("sent", "overdue"))
+REOPENING: frozenset[Status] = frozenset(("paid", "cancelled", "written_off", "renegotiated"))
+"""What a payment that is taken back opens again."""
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever `Invoice` or `evolve` changes, so that stored heads are folded anew."""
+
+NOTHING = Split()
 
 _lines_encoder = msgspec.msgpack.Encoder()
 
@@ -31,11 +37,16 @@ class Movement(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Received(msgspec.Struct, frozen=True, array_like=True):
-    """A payment's part in this invoice, as its event stored it."""
+    """A payment's part in this invoice, or a part of credit, as its event stored it; below zero when charged back.
 
-    payment_id: UUID
+    source_id  the payment, or what the credit came from
+    recovered  what of it brought back a debt that was written off
+    """
+
+    source_id: UUID
     on: date
     split: Split
+    recovered: Split = Split()
 
 
 class GivenUp(msgspec.Struct, frozen=True, array_like=True):
@@ -43,6 +54,39 @@ class GivenUp(msgspec.Struct, frozen=True, array_like=True):
 
     on: date
     split: Split
+    way: e.GivenUpAs
+
+
+class Dispute(msgspec.Struct, frozen=True, array_like=True):
+    """What the customer disputes: from the day after `on` until the end of `until`, or still."""
+
+    on: date
+    minor: int
+    holds_interest: bool
+    until: date | None = None
+    outcome: e.Outcome | None = None
+
+
+class Promise(msgspec.Struct, frozen=True, array_like=True):
+    """What the customer promised on a day to pay by another; `kept` once that one is over."""
+
+    on: date
+    minor: int
+    promised_on: date
+    kept: bool | None = None
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """Dunning leaves the invoice alone, until a day (included) or until it is released."""
+
+    until_on: date | None
+
+
+class CreditedLine(msgspec.Struct, frozen=True, array_like=True):
+    """What credit notes have taken back of a line so far."""
+
+    net_minor: int = 0
+    tax_minor: int = 0
 
 
 class Terms(msgspec.Struct, frozen=True, array_like=True):
@@ -61,17 +105,22 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     """An invoice as folded from its events. Amounts are minor units of `currency`.
 
     charged   everything ever asked for, by component: principal at sending, fees and interest as posted
-    paid      what payments cover, by component
-    forgiven  what was given up, by component
+    paid      what payments and credit cover, by component
+    forgiven  what was given up, by component; `forgiven_of` has it by way, recoveries taken off
     open      charged - paid - forgiven
-    received  the payments that stand, not reversed, in the order in which they were recorded
-    given_up  what void and cancel gave up, as they said it
+    received  the payments and credits that stand, not reversed, in the order in which they were recorded
+    given_up  what was given up, as the events said it
     moved     overpaid charges that count as a payment of principal: day and (positive) minor units
     movements changes of the open principal after sending by day, from the three above
     mora_through  the day up to which interest stands, once anything was posted or recalculated
     was_overdue   overdue by its present due date, whatever became of it
     credited_minor  overpaid amounts that this invoice has handed to the customer's credit
     lines     the priced lines, still encoded: only documents need them
+    instalment  its place in an agreement
+    disputes  the dispute that is open, and earlier ones that held interest
+    promise   the last promise to pay
+    hold      what keeps dunning from it
+    credited_lines  what credit notes took back, by line; empty before the first
     """
 
     customer_id: UUID
@@ -95,6 +144,23 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     received: tuple[Received, ...] = ()
     given_up: tuple[GivenUp, ...] = ()
     moved: tuple[Movement, ...] = ()
+    forgiven_of: dict[e.GivenUpAs, Split] = {}
+    instalment: e.Instalment | None = None
+    disputes: tuple[Dispute, ...] = ()
+    promise: Promise | None = None
+    hold: Hold | None = None
+    credited_lines: tuple[CreditedLine, ...] = ()
+
+    @property
+    def dispute(self) -> Dispute | None:
+        """The dispute that is open."""
+        last = self.disputes[-1] if self.disputes else None
+        return last if last is not None and last.until is None else None
+
+    @property
+    def written_off(self) -> Split:
+        """What is written off and has not been recovered."""
+        return self.forgiven_of.get("written_off", NOTHING)
 
     @property
     def number(self) -> str:
@@ -136,6 +202,7 @@ def evolve(invoice: Invoice | None, event: Event, effective_on: date) -> Invoice
             total_minor=event.total_minor,
             lines=_raw(event.lines),
             notes=event.notes,
+            instalment=event.instalment,
         )
     assert invoice is not None, f"{event.TAG} came before the invoice was drafted"
     match event:
@@ -158,16 +225,66 @@ def evolve(invoice: Invoice | None, event: Event, effective_on: date) -> Invoice
         case e.LateFeeCharged():
             fee = Split(late_fee=event.amount_minor)
             return replace(invoice, charged=invoice.charged + fee, open=invoice.open + fee)
+        case e.FeeCharged():
+            fee = Split(other_fees=event.amount_minor)
+            return _reopened(
+                replace(invoice, charged=invoice.charged + fee, open=invoice.open + fee)
+            )
         case e.PaymentReceived():
-            return _received(invoice, event, effective_on)
+            return _received(invoice, Received(event.payment_id, effective_on, event.split))
+        case e.CreditApplied():
+            return _received(invoice, Received(event.source_id, effective_on, event.split))
+        case e.Recovered():
+            part = Received(event.payment_id, effective_on, NOTHING, event.split)
+            return _received(invoice, part)
         case e.PaymentReversed():
-            return _reversed(invoice, event)
+            return _reversed(invoice, event, effective_on)
+        case e.PaymentChargedBack():
+            return _received(
+                invoice, Received(event.payment_id, effective_on, -event.split, -event.recovered)
+            )
         case e.ChargesRecalculated():
             return _recalculated(invoice, event)
+        case e.Waived():
+            return _settled(_given_up(invoice, "waived", event.forgiven, effective_on))
+        case e.Credited():
+            return _credited(invoice, event, effective_on)
+        case e.WrittenOff():
+            return _closed(invoice, "written_off", event.forgiven, effective_on)
+        case e.Renegotiated():
+            return _closed(invoice, "renegotiated", event.forgiven, effective_on)
         case e.Voided():
             return _closed(invoice, "void", event.forgiven, effective_on)
         case e.Cancelled():
             return _closed(invoice, "cancelled", event.forgiven, effective_on)
+        case e.Held():
+            return replace(invoice, hold=Hold(event.until_on))
+        case e.Released():
+            return replace(invoice, hold=None)
+    return _said(invoice, event, effective_on)
+
+
+def _said(invoice: Invoice, event: Event, on: date) -> Invoice:
+    """What the customer says of the debt changes no amount of it."""
+    match event:
+        case e.Disputed():
+            dispute = Dispute(on, event.amount_minor, event.holds_interest)
+            return replace(invoice, disputes=(*invoice.disputes, dispute))
+        case e.DisputeResolved():
+            assert invoice.dispute is not None
+            resolved = replace(invoice.dispute, until=on, outcome=event.outcome)
+            counts = resolved.holds_interest and event.outcome == "accepted"
+            earlier = invoice.disputes[:-1]
+            return replace(invoice, disputes=(*earlier, resolved) if counts else earlier)
+        case e.Promised():
+            promise = Promise(on, event.amount_minor, event.promised_on)
+            return replace(invoice, promise=promise)
+        case e.PromiseKept():
+            assert invoice.promise is not None
+            return replace(invoice, promise=replace(invoice.promise, kept=True))
+        case e.PromiseBroken():
+            assert invoice.promise is not None
+            return replace(invoice, promise=replace(invoice.promise, kept=False))
     raise AssertionError(f"an invoice does not know {event.TAG}")
 
 
@@ -197,7 +314,13 @@ def _sent(invoice: Invoice, event: e.Sent) -> Invoice:
         mora_base_minor=event.mora_base_minor,
     )
     return replace(
-        invoice, status="sent", due_on=event.due_on, terms=terms, charged=principal, open=principal
+        invoice,
+        status="sent",
+        due_on=event.due_on,
+        terms=terms,
+        charged=principal,
+        open=principal,
+        hold=Hold(None) if event.imported else None,
     )
 
 
@@ -213,25 +336,30 @@ def _due_date_moved(invoice: Invoice, event: e.DueDateMoved) -> Invoice:
     return replace(invoice, due_on=event.due_on, terms=terms, status=status, was_overdue=False)
 
 
-def _received(invoice: Invoice, event: e.PaymentReceived, on: date) -> Invoice:
-    received = (*invoice.received, Received(event.payment_id, on, event.split))
+def _received(invoice: Invoice, part: Received) -> Invoice:
+    received = (*invoice.received, part)
     return _settled(
         replace(
             invoice,
-            paid=invoice.paid + event.split,
-            open=invoice.open - event.split,
+            paid=invoice.paid + part.split + part.recovered,
+            forgiven=invoice.forgiven - part.recovered,
+            forgiven_of=_changed(invoice.forgiven_of, "written_off", -part.recovered),
+            open=invoice.open - part.split,
             received=received,
             movements=timeline(received, invoice.given_up, invoice.moved),
         )
     )
 
 
-def _reversed(invoice: Invoice, event: e.PaymentReversed) -> Invoice:
-    received = tuple(part for part in invoice.received if part.payment_id != event.payment_id)
+def _reversed(invoice: Invoice, event: e.PaymentReversed, on: date) -> Invoice:
+    gone = Received(event.payment_id, on, event.split, event.recovered)
+    received = tuple(part for part in invoice.received if part != gone)
     return _settled(
         replace(
             invoice,
-            paid=invoice.paid - event.split,
+            paid=invoice.paid - event.split - event.recovered,
+            forgiven=invoice.forgiven + event.recovered,
+            forgiven_of=_changed(invoice.forgiven_of, "written_off", event.recovered),
             open=invoice.open + event.split,
             received=received,
             movements=timeline(received, invoice.given_up, invoice.moved),
@@ -251,6 +379,7 @@ def _recalculated(invoice: Invoice, event: e.ChargesRecalculated) -> Invoice:
             charged=invoice.charged + change,
             paid=invoice.paid + event.moved,
             forgiven=invoice.forgiven + event.forgiven,
+            forgiven_of=_all_changed(invoice, event),
             open=invoice.open + change - event.moved - event.forgiven,
             moved=moved,
             movements=timeline(invoice.received, invoice.given_up, moved),
@@ -260,22 +389,70 @@ def _recalculated(invoice: Invoice, event: e.ChargesRecalculated) -> Invoice:
     )
 
 
-def _closed(invoice: Invoice, status: Status, forgiven: Split, on: date) -> Invoice:
-    given_up = (*invoice.given_up, GivenUp(on, forgiven)) if forgiven.total else invoice.given_up
+def _all_changed(invoice: Invoice, event: e.ChargesRecalculated) -> dict[e.GivenUpAs, Split]:
+    """What was given up, by way, after a recalculation. Events that do not say the way come after the one there was."""
+    forgiven_of = invoice.forgiven_of
+    changes = event.forgiven_of
+    if not changes and event.forgiven != NOTHING:
+        changes = (e.ForgivenOf(invoice.given_up[-1].way, event.forgiven),)
+    for change in changes:
+        forgiven_of = _changed(forgiven_of, change.way, change.split)
+    return forgiven_of
+
+
+def _changed(
+    forgiven_of: dict[e.GivenUpAs, Split], way: e.GivenUpAs, change: Split
+) -> dict[e.GivenUpAs, Split]:
+    if change == NOTHING:
+        return forgiven_of
+    return {**forgiven_of, way: forgiven_of.get(way, NOTHING) + change}
+
+
+def _given_up(invoice: Invoice, way: e.GivenUpAs, forgiven: Split, on: date) -> Invoice:
+    if forgiven == NOTHING:
+        return invoice
+    given_up = (*invoice.given_up, GivenUp(on, forgiven, way))
     return replace(
         invoice,
-        status=status,
         forgiven=invoice.forgiven + forgiven,
+        forgiven_of=_changed(invoice.forgiven_of, way, forgiven),
         open=invoice.open - forgiven,
         given_up=given_up,
         movements=timeline(invoice.received, given_up, invoice.moved),
     )
 
 
+def _closed(
+    invoice: Invoice,
+    status: Literal["void", "cancelled", "written_off", "renegotiated"],
+    forgiven: Split,
+    on: date,
+) -> Invoice:
+    return replace(_given_up(invoice, status, forgiven, on), status=status)
+
+
+def _credited(invoice: Invoice, event: e.Credited, on: date) -> Invoice:
+    lines = list(invoice.credited_lines) or [CreditedLine()] * len(lines_of(invoice))
+    for line in event.lines:
+        before = lines[line.line]
+        lines[line.line] = CreditedLine(
+            before.net_minor + line.net_minor, before.tax_minor + line.tax_minor
+        )
+    invoice = replace(invoice, credited_lines=tuple(lines))
+    return _settled(_given_up(invoice, "credited", event.forgiven, on))
+
+
 def _settled(invoice: Invoice) -> Invoice:
-    """The status that follows from what is open: paid when nothing is, open again when something is."""
-    if invoice.open.total == 0:
-        return replace(invoice, status="paid") if invoice.status in OPEN else invoice
-    if invoice.status in ("paid", "cancelled"):
+    """The status that follows from what is open: closed when nothing is, open again when something is."""
+    if invoice.open.total:
+        return _reopened(invoice)
+    is_recovered = invoice.written_off.total == 0
+    if invoice.status in OPEN or invoice.status in ("paid", "written_off"):
+        return replace(invoice, status="paid" if is_recovered else "written_off")
+    return invoice
+
+
+def _reopened(invoice: Invoice) -> Invoice:
+    if invoice.status in REOPENING:
         return replace(invoice, status="overdue" if invoice.was_overdue else "sent")
     return invoice

@@ -23,7 +23,7 @@ from ledger.calendars import calendar_named
 from ledger.customer import Registered
 from ledger.events import Event, encode
 from ledger.ids import derived_id
-from ledger.invoice import decisions
+from ledger.invoice import issuing
 from ledger.streams import STREAMS
 from ledger.tax import Line, price_lines
 from ledger.tenant import Tenant
@@ -73,9 +73,9 @@ def seed_invoices(books: Books, tenant_id: UUID, count: int, customers: int = 1_
 def _sent(tenant: Tenant, customer_id: UUID, n: int) -> list[tuple[Event, date]]:
     lines = (Line("Service", "1", f"{100 + n % 900}.{n % 100:02}"),)
     priced = price_lines(lines, "BRL")
-    drafted = decisions.draft(customer_id, "BRL", DUE_ON, lines, priced, "")
+    drafted = issuing.draft(customer_id, "BRL", DUE_ON, lines, priced, "")
     invoice = STREAMS["invoice"].evolve(None, drafted, ISSUED_ON)
-    sent = decisions.send(
+    sent = issuing.send(
         invoice, f"B-{n:08}", ISSUED_ON, tenant.policy, calendar_named("weekends"), imported=True
     )
     return [(drafted, ISSUED_ON), (sent.event, sent.effective_on)]

@@ -23,7 +23,7 @@ from commands.payments import (
     reverse_payment,
 )
 from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
-from ledger.invoice import decisions
+from ledger.invoice import accrual
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money
 from ledger.tax import Line
@@ -90,7 +90,7 @@ class Books(MemoryUnit):
                 if kind == "invoice":
                     invoice: Invoice = self.state(kind, stream_id)
                     if invoice.status in OPEN:
-                        self.append(kind, stream_id, decisions.bring_up_to_date(invoice, day).new)
+                        self.append(kind, stream_id, accrual.bring_up_to_date(invoice, day).new)
 
     def credit(self, customer_id: UUID | None = None) -> dict[str, int]:
         """The customer's credit, minor units by currency."""

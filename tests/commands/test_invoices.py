@@ -20,16 +20,15 @@ from commands.invoices import (
 )
 from commands.tenants import AddFeePolicy, ConfigureTenant, add_fee_policy, configure_tenant
 from commands.unit import AlreadyExists, NumberBeforeSeries, Unknown
-from ledger.invoice.decisions import (
+from ledger.invoice.adjusting import NotVoidable, ReasonMissing
+from ledger.invoice.events import Redrafted
+from ledger.invoice.issuing import (
     DueBeforeIssue,
     DueDateNotExtended,
     DueTooLate,
     NotADraft,
     NotOpen,
-    NotVoidable,
-    ReasonMissing,
 )
-from ledger.invoice.events import Redrafted
 from ledger.money import Money, UnknownCurrency
 from ledger.sealed import LooksSealed
 from ledger.tax import EmptyInvoice, Line, ZeroTotal

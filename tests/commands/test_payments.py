@@ -23,7 +23,7 @@ from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import AlreadyExists, Unknown
 from ledger.allocation import Split
 from ledger.customer import CreditAdded, CreditWithdrawn
-from ledger.invoice.decisions import ReasonMissing
+from ledger.invoice.adjusting import ReasonMissing
 from ledger.money import (
     MalformedAmount,
     Money,

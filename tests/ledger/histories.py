@@ -11,7 +11,7 @@ from uuid import UUID
 from ledger.allocation import COMPONENTS, Order, Split
 from ledger.calendars import Calendar
 from ledger.events import New
-from ledger.invoice import charges, decisions
+from ledger.invoice import accrual, adjusting, charges, issuing, settling
 from ledger.invoice.events import ChargesRecalculated
 from ledger.invoice.recalculation import charged_through, mora_through, recalculation
 from ledger.invoice.state import OPEN, Invoice, evolve
@@ -65,12 +65,12 @@ def sent(terms: Terms, accrual: Literal["daily", "month_end"] = "daily") -> list
     amounts = PricedLine(terms.total, 0, terms.total)
     priced = Priced((amounts,), terms.total, 0, terms.total)
     lines = [Line("a service", "1", str(terms.total))]
-    drafted = decisions.draft(CUSTOMER, "BRL", terms.due_on, lines, priced, "")
+    drafted = issuing.draft(CUSTOMER, "BRL", terms.due_on, lines, priced, "")
     calendar = Calendar("weekends" if terms.weekends else "none", "1")
     invoice = evolve(None, drafted, terms.issued_on)
     return [
         New(drafted, terms.issued_on),
-        decisions.send(invoice, "INV-000001", terms.issued_on, policy, calendar),
+        issuing.send(invoice, "INV-000001", terms.issued_on, policy, calendar),
     ]
 
 
@@ -102,8 +102,8 @@ class Ledger:
 
     def run_clock(self, day: date) -> None:
         """One business day, as the clock runs it."""
-        self.post(decisions.overdue(self.invoice, day))
-        posted = decisions.mora_on(self.invoice, day)
+        self.post(accrual.overdue(self.invoice, day))
+        posted = accrual.mora_on(self.invoice, day)
         if posted is not None:
             self.post([New(posted, day)])
 
@@ -111,24 +111,24 @@ class Ledger:
         """Returns what the invoice took; nothing when it takes no money."""
         if self.invoice.status not in OPEN:
             return 0
-        decision, rest = decisions.receive(self.invoice, payment_id(number), amount, on, today)
+        decision, rest = settling.receive(self.invoice, payment_id(number), amount, on, today)
         self.post(decision.new)
         if rest < amount:
             self.taken[number] = amount - rest
         return amount - rest
 
     def reverse(self, number: int, today: date) -> None:
-        self.post(decisions.reverse(self.invoice, payment_id(number), today).new)
+        self.post(settling.reverse(self.invoice, payment_id(number), today).new)
         del self.taken[number]
 
     def extend(self, due_on: date, today: date) -> None:
-        self.post(decisions.move_due_date(self.invoice, due_on, today, "agreed").new)
+        self.post(issuing.move_due_date(self.invoice, due_on, today, "agreed").new)
 
     def cancel(self, today: date) -> None:
-        self.post(decisions.cancel(self.invoice, today, "given up").new)
+        self.post(adjusting.cancel(self.invoice, today, "given up").new)
 
     def bring_up_to_date(self, day: date) -> None:
-        self.post(decisions.bring_up_to_date(self.invoice, day).new)
+        self.post(accrual.bring_up_to_date(self.invoice, day).new)
 
 
 class Told(NamedTuple):

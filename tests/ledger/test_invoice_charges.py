@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.invoice import charges, decisions
+from ledger.invoice import accrual, charges
 from ledger.invoice.events import BecameOverdue, LateFeeCharged, MoraPosted
 from tests.ledger.histories import DAY, Ledger, sent
 from tests.ledger.independent import Terms
@@ -283,7 +283,7 @@ def test_without_a_policy_an_invoice_becomes_overdue_and_costs_nothing_more() ->
 def test_a_gap_of_a_century_is_not_posted_day_by_day() -> None:
     """The days of the last three years are; what came before them is one amount, and the sum is the same."""
     invoice, day = Ledger(sent(BRAZIL, "daily")).invoice, date(2124, 3, 1)
-    decision = decisions.bring_up_to_date(invoice, day)
+    decision = accrual.bring_up_to_date(invoice, day)
     posted = [event.amount_minor for event, _ in decision.new if isinstance(event, MoraPosted)]
     assert 1_000 < len(posted) <= 1_101
     assert sum(posted) == charges.cumulative_mora(invoice, day)

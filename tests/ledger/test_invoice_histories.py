@@ -111,6 +111,7 @@ def test_a_day_run_again_posts_nothing(rng: random.Random) -> None:
     for _ in tell(ledger, facts, "daily", rng):
         pass
     today = facts[-1].today
+    ledger.run_clock(today)  # the last fact may have been told after this day's interest was posted
     before = len(ledger.events)
     for day in (today, today - timedelta(days=1), today):
         ledger.run_clock(day)
@@ -127,7 +128,7 @@ def assert_as_computed_independently(seed: int) -> None:
         if fact.kind == "pay":
             amount = amount_of(invoice, fact)
             assert amount - books.receive(number, amount, fact.on) == ledger.taken[number]
-            assert invoice.received[-1].payment_id == payment_id(number)
+            assert invoice.received[-1].source_id == payment_id(number)
             assert amounts_of(invoice.received[-1].split) == books.payments[-1].split
         elif fact.kind == "reverse":
             books.reverse(number)

@@ -212,7 +212,7 @@ class TestReversal:
         assert ledger.invoice.open == Split(principal=20_000)
         ledger.reverse(1, day(10))
         assert ledger.invoice.open == Split(late_fee=1_000, mora=167, principal=30_000)
-        assert ledger.invoice.received[0].payment_id == payment_id(2)
+        assert ledger.invoice.received[0].source_id == payment_id(2)
         assert recalculations(ledger) == []
 
     def test_of_a_payment_on_a_cancelled_invoice_reopens_it(self) -> None:

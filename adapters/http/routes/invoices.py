@@ -30,14 +30,8 @@ from commands.invoices import (
     void_invoice,
 )
 from commands.unit import NumberBeforeSeries, Unit, Unknown, load
-from ledger.invoice.decisions import (
-    DueBeforeIssue,
-    DueDateNotExtended,
-    NotADraft,
-    NotOpen,
-    NotVoidable,
-    ReasonMissing,
-)
+from ledger.invoice.adjusting import NotVoidable, ReasonMissing
+from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft, NotOpen
 from ledger.invoice.state import Status
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role

@@ -10,19 +10,18 @@ from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.invoice import decisions
-from ledger.invoice.decisions import (
+from ledger.invoice import accrual, adjusting, issuing, settling
+from ledger.invoice.adjusting import NotVoidable, ReasonMissing
+from ledger.invoice.events import Cancelled, Drafted, Redrafted, Sent, Voided
+from ledger.invoice.issuing import (
     DueBeforeIssue,
     DueDateNotExtended,
     DueTooLate,
     IssuedTooEarly,
     NotADraft,
-    NotItsPayment,
     NotOpen,
-    NotVoidable,
-    ReasonMissing,
 )
-from ledger.invoice.events import Cancelled, Drafted, Redrafted, Sent, Voided
+from ledger.invoice.settling import NotItsPayment
 from ledger.invoice.state import Invoice, evolve, lines_of
 from ledger.policy import FeePolicy
 from ledger.rates import Rate
@@ -42,7 +41,7 @@ LINES = (
 def drafted() -> Invoice:
     priced = price_lines(LINES, "BRL")
     return evolve(
-        None, decisions.draft(CUSTOMER, "BRL", BRAZIL.due_on, LINES, priced, "a note"), TODAY
+        None, issuing.draft(CUSTOMER, "BRL", BRAZIL.due_on, LINES, priced, "a note"), TODAY
     )
 
 
@@ -56,7 +55,7 @@ def in_state(status: str) -> Ledger:
     elif status == "paid":
         ledger.pay(1, 50_000, BRAZIL.due_on, BRAZIL.due_on)
     elif status == "void":
-        ledger.post(decisions.void(ledger.invoice, BRAZIL.due_on, "a slip").new)
+        ledger.post(adjusting.void(ledger.invoice, BRAZIL.due_on, "a slip").new)
     elif status == "cancelled":
         ledger.cancel(BRAZIL.due_on)
     assert ledger.invoice.status == status
@@ -66,39 +65,39 @@ def in_state(status: str) -> Ledger:
 STATES = {"draft", "sent", "overdue", "paid", "void", "cancelled"}
 ACTIONS: dict[str, tuple[Any, set[str], type[Rejected]]] = {
     "redraft": (
-        lambda invoice: decisions.redraft(
+        lambda invoice: issuing.redraft(
             invoice, BRAZIL.due_on, LINES, price_lines(LINES, "BRL"), ""
         ),
         {"draft"},
         NotADraft,
     ),
     "send": (
-        lambda invoice: decisions.send(invoice, "1", BRAZIL.issued_on, FeePolicy(), WEEKENDS),
+        lambda invoice: issuing.send(invoice, "1", BRAZIL.issued_on, FeePolicy(), WEEKENDS),
         {"draft"},
         NotADraft,
     ),
     "receive": (
-        lambda invoice: decisions.receive(invoice, payment_id(9), 100, TODAY, TODAY),
+        lambda invoice: settling.receive(invoice, payment_id(9), 100, TODAY, TODAY),
         {"sent", "overdue"},
         NotOpen,
     ),
     "reverse": (
-        lambda invoice: decisions.reverse(invoice, payment_id(1), TODAY),
+        lambda invoice: settling.reverse(invoice, payment_id(1), TODAY),
         {"paid"},
         NotItsPayment,
     ),
     "move the due date": (
-        lambda invoice: decisions.move_due_date(invoice, date(2024, 6, 1), TODAY, ""),
+        lambda invoice: issuing.move_due_date(invoice, date(2024, 6, 1), TODAY, ""),
         {"sent", "overdue"},
         NotOpen,
     ),
     "void": (
-        lambda invoice: decisions.void(invoice, TODAY, "a slip"),
+        lambda invoice: adjusting.void(invoice, TODAY, "a slip"),
         {"draft", "sent", "overdue"},
         NotVoidable,
     ),
     "cancel": (
-        lambda invoice: decisions.cancel(invoice, TODAY, "hopeless"),
+        lambda invoice: adjusting.cancel(invoice, TODAY, "hopeless"),
         {"sent", "overdue"},
         NotOpen,
     ),
@@ -123,10 +122,10 @@ def test_every_action_in_every_state_goes_through_or_is_refused_by_name(
 def test_the_clock_leaves_alone_what_is_not_open(status: str) -> None:
     invoice = in_state(status).invoice
     day = date(2024, 12, 31)
-    posted = decisions.bring_up_to_date(invoice, day).new
+    posted = accrual.bring_up_to_date(invoice, day).new
     assert bool(posted) == (status in ("sent", "overdue"))
-    assert bool(decisions.overdue(invoice, day)) == (status == "sent")
-    assert (decisions.mora_on(invoice, day) is not None) == (status == "overdue")
+    assert bool(accrual.overdue(invoice, day)) == (status == "sent")
+    assert (accrual.mora_on(invoice, day) is not None) == (status == "overdue")
 
 
 def test_a_draft_owes_nothing_and_keeps_its_lines() -> None:
@@ -142,7 +141,7 @@ def test_a_draft_owes_nothing_and_keeps_its_lines() -> None:
 
 def test_a_redrafted_invoice_is_what_was_said_last() -> None:
     lines = LINES[:1]
-    event = decisions.redraft(drafted(), date(2024, 5, 1), lines, price_lines(lines, "BRL"), "")
+    event = issuing.redraft(drafted(), date(2024, 5, 1), lines, price_lines(lines, "BRL"), "")
     assert isinstance(event, Redrafted)
     invoice = evolve(drafted(), event, TODAY)
     assert (invoice.due_on, invoice.total_minor, invoice.notes) == (date(2024, 5, 1), 33_000, "")
@@ -151,7 +150,7 @@ def test_a_redrafted_invoice_is_what_was_said_last() -> None:
 
 def test_sending_freezes_what_the_future_depends_on() -> None:
     policy = FeePolicy(version=4, mora=Rate(1, 100, "month"), grace_days=2)
-    event, effective_on = decisions.send(drafted(), "N-7", date(2024, 3, 1), policy, WEEKENDS)
+    event, effective_on = issuing.send(drafted(), "N-7", date(2024, 3, 1), policy, WEEKENDS)
     assert event == Sent(
         number="N-7",
         issued_on=date(2024, 3, 1),
@@ -167,36 +166,36 @@ def test_sending_freezes_what_the_future_depends_on() -> None:
 
 def test_an_invoice_is_not_due_before_it_is_issued_but_may_be_due_that_day() -> None:
     with pytest.raises(DueBeforeIssue) as refused:
-        decisions.send(drafted(), "1", date(2024, 3, 9), FeePolicy(), WEEKENDS)
+        issuing.send(drafted(), "1", date(2024, 3, 9), FeePolicy(), WEEKENDS)
     assert refused.value.field == "due_on"
-    decisions.send(drafted(), "1", date(2024, 3, 8), FeePolicy(), WEEKENDS)
+    issuing.send(drafted(), "1", date(2024, 3, 8), FeePolicy(), WEEKENDS)
 
 
 def test_dates_that_are_slips_of_the_pen_are_refused() -> None:
     priced = price_lines(LINES, "BRL")
     with pytest.raises(DueTooLate):
-        decisions.draft(CUSTOMER, "BRL", date(9999, 12, 31), LINES, priced, "")
+        issuing.draft(CUSTOMER, "BRL", date(9999, 12, 31), LINES, priced, "")
     with pytest.raises(DueTooLate):
-        decisions.redraft(drafted(), date(3000, 1, 1), LINES, priced, "")
+        issuing.redraft(drafted(), date(3000, 1, 1), LINES, priced, "")
     with pytest.raises(DueTooLate):
-        decisions.move_due_date(in_state("sent").invoice, date(3000, 1, 1), TODAY, "")
+        issuing.move_due_date(in_state("sent").invoice, date(3000, 1, 1), TODAY, "")
     with pytest.raises(IssuedTooEarly):
-        decisions.send(drafted(), "1", date(202, 3, 1), FeePolicy(), WEEKENDS)
+        issuing.send(drafted(), "1", date(202, 3, 1), FeePolicy(), WEEKENDS)
 
 
 def test_the_latest_due_date_has_its_window() -> None:
     priced = price_lines(LINES, "BRL")
-    event = decisions.draft(CUSTOMER, "BRL", date(2999, 12, 31), LINES, priced, "")
+    event = issuing.draft(CUSTOMER, "BRL", date(2999, 12, 31), LINES, priced, "")
     assert isinstance(event, Drafted)
     invoice = evolve(None, event, TODAY)
-    decisions.send(invoice, "1", TODAY, FeePolicy(grace_days=365), WEEKENDS)
+    issuing.send(invoice, "1", TODAY, FeePolicy(grace_days=365), WEEKENDS)
 
 
 def test_a_due_date_moves_only_to_a_later_day() -> None:
     invoice = in_state("sent").invoice
     for due_on in (invoice.due_on, invoice.due_on - DAY):
         with pytest.raises(DueDateNotExtended):
-            decisions.move_due_date(invoice, due_on, BRAZIL.issued_on, "")
+            issuing.move_due_date(invoice, due_on, BRAZIL.issued_on, "")
 
 
 def test_a_moved_due_date_shifts_by_the_calendar_and_keeps_grace() -> None:
@@ -211,7 +210,7 @@ def test_a_moved_due_date_shifts_by_the_calendar_and_keeps_grace() -> None:
 
 def test_voiding_brings_up_to_date_and_forgives_all_of_it() -> None:
     ledger = in_state("sent")
-    ledger.post(decisions.void(ledger.invoice, BRAZIL.due_on + 10 * DAY, "a slip").new)
+    ledger.post(adjusting.void(ledger.invoice, BRAZIL.due_on + 10 * DAY, "a slip").new)
     assert ledger.invoice.status == "void"
     assert ledger.invoice.forgiven == Split(late_fee=1_000, mora=167, principal=50_000)
     assert ledger.invoice.open == Split()
@@ -224,9 +223,9 @@ def test_an_invoice_with_a_payment_is_not_voidable_until_it_is_taken_back() -> N
     ledger = in_state("sent")
     ledger.pay(1, 100, BRAZIL.issued_on, BRAZIL.issued_on)
     with pytest.raises(NotVoidable):
-        decisions.void(ledger.invoice, BRAZIL.due_on, "a slip")
+        adjusting.void(ledger.invoice, BRAZIL.due_on, "a slip")
     ledger.reverse(1, BRAZIL.due_on)
-    ledger.post(decisions.void(ledger.invoice, BRAZIL.due_on, "a slip").new)
+    ledger.post(adjusting.void(ledger.invoice, BRAZIL.due_on, "a slip").new)
     assert ledger.invoice.status == "void"
 
 
@@ -251,7 +250,7 @@ def test_cancelling_posts_the_interest_of_a_begun_month_before_it_gives_it_up() 
 
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_giving_up_needs_a_reason(reason: str) -> None:
-    for give_up in (decisions.void, decisions.cancel):
+    for give_up in (adjusting.void, adjusting.cancel):
         with pytest.raises(ReasonMissing):
             give_up(in_state("sent").invoice, TODAY, reason)
 
@@ -260,7 +259,7 @@ def test_a_payment_is_taken_back_once() -> None:
     ledger = in_state("paid")
     ledger.reverse(1, BRAZIL.due_on)
     with pytest.raises(NotItsPayment):
-        decisions.reverse(ledger.invoice, payment_id(1), BRAZIL.due_on)
+        settling.reverse(ledger.invoice, payment_id(1), BRAZIL.due_on)
 
 
 def test_the_waterfall_is_other_fees_late_fee_mora_principal() -> None:
@@ -277,7 +276,7 @@ def test_a_policy_may_set_another_waterfall() -> None:
     ledger.pay(1, 50_020, BRAZIL.due_on + 3 * DAY, BRAZIL.due_on + 3 * DAY)
     assert ledger.invoice.paid == Split(mora=20, principal=50_000)
     assert ledger.invoice.status == "overdue"
-    assert decisions.mora_on(ledger.invoice, BRAZIL.due_on + 30 * DAY) is None
+    assert accrual.mora_on(ledger.invoice, BRAZIL.due_on + 30 * DAY) is None
 
 
 def test_two_payments_of_one_day_share_what_was_owed_on_it() -> None:
@@ -294,7 +293,7 @@ def test_two_payments_of_one_day_share_what_was_owed_on_it() -> None:
 
 def test_a_forecast_of_a_day_equals_what_the_days_post_one_by_one() -> None:
     day = BRAZIL.due_on + 40 * DAY
-    at_once = decisions.bring_up_to_date(Ledger(sent(BRAZIL)).invoice, day)
+    at_once = accrual.bring_up_to_date(Ledger(sent(BRAZIL)).invoice, day)
     assert at_once.new == [New(event, on) for event, on in through(BRAZIL, day).events[2:]]
 
 

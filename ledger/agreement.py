@@ -1,0 +1,204 @@
+"""An agreement: a loan, or a payment plan over invoices that are open. Amounts are minor units of its currency.
+
+    requested --> approved --> active <--> paid
+        |                        |
+        +--> rejected            +--> renegotiated, lost
+
+Another person approves or rejects it than the one who requested it. Its instalments are invoices; what is open and
+paid follows from them.
+"""
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger.events import Event, stored
+from ledger.policy import Base
+from ledger.rates import Rate
+
+FOLD_VERSION = 1
+
+Kind = Literal["loan", "payment_plan"]
+Schedule = Literal["equal", "price", "sac"]
+Status = Literal["requested", "approved", "rejected", "active", "paid", "renegotiated", "lost"]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How a principal is to be repaid: instalments by month, from `first_due_on`, keeping its day of the month.
+
+    rate          contractual interest, per month
+    mora_base     what late fee and mora count on: `original`, the value first asked for, or what is `outstanding`
+    discount_minor      taken off what is open
+    down_payment_minor  due on `down_payment_due_on`; instalment number 0
+    """
+
+    schedule: Schedule
+    count: int
+    rate: Rate
+    first_due_on: date
+    mora_base: Base = "original"
+    discount_minor: int = 0
+    down_payment_minor: int = 0
+    down_payment_due_on: date | None = None
+
+
+@stored("agreement.requested.v1")
+class Requested(Event, frozen=True):
+    """An agreement was asked for.
+
+    principal_minor  what is to be lent; of a plan or a renegotiation, what was open when it was asked for
+    original_minor   the value first asked for: the base of late fee and mora, also after renegotiations
+    invoices         open invoices that a payment plan takes in
+    renegotiates     the agreement that this one follows
+    """
+
+    customer_id: UUID
+    kind: Kind
+    currency: str
+    principal_minor: int
+    original_minor: int
+    plan: Plan
+    requested_by: str
+    invoices: tuple[UUID, ...] = ()
+    renegotiates: UUID | None = None
+    notes: str = ""
+
+
+@stored("agreement.approved.v1")
+class Approved(Event, frozen=True):
+    """Another person than the requester agreed."""
+
+    approved_by: str
+
+
+@stored("agreement.rejected.v1")
+class Refused(Event, frozen=True):
+    """Another person than the requester refused."""
+
+    rejected_by: str
+    reason: str
+
+
+class Instalment(msgspec.Struct, frozen=True):
+    """An instalment as it was generated: its invoice, and its share of the value first asked for."""
+
+    number: int
+    invoice_id: UUID
+    due_on: date
+    principal_minor: int
+    interest_minor: int
+    mora_base_minor: int
+
+
+@stored("agreement.activated.v1")
+class Activated(Event, frozen=True):
+    """The agreement is in force: a loan was paid out, its instalments are invoices that are sent.
+
+    principal_minor  what the instalments' principals add up to
+    original_minor   what their bases of mora add up to
+    disbursed_minor  what was paid out: the principal of a loan, nothing of what was owed already
+    """
+
+    principal_minor: int
+    original_minor: int
+    instalments: tuple[Instalment, ...]
+    disbursed_minor: int = 0
+    discount_minor: int = 0
+
+
+@stored("agreement.paid.v1")
+class Paid(Event, frozen=True):
+    """The last open instalment was settled."""
+
+
+@stored("agreement.reopened.v1")
+class Reopened(Event, frozen=True):
+    """A settled instalment is open again."""
+
+
+@stored("agreement.renegotiated.v1")
+class Renegotiated(Event, frozen=True):
+    """Another agreement took its place; its open instalments were closed."""
+
+    successor_id: UUID
+    reason: str
+
+
+@stored("agreement.lost.v1")
+class Lost(Event, frozen=True):
+    """It is not expected to be paid any more; its open instalments were written off."""
+
+    reason: str
+
+
+class Agreement(msgspec.Struct, frozen=True, array_like=True):
+    """An agreement as folded."""
+
+    customer_id: UUID
+    kind: Kind
+    currency: str
+    principal_minor: int
+    original_minor: int
+    plan: Plan
+    requested_by: str
+    invoices: tuple[UUID, ...]
+    renegotiates: UUID | None
+    notes: str
+    requested_on: date
+    status: Status = "requested"
+    decided_by: str = ""
+    activated_on: date | None = None
+    instalments: tuple[Instalment, ...] = ()
+    successor_id: UUID | None = None
+    reason: str = ""
+
+
+def evolve(agreement: Agreement | None, event: Event, effective_on: date) -> Agreement:
+    if isinstance(event, Requested):
+        return Agreement(
+            customer_id=event.customer_id,
+            kind=event.kind,
+            currency=event.currency,
+            principal_minor=event.principal_minor,
+            original_minor=event.original_minor,
+            plan=event.plan,
+            requested_by=event.requested_by,
+            invoices=event.invoices,
+            renegotiates=event.renegotiates,
+            notes=event.notes,
+            requested_on=effective_on,
+        )
+    assert agreement is not None, f"{event.TAG} came before the agreement was requested"
+    match event:
+        case Approved():
+            return replace(agreement, status="approved", decided_by=event.approved_by)
+        case Refused():
+            return replace(
+                agreement, status="rejected", decided_by=event.rejected_by, reason=event.reason
+            )
+        case Activated():
+            return replace(
+                agreement,
+                status="active",
+                principal_minor=event.principal_minor,
+                original_minor=event.original_minor,
+                activated_on=effective_on,
+                instalments=event.instalments,
+            )
+        case Paid():
+            return replace(agreement, status="paid")
+        case Reopened():
+            return replace(agreement, status="active")
+        case Renegotiated():
+            return replace(
+                agreement,
+                status="renegotiated",
+                successor_id=event.successor_id,
+                reason=event.reason,
+            )
+        case Lost():
+            return replace(agreement, status="lost", reason=event.reason)
+    raise AssertionError(f"an agreement does not know {event.TAG}")

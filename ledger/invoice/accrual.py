@@ -1,0 +1,140 @@
+"""Bringing an invoice up to date: what the clock posts, and what a late fact changes of it.
+
+Every decision about money first brings the invoice up to date, so that it starts from what the clock would have
+posted by then.
+"""
+
+from datetime import date
+
+import msgspec
+
+from ledger.events import Event, New
+from ledger.invoice import charges
+from ledger.invoice import events as e
+from ledger.invoice.charges import DAY
+from ledger.invoice.recalculation import recalculation
+from ledger.invoice.state import OPEN, Invoice, evolve
+
+DAYS_ONE_BY_ONE = 1_100
+"""A command posts so many of the last days one by one, and what lies before them as one amount."""
+
+
+class Decision(msgspec.Struct):
+    """Events decided one after another: each is folded at once, so that the next is decided on its effect."""
+
+    invoice: Invoice
+    new: list[New] = []
+
+    def add(self, event: Event, effective_on: date) -> None:
+        self.invoice = evolve(self.invoice, event, effective_on)
+        self.new.append(New(event, effective_on))
+
+
+def due_on_waking(invoice: Invoice, on: date) -> list[New]:
+    """What the clock's first step posts by `on`: overdue with its late fee, and what became of a promise."""
+    return [*overdue(invoice, on), *promise_over(invoice, on)]
+
+
+def overdue(invoice: Invoice, on: date) -> list[New]:
+    """Overdue, and the late fee once, effective the first late day."""
+    terms = invoice.terms
+    if invoice.status != "sent" or terms is None or on < terms.late_on:
+        return []
+    if charges.principal_before(invoice, terms.late_on) <= 0:
+        return []  # what is open came later, and is no late principal
+    decision = Decision(invoice, [])
+    decision.add(e.BecameOverdue(), terms.late_on)
+    fee_minor, base_minor = charges.late_fee(invoice, terms.late_on)
+    owed_minor = fee_minor - invoice.charged.late_fee
+    if owed_minor > 0:
+        decision.add(e.LateFeeCharged(owed_minor, base_minor), terms.late_on)
+    return decision.new
+
+
+def promise_over(invoice: Invoice, on: date) -> list[New]:
+    """What became of a promise, once its day is over: effective the day after."""
+    promise = invoice.promise
+    if promise is None or promise.kept is not None or on <= promise.promised_on:
+        return []
+    paid_minor = sum(
+        (part.split + part.recovered).total
+        for part in invoice.received
+        if promise.on <= part.on <= promise.promised_on
+    )
+    kept = paid_minor >= promise.minor or invoice.open.total == 0
+    event = e.PromiseKept(paid_minor) if kept else e.PromiseBroken(paid_minor)
+    return [New(event, promise.promised_on + DAY)]
+
+
+def mora_on(invoice: Invoice, day: date) -> e.MoraPosted | None:
+    """What the clock's second step posts on `day`, or None: the path of every overdue invoice, every night."""
+    terms = invoice.terms
+    if (
+        invoice.status != "overdue"
+        or terms is None
+        or not charges.is_posting_day(terms.policy, day)
+    ):
+        return None
+    return _mora(invoice, day)
+
+
+def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Decision:
+    """What the clock would have posted through `on`.
+
+    With `settle`, interest is posted to `on` itself even when the policy posts only at month ends.
+    """
+    decision = Decision(invoice, [])
+    for event, effective_on in due_on_waking(invoice, on):
+        decision.add(event, effective_on)
+    if invoice.terms is None or invoice.status not in OPEN:
+        return decision
+    if decision.invoice.status != "overdue" or not charges.can_accrue(decision.invoice):
+        return decision
+    day = invoice.terms.late_on
+    if invoice.mora_through is not None and invoice.mora_through >= day:
+        day = invoice.mora_through + DAY
+    day = _after_long_gap(decision, day, on)
+    while day <= on:
+        posted = mora_on(decision.invoice, day)
+        if posted is not None:
+            decision.add(posted, day)
+        day += DAY
+    if settle and on >= invoice.terms.late_on:
+        last = _mora(decision.invoice, on)
+        if last is not None:
+            decision.add(last, on)
+    return decision
+
+
+def _after_long_gap(decision: Decision, day: date, on: date) -> date:
+    """Posts what lies more than DAYS_ONE_BY_ONE before `on` as one amount, so that no command writes for centuries;
+    returns the day that comes next."""
+    terms = decision.invoice.terms
+    last = date.fromordinal(max(1, on.toordinal() - DAYS_ONE_BY_ONE))
+    if terms is None or terms.policy.accrual != "daily" or day >= last:
+        return day
+    posted = _mora(decision.invoice, last)
+    if posted is not None:
+        decision.add(posted, last)
+    return last + DAY
+
+
+def reopen(decision: Decision, today: date, because: str) -> None:
+    """Charges what the clock would have charged by today, had it known."""
+    for event, effective_on in overdue(decision.invoice, today):
+        decision.add(event, effective_on)
+    assert decision.invoice.terms is not None
+    reach = charges.last_posting_day(decision.invoice.terms.policy, today)
+    recalculate(decision, today, because, reach)
+
+
+def recalculate(decision: Decision, today: date, because: str, reach: date | None = None) -> None:
+    """Posts the difference between what stands and what the facts now ask for."""
+    recalculated = recalculation(decision.invoice, because, reach)
+    if recalculated is not None:
+        decision.add(recalculated, today)
+
+
+def _mora(invoice: Invoice, day: date) -> e.MoraPosted | None:
+    owed_minor = charges.cumulative_mora(invoice, day) - invoice.charged.mora
+    return e.MoraPosted(owed_minor, day) if owed_minor > 0 else None

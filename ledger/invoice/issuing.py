@@ -1,0 +1,183 @@
+"""Issuing an invoice: draft it, change the draft, send it, move its due date."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from ledger.calendars import Calendar, calendar_named, next_business_day
+from ledger.errors import Rejected
+from ledger.events import Event, New
+from ledger.invoice import events as e
+from ledger.invoice.accrual import Decision, bring_up_to_date, reopen
+from ledger.invoice.state import OPEN, Invoice
+from ledger.policy import FeePolicy
+from ledger.tax import Line, Priced
+
+FIRST_ISSUE_ON = date(1900, 1, 1)
+LAST_DUE_ON = date(2999, 12, 31)
+"""Dates outside are slips of the pen; the clock would post a charge for each of their days."""
+
+
+class NotADraft(Rejected):
+    """Only a draft can be changed or sent."""
+
+
+class NotOpen(Rejected):
+    """The invoice is not open: it is a draft, or closed in one way or another."""
+
+
+class DueBeforeIssue(Rejected):
+    """The due date lies before the issue date."""
+
+
+class DueTooLate(Rejected):
+    """The due date lies so far ahead that the calendar, or the payer, would end before it."""
+
+
+class DueTooEarly(Rejected):
+    """The due date lies before 1900: a slip."""
+
+
+class IssuedTooEarly(Rejected):
+    """The issue date lies before 1900, so its year is a slip."""
+
+
+class DueDateNotExtended(Rejected):
+    """The due date of a sent invoice can only be moved to a later day."""
+
+
+def invoice_lines(lines: Sequence[Line], priced: Priced) -> tuple[e.InvoiceLine, ...]:
+    """Lines as asked for (descriptions sealed already), with their amounts."""
+    return tuple(
+        e.InvoiceLine(
+            description=line.description,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            net_minor=amounts.net_minor,
+            tax_minor=amounts.tax_minor,
+            gross_minor=amounts.gross_minor,
+            tax_rate=line.tax_rate,
+            tax_included=line.tax_included,
+        )
+        for line, amounts in zip(lines, priced.lines, strict=True)
+    )
+
+
+def draft(
+    customer_id: UUID,
+    currency: str,
+    due_on: date,
+    lines: Sequence[Line],
+    priced: Priced,
+    notes: str,
+    instalment: e.Instalment | None = None,
+) -> Event:
+    """A new draft. Raises DueTooEarly, DueTooLate."""
+    _require_plausible_due_date(due_on)
+    return e.Drafted(
+        customer_id=customer_id,
+        currency=currency,
+        due_on=due_on,
+        lines=invoice_lines(lines, priced),
+        net_minor=priced.net_minor,
+        tax_minor=priced.tax_minor,
+        total_minor=priced.total_minor,
+        notes=notes,
+        instalment=instalment,
+    )
+
+
+def redraft(
+    invoice: Invoice, due_on: date, lines: Sequence[Line], priced: Priced, notes: str
+) -> Event:
+    """The draft's new content. Raises NotADraft, DueTooLate."""
+    _require_draft(invoice)
+    _require_plausible_due_date(due_on)
+    return e.Redrafted(
+        due_on=due_on,
+        lines=invoice_lines(lines, priced),
+        net_minor=priced.net_minor,
+        tax_minor=priced.tax_minor,
+        total_minor=priced.total_minor,
+        notes=notes,
+    )
+
+
+def send(
+    invoice: Invoice,
+    number: str,
+    issued_on: date,
+    policy: FeePolicy,
+    calendar: Calendar,
+    *,
+    imported: bool = False,
+    mora_base_minor: int | None = None,
+) -> New:
+    """Sends a draft under its number and freezes its terms. The base of mora is the total when it is left out.
+
+    Raises NotADraft, IssuedTooEarly, DueBeforeIssue, NoBusinessDay.
+    """
+    _require_draft(invoice)
+    if issued_on < FIRST_ISSUE_ON:
+        raise IssuedTooEarly(
+            f"issued_on {issued_on} lies before {FIRST_ISSUE_ON}; check the year", field="issued_on"
+        )
+    if invoice.due_on < issued_on:
+        raise DueBeforeIssue(
+            f"the due date {invoice.due_on} lies before the issue date {issued_on}; move the due date",
+            field="due_on",
+        )
+    payable_until, late_on = _window(invoice.due_on, policy, calendar)
+    sent = e.Sent(
+        number=number,
+        issued_on=issued_on,
+        due_on=invoice.due_on,
+        payable_until=payable_until,
+        late_on=late_on,
+        policy=policy,
+        calendar=calendar,
+        mora_base_minor=invoice.total_minor if mora_base_minor is None else mora_base_minor,
+        imported=imported,
+    )
+    return New(sent, issued_on)
+
+
+def move_due_date(invoice: Invoice, due_on: date, today: date, reason: str) -> Decision:
+    """Extends the due date of a sent invoice. Raises NotOpen, DueDateNotExtended."""
+    if invoice.status not in OPEN or invoice.terms is None:
+        raise NotOpen(
+            f"the invoice is {invoice.status}; only a sent or overdue one has a due date to move"
+        )
+    if due_on <= invoice.due_on:
+        raise DueDateNotExtended(
+            f"the due date {invoice.due_on} can only be moved to a later day", field="due_on"
+        )
+    _require_plausible_due_date(due_on)
+    decision = bring_up_to_date(invoice, today)
+    calendar = calendar_named(invoice.terms.calendar.name)
+    payable_until, late_on = _window(due_on, invoice.terms.policy, calendar)
+    decision.add(e.DueDateMoved(due_on, payable_until, late_on, calendar, reason), today)
+    reopen(decision, today, because="due date moved")
+    return decision
+
+
+def _window(due_on: date, policy: FeePolicy, calendar: Calendar) -> tuple[date, date]:
+    """(the last day to pay without charge by the calendar, the first late day after grace)."""
+    payable_until = next_business_day(calendar, due_on)
+    return payable_until, date.fromordinal(payable_until.toordinal() + policy.grace_days + 1)
+
+
+def _require_draft(invoice: Invoice) -> None:
+    if invoice.status != "draft":
+        raise NotADraft(f"the invoice is {invoice.status}; only a draft can be changed or sent")
+
+
+def _require_plausible_due_date(due_on: date) -> None:
+    if due_on < FIRST_ISSUE_ON:
+        raise DueTooEarly(
+            f"the due date {due_on} lies before {FIRST_ISSUE_ON}; check the year", field="due_on"
+        )
+    if due_on > LAST_DUE_ON:
+        raise DueTooLate(
+            f"the due date {due_on} lies after {LAST_DUE_ON}; check the year", field="due_on"
+        )
