@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import pass_on_credit
+from commands.credit import post, use_credit_by_itself
 from commands.tenants import formatted_number, today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.allocation import Split
@@ -14,7 +14,8 @@ from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting, issuing
-from ledger.invoice.state import Invoice, Status, lines_of
+from ledger.invoice.events import GivenUpAs
+from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
 from ledger.money import Money, format_minor
 from ledger.sealed import plain
 from ledger.tax import Line, Priced, PricedLine, price_lines
@@ -66,6 +67,37 @@ class ComponentsView(msgspec.Struct, frozen=True):
     total: str
 
 
+class InstalmentView(msgspec.Struct, frozen=True):
+    """The invoice's place in an agreement; number 0 is a down payment. `interest` is contractual."""
+
+    agreement_id: UUID
+    number: int
+    principal: Money
+    interest: Money
+
+
+class DisputeView(msgspec.Struct, frozen=True):
+    """A dispute that is open. `holds_interest`: no interest is counted on it meanwhile."""
+
+    disputed_on: date
+    amount: Money
+    holds_interest: bool
+
+
+class PromiseView(msgspec.Struct, frozen=True):
+    """The last promise to pay; `kept` is null until the day after the promised one."""
+
+    promised_on: date
+    amount: Money
+    kept: bool | None
+
+
+class HoldView(msgspec.Struct, frozen=True):
+    """Dunning leaves the invoice alone, until a day (included) or until it is released."""
+
+    until_on: date | None
+
+
 class LineView(msgspec.Struct, frozen=True):
     description: str
     quantity: str
@@ -78,7 +110,11 @@ class LineView(msgspec.Struct, frozen=True):
 
 
 class InvoiceView(msgspec.Struct, frozen=True):
-    """An invoice. Line descriptions and notes are sealed here and opened when the answer is written out."""
+    """An invoice. Line descriptions and notes are sealed here and opened when the answer is written out.
+
+    `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was given up in all ways;
+    `waived`, `credited` and `written_off` (less what was recovered) are parts of it.
+    """
 
     id: UUID
     customer_id: UUID
@@ -100,6 +136,13 @@ class InvoiceView(msgspec.Struct, frozen=True):
     fee_policy_version: int | None
     lines: list[LineView]
     notes: str
+    waived: Money
+    credited: Money
+    written_off: Money
+    instalment: InstalmentView | None = None
+    dispute: DisputeView | None = None
+    promise: PromiseView | None = None
+    hold: HoldView | None = None
 
 
 def draft_invoice(unit: Unit, command: DraftInvoice) -> InvoiceView:
@@ -167,10 +210,12 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
         )
     calendar = calendar_named(tenant.settings.calendar)
     issuing.send(invoice, "", issued_on, tenant.policy, calendar)
-    number = _next_number(unit, tenant, issued_on)
+    number = next_number(unit, tenant, issued_on)
     unit.claim("invoice_number", number, invoice_id)
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar)
-    return _append(unit, invoice_id, [sent])
+    post(unit, invoice_id, [sent])
+    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
 def send_imported(unit: Unit, invoice_id: UUID, number: str, issued_on: date) -> Invoice:
@@ -234,6 +279,13 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
             for line in lines_of(invoice)
         ],
         notes=invoice.notes,
+        waived=_given_up(invoice, "waived"),
+        credited=_given_up(invoice, "credited"),
+        written_off=_given_up(invoice, "written_off"),
+        instalment=_instalment_view(invoice),
+        dispute=_dispute_view(invoice),
+        promise=_promise_view(invoice),
+        hold=HoldView(invoice.hold.until_on) if invoice.hold is not None else None,
     )
 
 
@@ -247,16 +299,44 @@ def components_view(split: Split, currency: str) -> ComponentsView:
     )
 
 
+def _given_up(invoice: Invoice, way: GivenUpAs) -> Money:
+    return Money.of(invoice.forgiven_of.get(way, NOTHING).total, invoice.currency)
+
+
+def _instalment_view(invoice: Invoice) -> InstalmentView | None:
+    part = invoice.instalment
+    if part is None:
+        return None
+    principal = Money.of(part.principal_minor, invoice.currency)
+    interest = Money.of(part.interest_minor, invoice.currency)
+    return InstalmentView(part.agreement_id, part.number, principal, interest)
+
+
+def _dispute_view(invoice: Invoice) -> DisputeView | None:
+    dispute = invoice.dispute
+    if dispute is None:
+        return None
+    amount = Money.of(dispute.minor, invoice.currency)
+    return DisputeView(dispute.on, amount, dispute.holds_interest)
+
+
+def _promise_view(invoice: Invoice) -> PromiseView | None:
+    promise = invoice.promise
+    if promise is None:
+        return None
+    return PromiseView(promise.promised_on, Money.of(promise.minor, invoice.currency), promise.kept)
+
+
 def _move_due_date(
     unit: Unit, invoice_id: UUID, invoice: Invoice, due_on: date, reason: str
 ) -> InvoiceView:
     sealed = unit.seal(invoice.customer_id, reason.strip())
     decision = issuing.move_due_date(invoice, due_on, today(unit), sealed)
-    pass_on_credit(unit, invoice_id, invoice, decision.new)
     return _append(unit, invoice_id, decision.new)
 
 
-def _next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
+def next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
+    """The next number of the tenant's invoices that no imported invoice has."""
     settings = tenant.settings
     while True:
         n = unit.next_number("invoice", settings.series, issued_on)
@@ -266,7 +346,7 @@ def _next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
 
 
 def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:
-    return invoice_view(invoice_id, unit.append("invoice", invoice_id, new))
+    return invoice_view(invoice_id, post(unit, invoice_id, new))
 
 
 def _priced(

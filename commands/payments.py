@@ -1,33 +1,44 @@
-"""Payments: receive over one invoice, several, or whatever the customer owes; reverse.
+"""Payments: receive over one invoice, several, or whatever the customer owes; apply what is left; take back.
 
 Arrived money is never refused for an invoice's state or amount: what no invoice takes becomes the customer's
 credit in its own currency, flagged for a person (decision 10).
 """
 
-import re
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from commands.credit import pass_on_credit
+from commands.credit import (
+    Lot,
+    add_credit,
+    lots_of,
+    oldest_due_first,
+    post,
+    take_back,
+    use_credit,
+    use_credit_by_itself,
+)
+from commands.refunds import refund_by_itself
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
-from ledger.customer import CreditAdded, CreditWithdrawn
+from ledger.customer import CreditAdded, CreditWithdrawn, Customer
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting, issuing, settling
-from ledger.invoice.state import OPEN, Invoice
-from ledger.money import Money, positive_minor
+from ledger.invoice.state import Invoice
+from ledger.money import Money, format_minor, positive_minor
 from ledger.payment import (
     Allocated,
     Payment,
     Received,
     ReceivedInFuture,
     ReceivedTooEarly,
+    charge_back,
     reverse,
 )
+from ledger.tenant import Tenant
 
 
 class NoPayer(Rejected):
@@ -51,7 +62,15 @@ class TwoTargets(Rejected):
 
 
 class CurrencyDiffers(Rejected):
-    """An allocation is in another currency than the payment."""
+    """An allocation is in another currency than the payment or its invoice."""
+
+
+class NothingToApply(Rejected):
+    """The payment, or the customer, has no credit left to apply."""
+
+
+class OverApplied(Rejected):
+    """More credit is to be applied than is left."""
 
 
 class Allocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +98,24 @@ class ReversePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class ChargeBackPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why, and on which day, the payer's bank took the money back; today when left out."""
+
+    reason: str
+    charged_back_on: date | None = None
+
+
+class ApplyPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left of a payment, for one invoice, for several, or, left out, for what falls due first.
+
+    `amount` is at most so much; all that is left when left out.
+    """
+
+    invoice_id: UUID | None = None
+    allocations: tuple[Allocation, ...] = ()
+    amount: Money | None = None
+
+
 class AllocationView(msgspec.Struct, frozen=True):
     invoice_id: UUID
     amount: Money
@@ -95,6 +132,7 @@ class PaymentView(msgspec.Struct, frozen=True):
     reference: str
     allocations: list[AllocationView]
     unapplied: Money
+    suspected_duplicate_of: UUID | None = None
 
 
 class Offer(NamedTuple):
@@ -105,8 +143,6 @@ class Offer(NamedTuple):
     most_minor: int
 
 
-_DIGITS = re.compile(r"([0-9]+)")
-
 _WHY_CREDIT = {
     "excess": "more was paid than was owed",
     "nothing_open": "no invoice of the customer was open",
@@ -115,6 +151,8 @@ _WHY_CREDIT = {
     "invoice_paid": "the invoice was paid already",
     "invoice_void": "the invoice is void",
     "invoice_cancelled": "the invoice was cancelled",
+    "invoice_renegotiated": "the invoice was renegotiated",
+    "suspected_duplicate": "more was paid than was owed, perhaps twice",
 }
 """By the flag that asks a person to look at it."""
 
@@ -163,10 +201,10 @@ def receive_as(
         )
         if left_minor == offered_minor:
             continue
-        unit.append("invoice", invoice_id, decision.new)
-        pass_on_credit(unit, invoice_id, invoice, decision.new)
+        post(unit, invoice_id, decision.new)
         allocations.append(Allocated(invoice_id, offered_minor - left_minor))
         rest_minor -= offered_minor - left_minor
+    fingerprint, duplicate_of = _looks_like(unit, customer_id, command, received_on, payment_id)
     received = Received(
         customer_id=customer_id,
         currency=command.amount.currency,
@@ -175,9 +213,13 @@ def receive_as(
         allocations=tuple(allocations),
         unapplied_minor=rest_minor,
         reference=unit.seal(customer_id, command.reference),
+        fingerprint=fingerprint,
+        suspected_duplicate_of=duplicate_of,
     )
     state = unit.append("payment", payment_id, [New(received, received_on)])
     if rest_minor:
+        if duplicate_of is not None:
+            flag = "suspected_duplicate"
         credit = CreditAdded(
             currency=command.amount.currency,
             amount_minor=rest_minor,
@@ -185,35 +227,89 @@ def receive_as(
             payment_id=payment_id,
             flag=flag,
         )
-        unit.append("customer", customer_id, [New(credit, received_on)])
+        add_credit(unit, customer_id, credit, received_on)
+        use_credit_by_itself(unit, customer_id, command.amount.currency)
+        if flag == "excess":
+            refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
+        state = load(unit, "payment", payment_id)
     return payment_view(payment_id, state)
 
 
 def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> PaymentView:
-    """Takes a payment back from everything it covered. Raises Unknown, AlreadyReversed, ReasonMissing."""
+    """Takes a payment back from everything it covered, as if it had never come.
+
+    Raises Unknown, AlreadyReversed, ReasonMissing.
+    """
     payment: Payment = load(unit, "payment", payment_id)
-    reason = command.reason.strip()
-    if not reason:
-        raise adjusting.ReasonMissing(
-            "give a reason; it is kept in the audit trail", field="reason"
-        )
-    event = reverse(payment, unit.seal(payment.customer_id, reason))
+    event = reverse(payment, unit.seal(payment.customer_id, _reason(command.reason)))
     now_on = today(unit)
-    for allocated in payment.allocations:
-        invoice: Invoice = load(unit, "invoice", allocated.invoice_id)
-        decision = settling.reverse(invoice, payment_id, now_on)
-        unit.append("invoice", allocated.invoice_id, decision.new)
-        pass_on_credit(unit, allocated.invoice_id, invoice, decision.new)
-    if payment.unapplied_minor:
-        withdrawn = CreditWithdrawn(
-            currency=payment.currency,
-            amount_minor=payment.unapplied_minor,
-            because="reversal of the payment it came from",
-            payment_id=payment_id,
-        )
-        unit.append("customer", payment.customer_id, [New(withdrawn, payment.received_on)])
+    for invoice_id in _invoices_of(payment):
+        invoice: Invoice = load(unit, "invoice", invoice_id)
+        post(unit, invoice_id, settling.reverse(invoice, payment_id, now_on).new)
+    _take_back_unapplied(
+        unit, payment_id, payment, "reversal of the payment it came from", payment.received_on
+    )
     state = unit.append("payment", payment_id, [New(event, payment.received_on)])
     return payment_view(payment_id, state)
+
+
+def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment) -> PaymentView:
+    """Takes a payment back from the day on which the payer's bank did: until then it stood.
+
+    Raises Unknown, AlreadyReversed, ChargedBackTooEarly, ChargedBackInFuture, ReasonMissing.
+    """
+    payment: Payment = load(unit, "payment", payment_id)
+    now_on = today(unit)
+    on = command.charged_back_on or now_on
+    reason = unit.seal(payment.customer_id, _reason(command.reason))
+    event = charge_back(payment, on, now_on, reason)
+    for invoice_id in _invoices_of(payment):
+        invoice: Invoice = load(unit, "invoice", invoice_id)
+        post(unit, invoice_id, settling.charge_back(invoice, payment_id, on, now_on).new)
+    _take_back_unapplied(unit, payment_id, payment, "charge-back of the payment it came from", on)
+    state = unit.append("payment", payment_id, [New(event, on)])
+    return payment_view(payment_id, state)
+
+
+def apply_payment(unit: Unit, payment_id: UUID, command: ApplyPayment) -> PaymentView:
+    """Applies what is left of a payment, today.
+
+    Raises Unknown, NothingToApply, OverApplied, OverAllocated, TwoTargets, AllocatedTwice, SeveralCustomers,
+    CurrencyDiffers, NotOpen, and the refusals of a malformed amount.
+    """
+    payment: Payment = load(unit, "payment", payment_id)
+    customer: Customer = load(unit, "customer", payment.customer_id)
+    lots = lots_of(customer, payment.currency, payment_id)
+    apply_lots(unit, payment.customer_id, payment.currency, lots, command)
+    return payment_view(payment_id, load(unit, "payment", payment_id))
+
+
+def apply_lots(
+    unit: Unit, customer_id: UUID, currency: str, lots: list[Lot], command: ApplyPayment
+) -> int:
+    """Applies credit to the invoices that a command names, or to what falls due first; returns how much was taken.
+
+    An invoice that is named must be able to take money. Raises what `apply_payment` raises.
+    """
+    left_minor = sum(lot.most_minor for lot in lots)
+    if not left_minor:
+        raise NothingToApply(f"no credit in {currency} is left to apply")
+    most_minor = left_minor
+    if command.amount is not None:
+        most_minor = positive_minor(command.amount)
+        if command.amount.currency != currency:
+            raise CurrencyDiffers(f"the credit is in {currency}", field="amount")
+        if most_minor > left_minor:
+            raise OverApplied(
+                f"{format_minor(left_minor, currency)} {currency} is left to apply", field="amount"
+            )
+    taken_minor = 0
+    for invoice_id, asked_minor in _targets(unit, customer_id, currency, command, most_minor):
+        wanted_minor = min(asked_minor, most_minor - taken_minor)
+        used_minor = use_credit(unit, lots, invoice_id, wanted_minor)
+        lots = _left(lots, used_minor)
+        taken_minor += used_minor
+    return taken_minor
 
 
 def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
@@ -230,6 +326,7 @@ def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
             for part in payment.allocations
         ],
         unapplied=Money.of(payment.unapplied_minor, currency),
+        suspected_duplicate_of=payment.suspected_duplicate_of,
     )
 
 
@@ -244,13 +341,8 @@ def _offers(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUI
     if command.customer_id is None:
         raise NoPayer("say customer_id, invoice_id or allocations", field="customer_id")
     load(unit, "customer", command.customer_id)
-    owed = [
-        Offer(invoice_id, invoice, amount_minor)
-        for invoice_id, invoice in unit.payable(command.customer_id)
-        if invoice.currency == command.amount.currency
-    ]
-    owed.sort(key=lambda offer: (offer.invoice.due_on, _by_number(offer.invoice), offer.invoice_id))
-    return command.customer_id, owed
+    owed = oldest_due_first(unit, command.customer_id, command.amount.currency)
+    return command.customer_id, [Offer(*one, amount_minor) for one in owed]
 
 
 def _named(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID, list[Offer]]:
@@ -278,18 +370,103 @@ def _named(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID
     return customer_id, offers
 
 
+def _targets(
+    unit: Unit, customer_id: UUID, currency: str, command: ApplyPayment, most_minor: int
+) -> list[tuple[UUID, int]]:
+    """(invoice, at most so much) in the order in which credit is applied."""
+    if command.invoice_id is None and not command.allocations:
+        owed = oldest_due_first(unit, customer_id, currency)
+        return [(invoice_id, most_minor) for invoice_id, _ in owed]
+    allocations = command.allocations
+    if command.invoice_id is not None:
+        if allocations:
+            raise TwoTargets("say invoice_id or allocations, not both", field="allocations")
+        allocations = (Allocation(command.invoice_id, Money.of(most_minor, currency)),)
+    named = ReceivePayment(Money.of(most_minor, currency), customer_id, allocations=allocations)
+    _, offers = _named(unit, named, most_minor)
+    for offer in offers:
+        if offer.invoice.currency != currency:
+            raise CurrencyDiffers(f"the invoice is in {offer.invoice.currency}", field="invoice_id")
+        if not settling.takes_money(offer.invoice):
+            raise issuing.NotOpen(
+                f"the invoice is {offer.invoice.status}, so nothing is open on it",
+                field="invoice_id",
+            )
+    return [(offer.invoice_id, offer.most_minor) for offer in offers]
+
+
+def _left(lots: list[Lot], used_minor: int) -> list[Lot]:
+    """The lots after so much of them was used, oldest first."""
+    left: list[Lot] = []
+    for source_id, minor in lots:
+        used = min(minor, used_minor)
+        used_minor -= used
+        if minor > used:
+            left.append(Lot(source_id, minor - used))
+    return left
+
+
+def _looks_like(
+    unit: Unit, customer_id: UUID, command: ReceivePayment, received_on: date, payment_id: UUID
+) -> tuple[str, UUID | None]:
+    """(the payment's fingerprint, an earlier payment that looks the same), where it has a reference to tell by.
+
+    A payment that was taken back does not count: the same money may come again.
+    """
+    reference = command.reference.strip()
+    if not reference:
+        return "", None
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    amount = command.amount
+    fingerprint = unit.fingerprint(customer_id, f"{amount.currency} {amount.amount} {reference}")
+    days = tenant.settings.duplicate_window_days
+    names = [
+        _fingerprint_name(fingerprint, received_on + timedelta(days=ahead))
+        for ahead in sorted(range(-days, days + 1), key=abs)
+    ]
+    found = unit.holders("payment_fingerprint", names)
+    if names[0] not in found:
+        unit.claim("payment_fingerprint", names[0], payment_id)
+    for name in names:
+        if name in found:
+            earlier: Payment | None = unit.find("payment", found[name])
+            if earlier is not None and earlier.status == "received":
+                return fingerprint, found[name]
+    return fingerprint, None
+
+
+def _fingerprint_name(fingerprint: str, on: date) -> str:
+    return f"{fingerprint}:{on}"
+
+
+def _invoices_of(payment: Payment) -> list[UUID]:
+    """The invoices that took some of the payment, each once."""
+    return list(dict.fromkeys(part.invoice_id for part in payment.allocations))
+
+
+def _take_back_unapplied(
+    unit: Unit, payment_id: UUID, payment: Payment, because: str, on: date
+) -> None:
+    if payment.unapplied_minor:
+        withdrawn = CreditWithdrawn(
+            currency=payment.currency,
+            amount_minor=payment.unapplied_minor,
+            because=because,
+            payment_id=payment_id,
+        )
+        take_back(unit, payment.customer_id, withdrawn, on)
+
+
+def _reason(reason: str) -> str:
+    adjusting.require_reason(reason)
+    return reason.strip()
+
+
 def _refused(invoice: Invoice, currency: str) -> str:
     """The flag of money that this invoice cannot take at all; empty when it can."""
     if invoice.currency != currency:
         return "other_currency"
-    return "" if invoice.status in OPEN else f"invoice_{invoice.status}"
-
-
-def _by_number(invoice: Invoice) -> list[tuple[int, str]]:
-    """Numbers in the order of their digits' value: INV-9 before INV-10."""
-    return [
-        (int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(invoice.number)
-    ]
+    return "" if settling.takes_money(invoice) else f"invoice_{invoice.status}"
 
 
 def _same_customer(expected: UUID | None, found: UUID, field: str) -> None:

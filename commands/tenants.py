@@ -1,8 +1,8 @@
 """Tenants: create, configure, add a fee policy, create and revoke keys."""
 
 import re
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -47,6 +47,18 @@ class MalformedSeries(Rejected):
     """A series has a name of 1 to 32 printable characters."""
 
 
+class WindowTooLong(Rejected):
+    """Payments that look alike are looked for within 0 to 31 days."""
+
+
+class NotAMonthEnd(Rejected):
+    """Books are closed through the last day of a month that is over."""
+
+
+class MonthClosed(Rejected):
+    """A month that is closed stays closed."""
+
+
 class ClockStartsTooEarly(Rejected):
     """Business days begin no earlier than 1970; each of them would be run."""
 
@@ -72,6 +84,13 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series: str | msgspec.UnsetType = msgspec.UNSET
     number_format: str | msgspec.UnsetType = msgspec.UNSET
     clock_starts_on: date | msgspec.UnsetType = msgspec.UNSET
+    credit_note_series: str | msgspec.UnsetType = msgspec.UNSET
+    apply_credit: Literal["by_hand", "automatic"] | msgspec.UnsetType = msgspec.UNSET
+    refund_excess_above: Money | msgspec.UnsetType | None = msgspec.UNSET
+    duplicate_window_days: int | msgspec.UnsetType = msgspec.UNSET
+    dispute_holds_interest: bool | msgspec.UnsetType = msgspec.UNSET
+    books_closed_through: date | msgspec.UnsetType = msgspec.UNSET
+    chart: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +163,7 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
 
     Raises UnknownCurrency, UnknownZone, UnknownCalendar, MalformedSeries, MalformedNumberFormat,
-    ClockStartsTooEarly.
+    ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, and what a threshold below or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
@@ -154,6 +173,7 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     }
     settings = msgspec.structs.replace(tenant.settings, **changes)
     _check(settings)
+    _check_closing(tenant.settings, settings, today(unit))
     if settings == tenant.settings:
         return tenant_view(unit.tenant_id, tenant)
     state = _append(unit, Configured(settings), _today(unit, settings))
@@ -240,9 +260,12 @@ def today(unit: Unit) -> date:
     return _today(unit, tenant.settings)
 
 
-def formatted_number(settings: Settings, number: int, issued_on: date) -> str:
-    """The number as it is written on the document."""
-    return settings.number_format.format(series=settings.series, n=number, year=issued_on.year)
+def formatted_number(
+    settings: Settings, number: int, issued_on: date, series: str | None = None
+) -> str:
+    """The number as it is written on the document: an invoice's, or one of another series."""
+    name = settings.series if series is None else series
+    return settings.number_format.format(series=name, n=number, year=issued_on.year)
 
 
 def _today(unit: Unit, settings: Settings) -> date:
@@ -259,10 +282,43 @@ def _check(settings: Settings) -> None:
         )
     plain(settings.series, "series")
     _check_number_format(settings)
+    if (
+        not 0 < len(settings.credit_note_series) <= 32
+        or settings.credit_note_series == settings.series
+    ):
+        raise MalformedSeries(
+            "give credit notes a series of their own with a name of at most 32 characters, such as CN",
+            field="credit_note_series",
+        )
+    plain(settings.credit_note_series, "credit_note_series")
+    if settings.refund_excess_above is not None:
+        positive_minor(settings.refund_excess_above, "refund_excess_above")
+    if not 0 <= settings.duplicate_window_days <= 31:
+        raise WindowTooLong(
+            "duplicate_window_days must be between 0 and 31", field="duplicate_window_days"
+        )
     if settings.clock_starts_on < FIRST_CLOCK_DAY:
         raise ClockStartsTooEarly(
             f"clock_starts_on {settings.clock_starts_on} lies before {FIRST_CLOCK_DAY}; check the year",
             field="clock_starts_on",
+        )
+
+
+def _check_closing(before: Settings, after: Settings, now_on: date) -> None:
+    closed = after.books_closed_through
+    if closed == before.books_closed_through:
+        return
+    if before.books_closed_through is not None and (
+        closed is None or closed < before.books_closed_through
+    ):
+        raise MonthClosed(
+            f"the books are closed through {before.books_closed_through}, and stay so",
+            field="books_closed_through",
+        )
+    if closed is None or (closed + timedelta(days=1)).day != 1 or closed >= now_on:
+        raise NotAMonthEnd(
+            f"books_closed_through {closed} must be the last day of a month that is over",
+            field="books_closed_through",
         )
 
 

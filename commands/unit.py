@@ -41,6 +41,11 @@ class Unit(Protocol):
         """Derived from (tenant, idempotency key) where there is a key, else random."""
         ...
 
+    @property
+    def actor(self) -> str:
+        """Who asks, as events name it: `key:<id>`, `clock`, `cli`."""
+        ...
+
     def new_id(self, *parts: str) -> UUID:
         """The id of a stream this command creates: derived from the command's id and `parts`."""
         ...
@@ -65,12 +70,20 @@ class Unit(Protocol):
         """The stream that holds a name."""
         ...
 
+    def holders(self, kind: str, names: Iterable[str]) -> dict[str, UUID]:
+        """The streams that hold any of these names, by name; asked in one go."""
+        ...
+
     def next_number(self, kind: str, series: str, issued_on: date) -> int:
         """The next number of a gapless series. Raises NumberBeforeSeries."""
         ...
 
     def seal(self, customer_id: UUID, text: str) -> str:
         """Seals a personal text under the customer's key (made at the first use); empty stays empty."""
+        ...
+
+    def fingerprint(self, customer_id: UUID, text: str) -> str:
+        """A keyed hash of a personal text: equal texts of one customer give equal ones, and nobody can tell more."""
         ...
 
     def register_tenant(self, name: str) -> None:

@@ -152,6 +152,9 @@ INVOICE: Final = InvoiceView(
         )
     ],
     notes="",
+    waived=reais("0.00"),
+    credited=reais("0.00"),
+    written_off=reais("0.00"),
 )
 
 DRAFTED_INVOICE: Final = replace(

@@ -209,6 +209,7 @@ class Group:
                 request.now or now,
                 job.command_id,
                 has_key=request.key is not None,
+                actor=request.actor,
             )
             try:
                 body = msgspec.json.encode(request.handler(unit))

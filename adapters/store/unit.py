@@ -34,6 +34,9 @@ SELECT stream_id FROM heads WHERE tenant_id = %s AND payer_id = %s
 SELECT_NAME = """
 SELECT stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = %s
 """
+SELECT_NAMES = """
+SELECT name, stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = ANY(%s)
+"""
 SELECT_SERIES = """
 SELECT next_number, last_issued_on FROM number_series
  WHERE tenant_id = %s AND kind = %s AND series = %s
@@ -152,8 +155,16 @@ class StoreUnit(Unit):
     """One command's unit of work. Its changes reach the group's view only when the command was not refused."""
 
     def __init__(
-        self, view: View, tenant_id: UUID, now: datetime, command_id: UUID, *, has_key: bool
+        self,
+        view: View,
+        tenant_id: UUID,
+        now: datetime,
+        command_id: UUID,
+        *,
+        has_key: bool,
+        actor: str = "",
     ) -> None:
+        self._actor = actor
         self._view = view
         self._tenant_id = tenant_id
         self._now = now
@@ -178,6 +189,10 @@ class StoreUnit(Unit):
     @property
     def command_id(self) -> UUID:
         return self._command_id
+
+    @property
+    def actor(self) -> str:
+        return self._actor
 
     def new_id(self, *parts: str) -> UUID:
         if self._has_key:
@@ -245,6 +260,19 @@ class StoreUnit(Unit):
             self._free_names.add(key)
         return row[0] if row is not None else None
 
+    def holders(self, kind: str, names: Iterable[str]) -> dict[str, UUID]:
+        wanted = list(names)
+        rows = self._view.connection.execute(SELECT_NAMES, (self._tenant_id, kind, wanted))
+        found: dict[str, UUID] = dict(rows.fetchall())
+        for name in wanted:
+            key = (self._tenant_id, kind, name)
+            holder = self.names.get(key) or self._view.names.get(key)
+            if holder is not None:
+                found[name] = holder
+            elif name not in found:
+                self._free_names.add(key)
+        return found
+
     def next_number(self, kind: str, series: str, issued_on: date) -> int:
         key = (self._tenant_id, kind, series)
         known = self._series.get(key) or self._view.series.get(key) or self._stored_series(key)
@@ -261,16 +289,10 @@ class StoreUnit(Unit):
         if not text:
             return ""
         owner = (self._tenant_id, customer_id)
-        if owner in self.new_keys:
-            key = self.new_keys[owner][0]
-        else:
-            self._view.load_keys([owner])
-            found = self._view.keys.get(owner)
-            if found is None:
-                self.new_keys[owner] = self._view.sealer.new_key(owner)
-                found = self.new_keys[owner][0]
-            key = found
-        return self._view.sealer.seal(key, owner, text)
+        return self._view.sealer.seal(self._key_of(owner), owner, text)
+
+    def fingerprint(self, customer_id: UUID, text: str) -> str:
+        return self._view.sealer.fingerprint(self._key_of((self._tenant_id, customer_id)), text)
 
     def register_tenant(self, name: str) -> None:
         row = self._view.connection.execute(
@@ -301,6 +323,17 @@ class StoreUnit(Unit):
         view.series.update(self._series)
         view.names.update(self.names)
         view.keys.update({owner: key for owner, (key, _) in self.new_keys.items()})
+
+    def _key_of(self, owner: Owner) -> AESGCM:
+        """The customer's key; made at its first use."""
+        if owner in self.new_keys:
+            return self.new_keys[owner][0]
+        self._view.load_keys([owner])
+        found = self._view.keys.get(owner)
+        if found is None:
+            self.new_keys[owner] = self._view.sealer.new_key(owner)
+            found = self.new_keys[owner][0]
+        return found
 
     def _loaded(self, stream_id: UUID) -> Loaded:
         changed = self._changed.get(stream_id)

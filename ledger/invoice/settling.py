@@ -3,6 +3,7 @@
 The decisions take what is offered and return what is left over: money is never refused for its amount.
 """
 
+import re
 from datetime import date
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from ledger.invoice.issuing import NotOpen
 from ledger.invoice.recalculation import is_timely, still_owed
 from ledger.invoice.state import NOTHING, OPEN, Invoice, evolve
 
+_DIGITS = re.compile(r"([0-9]+)")
+
 
 class NotItsPayment(Rejected):
     """The payment has no part in this invoice, or was reversed already."""
@@ -23,6 +26,13 @@ class NotItsPayment(Rejected):
 def takes_money(invoice: Invoice) -> bool:
     """Whether a payment can cover anything of it: what is open, or what was written off."""
     return invoice.status in OPEN or invoice.status == "written_off"
+
+
+def by_number(invoice: Invoice) -> list[tuple[int, str]]:
+    """Numbers in the order of their digits' value: INV-9 before INV-10."""
+    return [
+        (int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(invoice.number)
+    ]
 
 
 def payable(invoice: Invoice, value_on: date) -> Split:

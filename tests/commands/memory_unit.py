@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ class MemoryUnit:
     def __init__(self, now: datetime = datetime(2024, 3, 1, 12, tzinfo=UTC)) -> None:
         self.tenant_id = TENANT
         self.now = now
+        self.actor = "key:1"
         self.commands = 0
         self.heads: dict[UUID, tuple[str, bytes]] = {}
         self.log: list[tuple[str, UUID, New]] = []
@@ -89,6 +91,9 @@ class MemoryUnit:
     def named(self, kind: str, name: str) -> UUID | None:
         return self.names.get((kind, name))
 
+    def holders(self, kind: str, names: Iterable[str]) -> dict[str, UUID]:
+        return {name: self.names[kind, name] for name in names if (kind, name) in self.names}
+
     def next_number(self, kind: str, series: str, issued_on: date) -> int:
         number, last_issued_on = self.series.get((kind, series), (1, date.min))
         if issued_on < last_issued_on:
@@ -98,6 +103,9 @@ class MemoryUnit:
 
     def seal(self, customer_id: UUID, text: str) -> str:
         return f"sealed:1:{customer_id.hex}:{text.encode().hex()}" if text else ""
+
+    def fingerprint(self, customer_id: UUID, text: str) -> str:
+        return sha256(customer_id.bytes + text.encode()).hexdigest()[:24]
 
     def register_tenant(self, name: str) -> None:
         if name in self.tenants:

@@ -1,0 +1,177 @@
+"""Adjusting what is owed on an invoice: fees by hand, waivers, credit notes, write-offs."""
+
+from uuid import UUID
+
+import msgspec
+
+from commands.credit import Lot, post, use_credit, use_credit_by_itself
+from commands.invoices import GiveUpInvoice, InvoiceView, invoice_view
+from commands.payments import CurrencyDiffers
+from commands.tenants import formatted_number, today
+from commands.unit import Unit, load
+from ledger.allocation import Component
+from ledger.customer import Customer
+from ledger.errors import Rejected
+from ledger.invoice import adjusting
+from ledger.invoice.events import Credited
+from ledger.invoice.state import Invoice
+from ledger.money import Money, positive_minor
+from ledger.tenant import Tenant
+
+
+class ChargeFee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fee, and what it is for."""
+
+    amount: Money
+    description: str
+
+
+class WaiveComponent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is given up: all that is open of a component, or so much of it."""
+
+    component: Component
+    reason: str
+    amount: Money | None = None
+
+
+class CreditLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line to take back, by its place in the invoice (from 0): whole, or so much of its gross."""
+
+    line: int
+    amount: Money | None = None
+
+
+class CreditInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A credit note: over all that is left of the invoice, an amount of it, or lines of it."""
+
+    reason: str
+    amount: Money | None = None
+    lines: tuple[CreditLine, ...] = ()
+
+
+class CreditNoteView(msgspec.Struct, frozen=True):
+    """A credit note. `credit` went to the customer, `applied` came off what was open (or settled a shortfall)."""
+
+    id: UUID
+    number: str
+    invoice_id: UUID
+    net: Money
+    tax: Money
+    total: Money
+    applied: Money
+    credit: Money
+    invoice: InvoiceView
+
+
+class AmountOrLines(Rejected):
+    """A credit note says an amount or lines, not both."""
+
+
+def charge_fee(unit: Unit, invoice_id: UUID, command: ChargeFee) -> InvoiceView:
+    """Raises Unknown, NotOpen, ReasonMissing, CurrencyDiffers, and the refusals of a malformed amount."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    amount_minor = minor_of(invoice, command.amount)
+    description = unit.seal(invoice.customer_id, command.description.strip())
+    decision = adjusting.charge_fee(invoice, amount_minor, description, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def waive(unit: Unit, invoice_id: UUID, command: WaiveComponent) -> InvoiceView:
+    """Raises Unknown, NotOpen, ReasonMissing, OverWaived, CurrencyDiffers, and the refusals of a malformed amount."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    decision = adjusting.waive(invoice, command.component, amount_minor, reason, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def write_off(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
+    """Raises Unknown, NotOpen, ReasonMissing."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    decision = adjusting.write_off(invoice, today(unit), reason)
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> CreditNoteView:
+    """Issues a credit note under the next number of its series.
+
+    It takes principal off what is open. What is left had been paid: it covers the fees and interest that are open, and
+    the rest is the customer's credit. Raises Unknown, NotCreditable, BelongsToAgreement, ReasonMissing, OverCredited,
+    UnknownLine, AmountOrLines, CurrencyDiffers, NumberBeforeSeries, and the refusals of a malformed amount.
+    """
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    adjusting.require_creditable(invoice)
+    grosses = _grosses(invoice, command)
+    now_on = today(unit)
+    credit_note_id = unit.new_id("credit_note")
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    adjusting.credit(invoice, credit_note_id, "", grosses, reason, now_on)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    series = tenant.settings.credit_note_series
+    number = formatted_number(
+        tenant.settings, unit.next_number("credit_note", series, now_on), now_on, series
+    )
+    unit.claim("credit_note_number", number, credit_note_id)
+    decision = adjusting.credit(invoice, credit_note_id, number, grosses, reason, now_on)
+    event = decision.new[-1].event
+    assert isinstance(event, Credited)
+    post(unit, invoice_id, decision.new)
+    customer: Customer = load(unit, "customer", invoice.customer_id)
+    credit_minor = min(event.credit_minor, customer.of(invoice_id, invoice.currency))
+    lot = Lot(invoice_id, credit_minor)
+    credit_minor -= use_credit(unit, [lot], invoice_id, credit_minor)
+    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    after: Invoice = load(unit, "invoice", invoice_id)
+    currency = invoice.currency
+    return CreditNoteView(
+        id=credit_note_id,
+        number=number,
+        invoice_id=invoice_id,
+        net=Money.of(event.net_minor, currency),
+        tax=Money.of(event.tax_minor, currency),
+        total=Money.of(event.total_minor, currency),
+        applied=Money.of(event.total_minor - credit_minor, currency),
+        credit=Money.of(credit_minor, currency),
+        invoice=invoice_view(invoice_id, after),
+    )
+
+
+def _grosses(invoice: Invoice, command: CreditInvoice) -> list[int]:
+    """What is taken back of each line, in minor units of its gross."""
+    left = adjusting.creditable(invoice)
+    if command.lines:
+        if command.amount is not None:
+            raise AmountOrLines("say an amount or lines, not both", field="lines")
+        return _of_lines(invoice, command.lines, left)
+    if command.amount is not None:
+        return adjusting.shares(invoice, minor_of(invoice, command.amount))
+    return left
+
+
+def _of_lines(invoice: Invoice, lines: tuple[CreditLine, ...], left: list[int]) -> list[int]:
+    grosses = [0] * len(left)
+    for index, line in enumerate(lines):
+        field = f"lines[{index}]"
+        if not 0 <= line.line < len(left) or grosses[line.line]:
+            raise adjusting.UnknownLine(
+                f"name each of the invoice's lines once, from 0 to {len(left) - 1}",
+                field=f"{field}.line",
+            )
+        minor = left[line.line]
+        if line.amount is not None:
+            minor = minor_of(invoice, line.amount, f"{field}.amount")
+            if minor > left[line.line]:
+                raise adjusting.OverCredited(
+                    "the line does not stand for so much any more", field=f"{field}.amount"
+                )
+        grosses[line.line] = minor
+    return grosses
+
+
+def minor_of(invoice: Invoice, amount: Money, field: str = "amount") -> int:
+    """An amount above zero in the invoice's currency, in minor units. Raises CurrencyDiffers, and what is malformed."""
+    minor = positive_minor(amount, field)
+    if amount.currency != invoice.currency:
+        raise CurrencyDiffers(f"the invoice is in {invoice.currency}", field=field)
+    return minor

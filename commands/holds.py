@@ -1,0 +1,96 @@
+"""What the customer says of an invoice, and what keeps dunning from it: disputes, promises to pay, holds."""
+
+from datetime import date
+from uuid import UUID
+
+import msgspec
+
+from commands.adjustments import minor_of
+from commands.credit import post
+from commands.invoices import InvoiceView, invoice_view
+from commands.tenants import today
+from commands.unit import Unit, load
+from ledger.invoice import holding
+from ledger.invoice.events import Outcome
+from ledger.invoice.state import Invoice
+from ledger.money import Money
+from ledger.tenant import Tenant
+
+
+class DisputeInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is disputed: all of the open principal, or so much of it."""
+
+    reason: str
+    amount: Money | None = None
+
+
+class ResolveDispute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`accepted`: the customer is right, and held interest is not charged. `rejected`: it was owed all along."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+class PromiseToPay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A promise to pay all that is open, or so much of it, by a day."""
+
+    promised_on: date
+    amount: Money | None = None
+    note: str = ""
+
+
+class HoldInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why dunning leaves the invoice alone, and until which day (included); left out, until it is released."""
+
+    reason: str
+    until_on: date | None = None
+
+
+class ReleaseInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why dunning takes the invoice up again."""
+
+    reason: str = ""
+
+
+def dispute_invoice(unit: Unit, invoice_id: UUID, command: DisputeInvoice) -> InvoiceView:
+    """Raises Unknown, NotOpen, ReasonMissing, AlreadyDisputed, OverDisputed, CurrencyDiffers."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    holds_interest = tenant.settings.dispute_holds_interest
+    decision = holding.dispute(invoice, amount_minor, holds_interest, reason, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def resolve_dispute(unit: Unit, invoice_id: UUID, command: ResolveDispute) -> InvoiceView:
+    """Raises Unknown, NotDisputed."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    decision = holding.resolve(invoice, command.outcome, reason, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def promise_to_pay(unit: Unit, invoice_id: UUID, command: PromiseToPay) -> InvoiceView:
+    """Raises Unknown, NotOpen, PromiseTooLate, OverPromised, CurrencyDiffers."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
+    note = unit.seal(invoice.customer_id, command.note.strip())
+    decision = holding.promise(invoice, amount_minor, command.promised_on, note, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def hold_invoice(unit: Unit, invoice_id: UUID, command: HoldInvoice) -> InvoiceView:
+    """Raises Unknown, NotOpen, ReasonMissing, AlreadyHeld, HoldOver."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    decision = holding.hold(invoice, command.until_on, reason, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+
+
+def release_invoice(unit: Unit, invoice_id: UUID, command: ReleaseInvoice) -> InvoiceView:
+    """Raises Unknown, NotHeld."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    decision = holding.release(invoice, reason, today(unit))
+    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
