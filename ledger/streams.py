@@ -45,7 +45,7 @@ def _no_facts(state: State) -> HeadFacts:
 
 
 def invoice_facts(state: invoice.Invoice) -> HeadFacts:
-    """A sent invoice wakes on its first late day, any after a promise; an overdue one accrues while principal is open."""
+    """A sent invoice wakes on its first late day, any after a promise; an overdue one accrues on open principal."""
     wakes_on = None
     if state.promise is not None and state.promise.kept is None:
         wakes_on = state.promise.promised_on + DAY
