@@ -82,7 +82,7 @@ class Refused(Event, frozen=True):
     reason: str
 
 
-class Instalment(msgspec.Struct, frozen=True):
+class ScheduledInstalment(msgspec.Struct, frozen=True):
     """An instalment as it was generated: its invoice, and its share of the value first asked for."""
 
     number: int
@@ -104,7 +104,7 @@ class Activated(Event, frozen=True):
 
     principal_minor: int
     original_minor: int
-    instalments: tuple[Instalment, ...]
+    instalments: tuple[ScheduledInstalment, ...]
     disbursed_minor: int = 0
     discount_minor: int = 0
 
@@ -151,7 +151,7 @@ class Agreement(msgspec.Struct, frozen=True, array_like=True):
     status: Status = "requested"
     decided_by: str = ""
     activated_on: date | None = None
-    instalments: tuple[Instalment, ...] = ()
+    instalments: tuple[ScheduledInstalment, ...] = ()
     successor_id: UUID | None = None
     reason: str = ""
 

@@ -36,18 +36,19 @@ def due_on_waking(invoice: Invoice, on: date) -> list[New]:
 
 
 def overdue(invoice: Invoice, on: date) -> list[New]:
-    """Overdue, and the late fee once, effective the first late day."""
+    """Overdue, and the late fee once, effective the first day with late principal."""
     terms = invoice.terms
     if invoice.status != "sent" or terms is None or on < terms.late_on:
         return []
-    if charges.principal_before(invoice, terms.late_on) <= 0:
-        return []  # what is open came later, and is no late principal
+    late_on = charges.first_late_day(invoice)
+    if late_on is None or on < late_on:
+        return []
     decision = Decision(invoice, [])
-    decision.add(e.BecameOverdue(), terms.late_on)
-    fee_minor, base_minor = charges.late_fee(invoice, terms.late_on)
+    decision.add(e.BecameOverdue(), late_on)
+    fee_minor, base_minor = charges.late_fee(invoice, late_on)
     owed_minor = fee_minor - invoice.charged.late_fee
     if owed_minor > 0:
-        decision.add(e.LateFeeCharged(owed_minor, base_minor), terms.late_on)
+        decision.add(e.LateFeeCharged(owed_minor, base_minor), late_on)
     return decision.new
 
 

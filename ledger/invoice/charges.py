@@ -51,16 +51,30 @@ def held_before(invoice: Invoice, day: date) -> int:
     )
 
 
+def first_late_day(invoice: Invoice) -> date | None:
+    """The first day, from the terms' first late day on, that begins with principal open that bears charges.
+
+    It is a later one when a payment that was in time is charged back, or a dispute that held all of it is over.
+    """
+    terms = _terms(invoice)
+    bearing_minor, day = invoice.total_minor, terms.late_on
+    for on, change_minor in _changes(invoice):
+        if on >= day and bearing_minor > 0:
+            break
+        bearing_minor += change_minor
+        day = max(day, on + DAY)
+    return day if bearing_minor > 0 else None
+
+
 def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
     """(late fee, its base) owed by `through`: zero before the first late day or with nothing open on it."""
     terms = _terms(invoice)
     if through < terms.late_on:
         return 0, 0
-    open_minor = principal_before(invoice, terms.late_on)
-    if invoice.disputes:
-        open_minor -= held_before(invoice, terms.late_on)
-    if open_minor <= 0:
+    late_on = first_late_day(invoice)
+    if late_on is None or through < late_on:
         return 0, 0
+    open_minor = principal_before(invoice, late_on) - held_before(invoice, late_on)
     base_minor = open_minor if terms.policy.base == "outstanding" else terms.mora_base_minor
     rate = terms.policy.late_fee
     fee_minor = divide(base_minor * rate.numerator, rate.denominator, terms.policy.rounding)

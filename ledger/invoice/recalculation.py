@@ -60,7 +60,9 @@ def charged_through(invoice: Invoice) -> date:
     """The day up to which anything that was charged stands: interest, or the late fee on the first late day."""
     assert invoice.terms is not None
     through = mora_through(invoice)
-    return max(through, invoice.terms.late_on) if invoice.was_overdue else through
+    if not invoice.was_overdue:
+        return through
+    return max(through, charges.first_late_day(invoice) or invoice.terms.late_on)
 
 
 def is_timely(invoice: Invoice, on: date) -> bool:
