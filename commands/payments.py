@@ -22,7 +22,7 @@ from commands.credit import (
 )
 from commands.refunds import refund_by_itself
 from commands.tenants import today
-from commands.unit import AlreadyExists, Unit, load
+from commands.unit import AlreadyExists, NameRange, Unit, load
 from ledger.customer import CreditAdded, CreditWithdrawn, Customer
 from ledger.errors import Rejected
 from ledger.events import New
@@ -406,6 +406,21 @@ def _left(lots: list[Lot], used_minor: int) -> list[Lot]:
     return left
 
 
+def names_asked(unit: Unit, command: ReceivePayment) -> list[NameRange]:
+    """The names that receiving this payment will ask for. Raises what finding its payer refuses."""
+    if not command.reference.strip():
+        return []
+    target = command.invoice_id or (command.allocations and command.allocations[0].invoice_id)
+    if target:
+        invoice: Invoice = load(unit, "invoice", target)
+        customer_id = invoice.customer_id
+    elif command.customer_id is not None:
+        customer_id = command.customer_id
+    else:
+        return []
+    return [_alike(unit, customer_id, command, command.received_on or today(unit))[1]]
+
+
 def _looks_like(
     unit: Unit, customer_id: UUID, command: ReceivePayment, received_on: date, payment_id: UUID
 ) -> tuple[str, UUID | None]:
@@ -413,30 +428,39 @@ def _looks_like(
 
     A payment that was taken back does not count: the same money may come again.
     """
-    reference = command.reference.strip()
-    if not reference:
+    if not command.reference.strip():
         return "", None
-    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    amount = command.amount
-    fingerprint = unit.fingerprint(customer_id, f"{amount.currency} {amount.amount} {reference}")
-    days = tenant.settings.duplicate_window_days
-    names = [
-        _fingerprint_name(fingerprint, received_on + timedelta(days=ahead))
-        for ahead in sorted(range(-days, days + 1), key=abs)
-    ]
-    found = unit.holders("payment_fingerprint", names)
-    if names[0] not in found:
-        unit.claim("payment_fingerprint", names[0], payment_id)
-    for name in names:
-        if name in found:
-            earlier: Payment | None = unit.find("payment", found[name])
-            if earlier is not None and earlier.status == "received":
-                return fingerprint, found[name]
+    fingerprint, names = _alike(unit, customer_id, command, received_on)
+    holders = unit.holders(names)
+    own_name = _fingerprint_name(fingerprint, received_on)
+    if own_name not in holders:
+        unit.claim(names.kind, own_name, payment_id)
+    for name in sorted(holders, key=lambda name: abs(_day_of(name) - received_on)):
+        earlier: Payment | None = unit.find("payment", holders[name])
+        if earlier is not None and earlier.status == "received":
+            return fingerprint, holders[name]
     return fingerprint, None
+
+
+def _alike(
+    unit: Unit, customer_id: UUID, command: ReceivePayment, received_on: date
+) -> tuple[str, NameRange]:
+    """(the payment's fingerprint, the names that payments like it hold, one for each value date)."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    amount, reference = command.amount, command.reference.strip()
+    fingerprint = unit.fingerprint(customer_id, f"{amount.currency} {amount.amount} {reference}")
+    window = timedelta(days=tenant.settings.duplicate_window_days)
+    first = _fingerprint_name(fingerprint, received_on - window)
+    last = _fingerprint_name(fingerprint, received_on + window)
+    return fingerprint, NameRange("payment_fingerprint", first, last)
 
 
 def _fingerprint_name(fingerprint: str, on: date) -> str:
     return f"{fingerprint}:{on}"
+
+
+def _day_of(name: str) -> date:
+    return date.fromisoformat(name.rpartition(":")[2])
 
 
 def _invoices_of(payment: Payment) -> list[UUID]:

@@ -6,7 +6,7 @@ committed: it must do nothing but load, decide and append.
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from ledger.errors import Conflict, NotFound
@@ -23,6 +23,14 @@ class AlreadyExists(Conflict):
 
 class NumberBeforeSeries(Conflict):
     """A number's issue date may not be before the last one its series gave out."""
+
+
+class NameRange(NamedTuple):
+    """Names of a kind from one to another, both included, in the order of their code points."""
+
+    kind: str
+    first: str
+    last: str
 
 
 class Unit(Protocol):
@@ -70,8 +78,9 @@ class Unit(Protocol):
         """The stream that holds a name."""
         ...
 
-    def holders(self, kind: str, names: Iterable[str]) -> dict[str, UUID]:
-        """The streams that hold any of these names, by name; asked in one go."""
+    def holders(self, names: NameRange) -> dict[str, UUID]:
+        """The streams that hold names of a range, by name. A command that will ask says so beforehand
+        (`Request.asks`), so that its group's are looked up in one go."""
         ...
 
     def next_number(self, kind: str, series: str, issued_on: date) -> int:

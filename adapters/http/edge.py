@@ -25,7 +25,7 @@ from adapters.http.readers import Connection, Found, Readers
 from adapters.http.traffic import Traffic
 from adapters.store import writer
 from adapters.wiring import Books
-from commands.unit import Unit
+from commands.unit import NameRange, Unit
 
 POSITION_WAIT_S: Final = 2.0
 POSITION_ASKED_EVERY_S: Final = 0.02
@@ -85,10 +85,12 @@ async def carry_out(
     *,
     loads: tuple[UUID, ...] = (),
     creates: tuple[str, ...] = (),
+    asks: Callable[[Unit], Sequence[NameRange]] | None = None,
 ) -> Response[bytes]:
     """Runs a command and answers its view, with its place in the log in `Duebook-Position`.
 
-    `loads` and `creates` are the streams it is known to need, for the writer to load with its group's others. With an
+    `loads`, `creates` and `asks` are the streams and names it is known to need, for the writer to load with its
+    group's others. With an
     Idempotency-Key, the answer of the first such request is given again. Raises what the command refuses with.
     """
     edge, arrival, caller = edge_of(call), arrival_of(call.scope), call.user
@@ -106,6 +108,7 @@ async def carry_out(
             correlation_id=arrival.correlation_id,
             loads=loads,
             creates=creates,
+            asks=asks,
         )
     )
     sealer = edge.books.sealer

@@ -28,6 +28,7 @@ from adapters.store.requests import Answer, KeyReused, OutcomeUnknown, Request
 from adapters.store.sealing import Sealer
 from adapters.store.stalled import make_way
 from adapters.store.unit import Appending, Loaded, Series, StoreUnit, View
+from commands.unit import NameRange
 from ledger.errors import LedgerError
 from ledger.invoice.state import Invoice
 from ledger.streams import STREAMS, encode_state
@@ -180,6 +181,7 @@ class Group:
             for (tenant_id, _), loaded in view.streams.items()
             if isinstance(loaded.state, Invoice)
         )
+        view.load_holders(self._names_asked(view))
         if records is None:
             return {}
         return {
@@ -250,6 +252,20 @@ class Group:
                 unit = StoreUnit(view, tenant_id, datetime.now(UTC), job.command_id, has_key=True)
                 wanted += [(tenant_id, unit.new_id(part)) for part in job.request.creates]
         return wanted
+
+    def _names_asked(self, view: View) -> list[tuple[UUID, NameRange]]:
+        """The names that the commands will ask for. One that cannot tell will be refused when it is decided."""
+        asked: list[tuple[UUID, NameRange]] = []
+        for job in self._jobs:
+            request = job.request
+            if request.asks is None:
+                continue
+            unit = StoreUnit(
+                view, request.tenant_id, datetime.now(UTC), job.command_id, has_key=True
+            )
+            with contextlib.suppress(LedgerError):
+                asked += [(request.tenant_id, names) for names in request.asks(unit)]
+        return asked
 
     def _replay(self, job: Job, recorded: _Recorded) -> None:
         if recorded.request_hash != job.request.request_hash:

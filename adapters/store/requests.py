@@ -1,13 +1,13 @@
 """What callers ask of the writer and what they get: a request, an answer, or one of these errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from commands.unit import Unit
+from commands.unit import NameRange, Unit
 from ledger.errors import Conflict
 
 
@@ -30,6 +30,7 @@ class Request(msgspec.Struct, kw_only=True):
     key           idempotency key; request_hash tells a repeated request from another one
     loads         streams the command is known to need, loaded with the group's others in one query
     creates       `new_id` parts of streams it creates, likewise
+    asks          names it will ask for, told once its streams are loaded; looked up with the group's others
     now           the instant of the command; the clock's when left out
     """
 
@@ -43,6 +44,7 @@ class Request(msgspec.Struct, kw_only=True):
     causation_id: UUID | None = None
     loads: tuple[UUID, ...] = ()
     creates: tuple[str, ...] = ()
+    asks: Callable[[Unit], Sequence[NameRange]] | None = None
     now: datetime | None = None
 
 

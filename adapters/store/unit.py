@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from adapters.store import binary
 from adapters.store.append import Statement
 from adapters.store.sealing import Owner, Sealer
-from commands.unit import AlreadyExists, NumberBeforeSeries, Unit
+from commands.unit import AlreadyExists, NameRange, NumberBeforeSeries, Unit
 from ledger import events as registry
 from ledger.errors import Conflict
 from ledger.events import Event, New
@@ -34,8 +34,13 @@ SELECT stream_id FROM heads WHERE tenant_id = %s AND payer_id = %s
 SELECT_NAME = """
 SELECT stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = %s
 """
-SELECT_NAMES = """
-SELECT name, stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = ANY(%s)
+SELECT_HOLDERS = """
+SELECT asked.number, held.name, held.stream_id
+  FROM unnest(%s::int4[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+    AS asked (number, tenant_id, kind, first_name, last_name)
+  JOIN unique_names AS held
+    ON held.tenant_id = asked.tenant_id AND held.kind = asked.kind
+   AND held.name >= asked.first_name COLLATE "C" AND held.name <= asked.last_name COLLATE "C"
 """
 SELECT_SERIES = """
 SELECT next_number, last_issued_on FROM number_series
@@ -106,6 +111,7 @@ class View:
         self.names: dict[tuple[UUID, str, str], UUID] = {}
         self.keys: dict[Owner, AESGCM] = {}
         self.payable: dict[Owner, set[UUID]] = {}
+        self.holders: dict[tuple[UUID, NameRange], dict[str, UUID]] = {}
 
     def load(self, wanted: Iterable[StreamKey]) -> None:
         """Loads streams in one query; those that do not exist are remembered as such."""
@@ -139,6 +145,20 @@ class View:
         missing = [owner for owner in dict.fromkeys(owners) if owner not in self.keys]
         if missing:
             self.keys.update(self.sealer.stored_keys(self.connection, missing))
+
+    def load_holders(self, wanted: Iterable[tuple[UUID, NameRange]]) -> None:
+        """Looks up who holds names of these ranges in one query."""
+        missing = [key for key in dict.fromkeys(wanted) if key not in self.holders]
+        if not missing:
+            return
+        columns = (
+            list(range(len(missing))),
+            [tenant_id for tenant_id, _ in missing],
+            *map(list, zip(*(names for _, names in missing), strict=True)),
+        )
+        self.holders.update({key: {} for key in missing})
+        for number, name, stream_id in self.connection.execute(SELECT_HOLDERS, columns):
+            self.holders[missing[number]][name] = stream_id
 
     def _refolded(self, kind: str, tenant_id: UUID, stream_id: UUID) -> State:
         """A head of another fold version is folded anew from its events."""
@@ -175,6 +195,7 @@ class StoreUnit(Unit):
         self.appended: list[Appending] = []
         self.names: dict[tuple[UUID, str, str], UUID] = {}
         self._free_names: set[tuple[UUID, str, str]] = set()
+        self._known_ranges: list[NameRange] = []
         self.new_keys: dict[Owner, tuple[AESGCM, bytes]] = {}
         self.door: list[Callable[[datetime], Statement]] = []
 
@@ -251,6 +272,9 @@ class StoreUnit(Unit):
             return self.names[key]
         if key in self._view.names:
             return self._view.names[key]
+        for names in self._known_ranges:
+            if kind == names.kind and names.first <= name <= names.last:
+                return self._view.holders[self._tenant_id, names].get(name)
         # Asked once: who finds a name free and then claims it must not meet another process in between. The insert
         # at the end tells, and the command is decided again.
         if key in self._free_names:
@@ -260,17 +284,17 @@ class StoreUnit(Unit):
             self._free_names.add(key)
         return row[0] if row is not None else None
 
-    def holders(self, kind: str, names: Iterable[str]) -> dict[str, UUID]:
-        wanted = list(names)
-        rows = self._view.connection.execute(SELECT_NAMES, (self._tenant_id, kind, wanted))
-        found: dict[str, UUID] = dict(rows.fetchall())
-        for name in wanted:
-            key = (self._tenant_id, kind, name)
-            holder = self.names.get(key) or self._view.names.get(key)
-            if holder is not None:
-                found[name] = holder
-            elif name not in found:
-                self._free_names.add(key)
+    def holders(self, names: NameRange) -> dict[str, UUID]:
+        key = (self._tenant_id, names)
+        self._view.load_holders([key])
+        self._known_ranges.append(names)
+        found = dict(self._view.holders[key])
+        for claimed in (self._view.names, self.names):
+            for (tenant_id, kind, name), holder in claimed.items():
+                if (tenant_id, kind) == (self._tenant_id, names.kind) and (
+                    names.first <= name <= names.last
+                ):
+                    found[name] = holder
         return found
 
     def next_number(self, kind: str, series: str, issued_on: date) -> int:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from commands.unit import AlreadyExists, NumberBeforeSeries, Unit
+from commands.unit import AlreadyExists, NameRange, NumberBeforeSeries, Unit
 from ledger.events import Event, New, decode, encode
 from ledger.ids import stable_id
 from ledger.streams import STREAMS, decode_state, encode_state
@@ -91,8 +91,12 @@ class MemoryUnit:
     def named(self, kind: str, name: str) -> UUID | None:
         return self.names.get((kind, name))
 
-    def holders(self, kind: str, names: Iterable[str]) -> dict[str, UUID]:
-        return {name: self.names[kind, name] for name in names if (kind, name) in self.names}
+    def holders(self, names: NameRange) -> dict[str, UUID]:
+        return {
+            name: holder
+            for (kind, name), holder in self.names.items()
+            if kind == names.kind and names.first <= name <= names.last
+        }
 
     def next_number(self, kind: str, series: str, issued_on: date) -> int:
         number, last_issued_on = self.series.get((kind, series), (1, date.min))

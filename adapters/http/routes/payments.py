@@ -20,6 +20,7 @@ from commands.payments import (
     ReceivePayment,
     ReversePayment,
     SeveralCustomers,
+    names_asked,
     payment_view,
     receive_payment,
     reverse_payment,
@@ -100,6 +101,7 @@ async def receive(request: Call) -> Response[bytes]:
         lambda unit: receive_payment(unit, payment),
         loads=loads,
         creates=("payment",),
+        asks=lambda unit: names_asked(unit, payment),
     )
 
 
