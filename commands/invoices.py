@@ -345,6 +345,21 @@ def next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
             return number
 
 
+def next_numbers(unit: Unit, tenant: Tenant, issued_on: date, count: int) -> list[str]:
+    """So many next numbers, in order, that no imported invoice has; looked up together."""
+    settings = tenant.settings
+    numbers: list[str] = []
+    while len(numbers) < count:
+        following = [
+            unit.next_number("invoice", settings.series, issued_on)
+            for _ in range(count - len(numbers))
+        ]
+        found = [formatted_number(settings, n, issued_on) for n in following]
+        held = unit.holders("invoice_number", found)
+        numbers += [number for number in found if number not in held]
+    return numbers
+
+
 def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:
     return invoice_view(invoice_id, post(unit, invoice_id, new))
 

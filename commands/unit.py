@@ -62,6 +62,10 @@ class Unit(Protocol):
         """The state of a stream, with what this unit has appended to it; None when there is none."""
         ...
 
+    def expect(self, stream_ids: Iterable[UUID]) -> None:
+        """Says which streams the command is about to find one by one, so that they are loaded in one go."""
+        ...
+
     def payable(self, customer_id: UUID) -> list[tuple[UUID, Any]]:
         """(id, Invoice) of every invoice of the customer that can take money, in no order."""
         ...

@@ -1,11 +1,13 @@
 """An agreement: a loan, or a payment plan over invoices that are open. Amounts are minor units of its currency.
 
     requested --> approved --> active <--> paid
-        |                        |
-        +--> rejected            +--> renegotiated, lost
+        |            |           |
+        +------------+           +--> renegotiated, lost
+              |
+              +--> rejected
 
-Another person approves or rejects it than the one who requested it. Its instalments are invoices; what is open and
-paid follows from them.
+Another person approves or rejects it than the one who requested it. One that follows another agreement in force is
+active at once. Its instalments are invoices; what is open and paid follows from them.
 """
 
 from datetime import date
@@ -51,7 +53,7 @@ class Requested(Event, frozen=True):
 
     principal_minor  what is to be lent; of a plan or a renegotiation, what was open when it was asked for
     original_minor   the value first asked for: the base of late fee and mora, also after renegotiations
-    invoices         open invoices that a payment plan takes in
+    invoices         open invoices that it takes over: of a payment plan, or of the agreement that it follows
     renegotiates     the agreement that this one follows
     """
 

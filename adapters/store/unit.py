@@ -225,6 +225,9 @@ class StoreUnit(Unit):
         # An id of another kind of stream names nothing of this kind.
         return loaded.state if loaded.kind == kind else None
 
+    def expect(self, stream_ids: Iterable[UUID]) -> None:
+        self._view.load((self._tenant_id, stream_id) for stream_id in stream_ids)
+
     def payable(self, customer_id: UUID) -> list[tuple[UUID, Any]]:
         owner = (self._tenant_id, customer_id)
         ids = self._view.payable.get(owner)

@@ -73,7 +73,7 @@ def draft(
     instalment: e.Instalment | None = None,
 ) -> Event:
     """A new draft. Raises DueTooEarly, DueTooLate."""
-    _require_plausible_due_date(due_on)
+    require_plausible_due_date(due_on)
     return e.Drafted(
         customer_id=customer_id,
         currency=currency,
@@ -92,7 +92,7 @@ def redraft(
 ) -> Event:
     """The draft's new content. Raises NotADraft, DueTooLate."""
     _require_draft(invoice)
-    _require_plausible_due_date(due_on)
+    require_plausible_due_date(due_on)
     return e.Redrafted(
         due_on=due_on,
         lines=invoice_lines(lines, priced),
@@ -152,7 +152,7 @@ def move_due_date(invoice: Invoice, due_on: date, today: date, reason: str) -> D
         raise DueDateNotExtended(
             f"the due date {invoice.due_on} can only be moved to a later day", field="due_on"
         )
-    _require_plausible_due_date(due_on)
+    require_plausible_due_date(due_on)
     decision = bring_up_to_date(invoice, today)
     calendar = calendar_named(invoice.terms.calendar.name)
     payable_until, late_on = _window(due_on, invoice.terms.policy, calendar)
@@ -172,12 +172,13 @@ def _require_draft(invoice: Invoice) -> None:
         raise NotADraft(f"the invoice is {invoice.status}; only a draft can be changed or sent")
 
 
-def _require_plausible_due_date(due_on: date) -> None:
+def require_plausible_due_date(due_on: date, field: str = "due_on") -> None:
+    """Raises DueTooEarly, DueTooLate."""
     if due_on < FIRST_ISSUE_ON:
         raise DueTooEarly(
-            f"the due date {due_on} lies before {FIRST_ISSUE_ON}; check the year", field="due_on"
+            f"the due date {due_on} lies before {FIRST_ISSUE_ON}; check the year", field=field
         )
     if due_on > LAST_DUE_ON:
         raise DueTooLate(
-            f"the due date {due_on} lies after {LAST_DUE_ON}; check the year", field="due_on"
+            f"the due date {due_on} lies after {LAST_DUE_ON}; check the year", field=field
         )

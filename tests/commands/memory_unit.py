@@ -65,6 +65,9 @@ class MemoryUnit:
         found = self.heads.get(stream_id)
         return decode_state(kind, found[1]) if found is not None and found[0] == kind else None
 
+    def expect(self, stream_ids: Iterable[UUID]) -> None:
+        """Every stream is at hand."""
+
     def payable(self, customer_id: UUID) -> list[tuple[UUID, Any]]:
         facts = STREAMS["invoice"].facts
         invoices = [

@@ -1,0 +1,88 @@
+"""The invoices of an agreement's instalments: each drafted and sent at once, under the next numbers of the series."""
+
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from commands.invoices import next_numbers
+from commands.tenants import today
+from commands.unit import Unit, load
+from ledger.agreement import Activated, Agreement, ScheduledInstalment
+from ledger.calendars import Calendar, calendar_named
+from ledger.events import New
+from ledger.invoice import events as e
+from ledger.invoice import issuing
+from ledger.invoice.state import evolve
+from ledger.money import format_minor
+from ledger.policy import FeePolicy
+from ledger.tax import Line, Priced, PricedLine
+from ledger.tenant import Tenant
+
+
+def invoice_of(unit: Unit, agreement_id: UUID, number: int) -> UUID:
+    """The id of the invoice of an instalment that this command generates."""
+    return unit.new_id("instalment", str(agreement_id), str(number))
+
+
+def issue_instalments(
+    unit: Unit, agreement_id: UUID, agreement: Agreement, activated: Activated
+) -> None:
+    """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay."""
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    policy = replace(tenant.policy, base=agreement.plan.mora_base)
+    calendar = calendar_named(tenant.settings.calendar)
+    numbers = next_numbers(unit, tenant, today(unit), len(activated.instalments))
+    for part, number in zip(activated.instalments, numbers, strict=True):
+        _issue(unit, agreement_id, agreement, part, number, policy, calendar)
+
+
+def _issue(
+    unit: Unit,
+    agreement_id: UUID,
+    agreement: Agreement,
+    part: ScheduledInstalment,
+    number: str,
+    policy: FeePolicy,
+    calendar: Calendar,
+) -> None:
+    now_on = today(unit)
+    lines, priced = _lines(unit, agreement, part)
+    drafted = issuing.draft(
+        agreement.customer_id,
+        agreement.currency,
+        part.due_on,
+        lines,
+        priced,
+        notes="",
+        instalment=e.Instalment(
+            agreement_id=agreement_id,
+            number=part.number,
+            principal_minor=part.principal_minor,
+            interest_minor=part.interest_minor,
+        ),
+    )
+    draft = evolve(None, drafted, now_on)
+    sent = issuing.send(
+        draft, number, now_on, policy, calendar, mora_base_minor=part.mora_base_minor
+    )
+    unit.claim("invoice_number", number, part.invoice_id)
+    unit.append("invoice", part.invoice_id, [New(drafted, now_on), sent])
+
+
+def _lines(
+    unit: Unit, agreement: Agreement, part: ScheduledInstalment
+) -> tuple[list[Line], Priced]:
+    """A line of principal and one of contractual interest; one that would be zero is left out."""
+    what = f"Instalment {part.number} of {agreement.plan.count}" if part.number else "Down payment"
+    named = [
+        (f"{what}: principal", part.principal_minor),
+        (f"{what}: interest", part.interest_minor),
+    ]
+    named = [(text, minor) for text, minor in named if minor]
+    lines = [
+        Line(unit.seal(agreement.customer_id, text), "1", format_minor(minor, agreement.currency))
+        for text, minor in named
+    ]
+    amounts = tuple(PricedLine(minor, 0, minor) for _, minor in named)
+    total_minor = sum(minor for _, minor in named)
+    return lines, Priced(amounts, total_minor, 0, total_minor)
