@@ -355,8 +355,8 @@ def next_numbers(unit: Unit, tenant: Tenant, issued_on: date, count: int) -> lis
             for _ in range(count - len(numbers))
         ]
         found = [formatted_number(settings, n, issued_on) for n in following]
-        held = unit.holders("invoice_number", found)
-        numbers += [number for number in found if number not in held]
+        used = unit.in_use("invoice_number", found)
+        numbers += [number for number in found if number not in used]
     return numbers
 
 

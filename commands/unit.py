@@ -4,7 +4,7 @@ The event store implements it (`adapters.store.unit`). A handler may be run more
 committed: it must do nothing but load, decide and append.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -80,6 +80,10 @@ class Unit(Protocol):
 
     def named(self, kind: str, name: str) -> UUID | None:
         """The stream that holds a name."""
+        ...
+
+    def in_use(self, kind: str, names: Sequence[str]) -> set[str]:
+        """Those of the names that a stream holds; asked in one go."""
         ...
 
     def holders(self, names: NameRange) -> dict[str, UUID]:

@@ -1,6 +1,6 @@
 """The unit of work of one command, over what its group has loaded (`commands.unit.Unit`)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -33,6 +33,9 @@ SELECT stream_id FROM heads WHERE tenant_id = %s AND payer_id = %s
 """
 SELECT_NAME = """
 SELECT stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = %s
+"""
+SELECT_NAMES = """
+SELECT name FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = ANY(%s)
 """
 SELECT_HOLDERS = """
 SELECT asked.number, held.name, held.stream_id
@@ -286,6 +289,19 @@ class StoreUnit(Unit):
         if row is None:
             self._free_names.add(key)
         return row[0] if row is not None else None
+
+    def in_use(self, kind: str, names: Sequence[str]) -> set[str]:
+        rows = self._view.connection.execute(
+            SELECT_NAMES, (self._tenant_id, kind, list(names))
+        ).fetchall()
+        used = {name for (name,) in rows}
+        for name in names:
+            key = (self._tenant_id, kind, name)
+            if key in self.names or key in self._view.names:
+                used.add(name)
+            elif name not in used:
+                self._free_names.add(key)
+        return used
 
     def holders(self, names: NameRange) -> dict[str, UUID]:
         key = (self._tenant_id, names)

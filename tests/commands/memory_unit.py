@@ -1,6 +1,6 @@
 """A unit of work over dictionaries: what the event store promises to a command, for one tenant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
@@ -93,6 +93,9 @@ class MemoryUnit:
 
     def named(self, kind: str, name: str) -> UUID | None:
         return self.names.get((kind, name))
+
+    def in_use(self, kind: str, names: Sequence[str]) -> set[str]:
+        return {name for name in names if (kind, name) in self.names}
 
     def holders(self, names: NameRange) -> dict[str, UUID]:
         return {
