@@ -109,9 +109,11 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
     adjusting.credit(invoice, credit_note_id, "", grosses, reason, now_on)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     series = tenant.settings.credit_note_series
-    number = formatted_number(
-        tenant.settings, unit.next_number("credit_note", series, now_on), now_on, series
-    )
+    while True:
+        n = unit.next_number("credit_note", series, now_on)
+        number = formatted_number(tenant.settings, n, now_on, series)
+        if unit.named("credit_note_number", number) is None:
+            break
     unit.claim("credit_note_number", number, credit_note_id)
     decision = adjusting.credit(invoice, credit_note_id, number, grosses, reason, now_on)
     event = decision.new[-1].event

@@ -36,6 +36,7 @@ from ledger.payment import (
     ReceivedInFuture,
     ReceivedTooEarly,
     charge_back,
+    fingerprint_name,
     reverse,
 )
 from ledger.tenant import Tenant
@@ -432,7 +433,7 @@ def _looks_like(
         return "", None
     fingerprint, names = _alike(unit, customer_id, command, received_on)
     holders = unit.holders(names)
-    own_name = _fingerprint_name(fingerprint, received_on)
+    own_name = fingerprint_name(fingerprint, received_on)
     if own_name not in holders:
         unit.claim(names.kind, own_name, payment_id)
     for name in sorted(holders, key=lambda name: abs(_day_of(name) - received_on)):
@@ -450,13 +451,9 @@ def _alike(
     amount, reference = command.amount, command.reference.strip()
     fingerprint = unit.fingerprint(customer_id, f"{amount.currency} {amount.amount} {reference}")
     window = timedelta(days=tenant.settings.duplicate_window_days)
-    first = _fingerprint_name(fingerprint, received_on - window)
-    last = _fingerprint_name(fingerprint, received_on + window)
+    first = fingerprint_name(fingerprint, received_on - window)
+    last = fingerprint_name(fingerprint, received_on + window)
     return fingerprint, NameRange("payment_fingerprint", first, last)
-
-
-def _fingerprint_name(fingerprint: str, on: date) -> str:
-    return f"{fingerprint}:{on}"
 
 
 def _day_of(name: str) -> date:

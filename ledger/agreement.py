@@ -85,7 +85,12 @@ class Refused(Event, frozen=True):
 
 
 class ScheduledInstalment(msgspec.Struct, frozen=True):
-    """An instalment as it was generated: its invoice, and its share of the value first asked for."""
+    """An instalment as it was generated: its invoice, and its share of the value first asked for.
+
+    invoice_id       its invoice
+    due_on           its due date
+    mora_base_minor  what its late fee and interest count on, where they count on the value first asked for
+    """
 
     number: int
     invoice_id: UUID

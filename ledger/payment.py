@@ -85,6 +85,11 @@ class ChargedBack(Event, frozen=True):
     reason: str
 
 
+def fingerprint_name(fingerprint: str, received_on: date) -> str:
+    """The name under which the first payment with this fingerprint and value date is found."""
+    return f"{fingerprint}:{received_on}"
+
+
 class Payment(msgspec.Struct, frozen=True, array_like=True):
     """A payment as folded. Allocations, the later applied ones too, and `unapplied_minor` add up to the amount.
 

@@ -15,11 +15,12 @@ from projections.cursors import Page, checked, decoded, encoded, filters_of
 
 LIST = """
 SELECT customer_id, version, reference, name, tax_number, email, phone, address, notes, language, timezone,
-       country, credit_flag, credit
+       country, credit_flag, credit, shortfall
   FROM customers
  WHERE tenant_id = %(tenant_id)s
    AND (%(reference)s::text IS NULL OR reference = %(reference)s)
    AND (NOT %(with_credit)s::boolean OR has_credit)
+   AND (NOT %(with_shortfall)s::boolean OR has_shortfall)
    AND (%(after_reference)s::text IS NULL
         OR (reference, customer_id) > (%(after_reference)s, %(after_id)s::uuid))
  ORDER BY reference, customer_id
@@ -34,10 +35,11 @@ SELECT customer_id, currency, open_minor, overdue_minor
 
 
 class CustomerFilters(msgspec.Struct, frozen=True):
-    """Which customers: one by its reference, or those that have unapplied credit."""
+    """Which customers: one by its reference, those that have unapplied credit, those that owe a shortfall."""
 
     reference: str | None = None
     with_credit: bool = False
+    with_shortfall: bool = False
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ class CustomerRow(msgspec.Struct, frozen=True):
 
     credit       money that no invoice has taken, per currency
     credit_flag  why a person should look at it, empty for no reason
+    shortfall    credit that was taken back after it was spent, and is owed, per currency
     """
 
     id: UUID
@@ -69,6 +72,7 @@ class CustomerRow(msgspec.Struct, frozen=True):
     balances: list[Balance]
     credit: list[Money]
     credit_flag: str
+    shortfall: list[Money]
 
 
 class _Found(msgspec.Struct):
@@ -86,6 +90,7 @@ class _Found(msgspec.Struct):
     country: str
     credit_flag: str
     credit: str
+    shortfall: str
 
 
 def list_customers(
@@ -128,7 +133,6 @@ def _balances(
 
 
 def _row(found: _Found, balances: list[Balance]) -> CustomerRow:
-    credit = msgspec.json.decode(found.credit, type=dict[str, int])
     return CustomerRow(
         id=found.customer_id,
         version=found.version,
@@ -143,6 +147,12 @@ def _row(found: _Found, balances: list[Balance]) -> CustomerRow:
         timezone=found.timezone,
         country=found.country,
         balances=balances,
-        credit=[Money.of(minor, currency) for currency, minor in credit.items()],
+        credit=_moneys(found.credit),
         credit_flag=found.credit_flag,
+        shortfall=_moneys(found.shortfall),
     )
+
+
+def _moneys(minors: str) -> list[Money]:
+    by_currency = msgspec.json.decode(minors, type=dict[str, int])
+    return [Money.of(minor, currency) for currency, minor in by_currency.items()]

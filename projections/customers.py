@@ -1,4 +1,4 @@
-"""The read model `customers`: a row per customer, and the credit that no invoice has taken.
+"""The read model `customers`: a row per customer, the credit that no invoice has taken, and what is short of it.
 
 Personal texts stand here sealed, as they do in the events, and are opened when an answer is written out. They can
 therefore be neither searched nor sorted by: customers are found by their reference.
@@ -20,6 +20,7 @@ TABLE = RowTable(
     "customer_id",
     registered_on="date",
     has_credit="boolean",
+    has_shortfall="boolean",
     reference="text",
     name="text",
     tax_number="text",
@@ -32,8 +33,11 @@ TABLE = RowTable(
     country="text",
     credit_flag="text",
     credit="text",
+    shortfall="text",
 )
 CREDIT = SumTable("credit_totals", {"currency": "text"}, ("customer_count", "credit_minor"))
+
+_minors = msgspec.json.Decoder(dict[str, int])
 
 
 class Folded(msgspec.Struct, gc=False):
@@ -41,6 +45,7 @@ class Folded(msgspec.Struct, gc=False):
 
     credit       JSON: minor units by currency, currencies without credit left out, in order
     credit_flag  why a person should look at the credit; empty once there is none
+    shortfall    JSON of the same form: credit that was taken back after it was spent, and is owed
     """
 
     tenant_id: bytes
@@ -49,6 +54,7 @@ class Folded(msgspec.Struct, gc=False):
     tenant_seq: int = 0
     registered_on: date = date.min
     has_credit: bool = False
+    has_shortfall: bool = False
     reference: str = ""
     name: str = ""
     tax_number: str = ""
@@ -61,6 +67,7 @@ class Folded(msgspec.Struct, gc=False):
     country: str = ""
     credit_flag: str = ""
     credit: str = "{}"
+    shortfall: str = "{}"
 
 
 def fold(row: Folded, event: Event, effective_on: date) -> None:
@@ -70,7 +77,12 @@ def fold(row: Folded, event: Event, effective_on: date) -> None:
 
 def credit_of(row: Folded) -> dict[str, int]:
     """The customer's credit: minor units by currency."""
-    return msgspec.json.decode(row.credit, type=dict[str, int])
+    return _minors.decode(row.credit)
+
+
+def shortfall_of(row: Folded) -> dict[str, int]:
+    """The spent credit that was taken back: minor units by currency."""
+    return _minors.decode(row.shortfall)
 
 
 def parts(row: Folded) -> list[Part]:
@@ -98,8 +110,25 @@ def _credit_added(row: Folded, event: e.CreditAdded, on: date) -> None:
         row.credit_flag = event.flag
 
 
-def _credit_withdrawn(row: Folded, event: e.CreditWithdrawn, on: date) -> None:
+def _credit_withdrawn(row: Folded, event: e.CreditWithdrawn | e.CreditApplied, on: date) -> None:
     _credit(row, event.currency, -event.amount_minor)
+
+
+def _credit_reserved(row: Folded, event: e.CreditReserved, on: date) -> None:
+    _credit(row, event.currency, -_total(event.parts))
+
+
+def _credit_returned(row: Folded, event: e.CreditReturned, on: date) -> None:
+    _credit(row, event.currency, _total(event.parts))
+
+
+def _shortfall_recorded(row: Folded, event: e.ShortfallRecorded, on: date) -> None:
+    _short(row, event.currency, event.amount_minor)
+
+
+def _shortfall_settled(row: Folded, event: e.ShortfallSettled, on: date) -> None:
+    _short(row, event.currency, -_total(event.parts))
+    _credit(row, event.currency, -_total(event.parts))
 
 
 def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
@@ -110,13 +139,26 @@ def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
 
 
 def _credit(row: Folded, currency: str, minor: int) -> None:
-    credit = credit_of(row)
-    credit[currency] = credit.get(currency, 0) + minor
-    kept = {code: credit[code] for code in sorted(credit) if credit[code]}
+    kept = _with(credit_of(row), currency, minor)
     row.credit = msgspec.json.encode(kept).decode()
     row.has_credit = bool(kept)
     if not kept:
         row.credit_flag = ""
+
+
+def _short(row: Folded, currency: str, minor: int) -> None:
+    kept = _with(shortfall_of(row), currency, minor)
+    row.shortfall = msgspec.json.encode(kept).decode()
+    row.has_shortfall = bool(kept)
+
+
+def _with(minors: dict[str, int], currency: str, minor: int) -> dict[str, int]:
+    minors[currency] = minors.get(currency, 0) + minor
+    return {code: minors[code] for code in sorted(minors) if minors[code]}
+
+
+def _total(parts: tuple[e.CreditPart, ...]) -> int:
+    return sum(part.amount_minor for part in parts)
 
 
 _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
@@ -124,11 +166,16 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Changed: _changed,
     e.CreditAdded: _credit_added,
     e.CreditWithdrawn: _credit_withdrawn,
+    e.CreditApplied: _credit_withdrawn,
+    e.CreditReserved: _credit_reserved,
+    e.CreditReturned: _credit_returned,
+    e.ShortfallRecorded: _shortfall_recorded,
+    e.ShortfallSettled: _shortfall_settled,
 }
 
 CUSTOMERS = Projection(
     name="customers",
-    version=1,
+    version=2,
     stream="customer",
     table=TABLE,
     sums=(CREDIT,),

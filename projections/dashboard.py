@@ -18,7 +18,16 @@ from projections.customers import CUSTOMERS, credit_of
 from projections.invoices import INVOICES
 from projections.payments import PAYMENTS
 
-STATUSES = ("draft", "sent", "overdue", "paid", "void", "cancelled")
+STATUSES = (
+    "draft",
+    "sent",
+    "overdue",
+    "paid",
+    "void",
+    "cancelled",
+    "written_off",
+    "renegotiated",
+)
 
 INVOICE_TOTALS = """
 SELECT currency, status, invoice_count::bigint, total_minor, open_minor
@@ -54,7 +63,7 @@ class CurrencyDashboard(msgspec.Struct, frozen=True):
 
     outstanding      invoices sent or overdue, and what is open on them
     overdue          of these, those that are overdue
-    paid_this_month  payments whose value date lies in the day's month, not reversed
+    paid_this_month  payments whose value date lies in the day's month, not taken back
     unapplied_credit money that no invoice has taken
     """
 

@@ -13,11 +13,13 @@ from ledger.money import Money
 from projections.cursors import Page, checked, decoded, encoded, filters_of
 
 Order = Literal["due_on", "-due_on"]
+PromiseState = Literal["pending", "kept", "broken"]
 
 # A filter that is left out is a constant to the planner, which plans each query for the filters it has.
 _LIST = SQL("""
 SELECT invoice_id, customer_id, version, status, number, currency, issued_on, due_on, payable_until, late_on,
-       mora_through, paid_on, total_minor, open_minor,
+       mora_through, paid_on, promised_on, held_until, agreement_id, held, promise, total_minor, open_minor,
+       written_off_minor, disputed_minor, promised_minor,
        charged_late_fee_minor, charged_mora_minor, charged_other_minor,
        paid_principal_minor + paid_late_fee_minor + paid_mora_minor + paid_other_minor AS paid_minor,
        forgiven_principal_minor + forgiven_late_fee_minor + forgiven_mora_minor + forgiven_other_minor
@@ -30,6 +32,10 @@ SELECT invoice_id, customer_id, version, status, number, currency, issued_on, du
    AND (%(number)s::text IS NULL OR number = %(number)s AND number <> '')
    AND (%(due_from)s::date IS NULL OR due_on >= %(due_from)s)
    AND (%(due_to)s::date IS NULL OR due_on <= %(due_to)s)
+   AND (%(agreement_id)s::uuid IS NULL OR agreement_id = %(agreement_id)s)
+   AND (%(disputed)s::boolean IS NULL OR (disputed_minor > 0) = %(disputed)s)
+   AND (%(held)s::boolean IS NULL OR held = %(held)s)
+   AND (%(promise)s::text IS NULL OR promise = %(promise)s)
    AND (%(after_on)s::date IS NULL OR (due_on, invoice_id) {beyond} (%(after_on)s, %(after_id)s::uuid))
  ORDER BY due_on {order}, invoice_id {order}
  LIMIT %(limit)s
@@ -41,7 +47,10 @@ _STATEMENTS: dict[Order, bytes] = {
 
 
 class InvoiceFilters(msgspec.Struct, frozen=True):
-    """Which invoices; what is left out does not matter. `due_from` and `due_to` are included."""
+    """Which invoices; what is left out does not matter. `due_from` and `due_to` are included.
+
+    promise  of the last promise to pay: `pending`, `kept` or `broken`
+    """
 
     status: str | None = None
     customer_id: UUID | None = None
@@ -49,12 +58,20 @@ class InvoiceFilters(msgspec.Struct, frozen=True):
     number: str | None = None
     due_from: date | None = None
     due_to: date | None = None
+    agreement_id: UUID | None = None
+    disputed: bool | None = None
+    held: bool | None = None
+    promise: PromiseState | None = None
 
 
 class InvoiceRow(msgspec.Struct, frozen=True):
     """An invoice in a list. `total` is what it was written for; the charges are what was asked for on top.
 
-    version  of its last event, as the read model has applied it
+    version      of its last event, as the read model has applied it
+    forgiven     what was given up in any way; `written_off` is the part that was written off and not recovered
+    disputed     the principal under dispute
+    promised_on, promised, promise  the last promise to pay: the day, the amount, and what became of it
+    held, held_until  dunning leaves the invoice alone, through a day where it says one
     """
 
     id: UUID
@@ -76,6 +93,14 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     paid: Money
     forgiven: Money
     open: Money
+    written_off: Money
+    disputed: Money
+    promised_on: date | None
+    promised: Money | None
+    promise: str
+    held: bool
+    held_until: date | None
+    agreement_id: UUID | None
 
 
 class _Found(msgspec.Struct):
@@ -91,8 +116,16 @@ class _Found(msgspec.Struct):
     late_on: date | None
     mora_through: date | None
     paid_on: date | None
+    promised_on: date | None
+    held_until: date | None
+    agreement_id: UUID | None
+    held: bool
+    promise: str
     total_minor: int
     open_minor: int
+    written_off_minor: int
+    disputed_minor: int
+    promised_minor: int
     charged_late_fee_minor: int
     charged_mora_minor: int
     charged_other_minor: int
@@ -147,4 +180,12 @@ def _row(found: _Found) -> InvoiceRow:
         paid=Money.of(found.paid_minor, currency),
         forgiven=Money.of(found.forgiven_minor, currency),
         open=Money.of(found.open_minor, currency),
+        written_off=Money.of(found.written_off_minor, currency),
+        disputed=Money.of(found.disputed_minor, currency),
+        promised_on=found.promised_on,
+        promised=Money.of(found.promised_minor, currency) if found.promise else None,
+        promise=found.promise,
+        held=found.held,
+        held_until=found.held_until,
+        agreement_id=found.agreement_id,
     )

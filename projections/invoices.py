@@ -12,6 +12,7 @@ import msgspec
 from ledger.allocation import Split
 from ledger.events import Event
 from ledger.invoice import events as e
+from ledger.invoice.state import REOPENING
 from projections import nightly_interest
 from projections.projection import Part, Projection
 from projections.tables import RowTable, SumTable
@@ -34,6 +35,9 @@ TABLE = RowTable(
     forgiven_late_fee_minor="bigint",
     forgiven_mora_minor="bigint",
     forgiven_other_minor="bigint",
+    written_off_minor="bigint",
+    disputed_minor="bigint",
+    promised_minor="bigint",
     policy_version="integer",
     due_on="date",
     issued_on="date",
@@ -41,7 +45,12 @@ TABLE = RowTable(
     late_on="date",
     mora_through="date",
     paid_on="date",
+    promised_on="date",
+    held_until="date",
+    agreement_id="uuid",
     was_overdue="boolean",
+    held="boolean",
+    promise="text",
     status="text",
     currency="text",
     number="text",
@@ -62,7 +71,14 @@ DASHBOARD = SumTable(
 
 
 class Folded(msgspec.Struct, gc=False):
-    """An invoice's row while it is folded; the fields are the columns. Amounts are minor units of `currency`."""
+    """An invoice's row while it is folded; the fields are the columns. Amounts are minor units of `currency`.
+
+    written_off_minor  what of the forgiven amounts is written off, and not recovered
+    disputed_minor     the disputed principal, 0 when there is no open dispute
+    promise            of the last promise to pay: empty for none, `pending`, `kept` or `broken`
+    held, held_until   dunning leaves the invoice alone, through a day where it says one
+    agreement_id       of whose instalments it is one
+    """
 
     tenant_id: bytes
     invoice_id: bytes
@@ -83,6 +99,9 @@ class Folded(msgspec.Struct, gc=False):
     forgiven_late_fee_minor: int = 0
     forgiven_mora_minor: int = 0
     forgiven_other_minor: int = 0
+    written_off_minor: int = 0
+    disputed_minor: int = 0
+    promised_minor: int = 0
     policy_version: int = 0
     due_on: date = date.min
     issued_on: date | None = None
@@ -90,7 +109,12 @@ class Folded(msgspec.Struct, gc=False):
     late_on: date | None = None
     mora_through: date | None = None
     paid_on: date | None = None
+    promised_on: date | None = None
+    held_until: date | None = None
+    agreement_id: bytes | None = None
     was_overdue: bool = False
+    held: bool = False
+    promise: str = ""
     status: str = "draft"
     currency: str = ""
     number: str = ""
@@ -118,6 +142,8 @@ def _drafted(row: Folded, event: e.Drafted, on: date) -> None:
     row.currency = event.currency
     row.due_on = event.due_on
     row.total_minor = event.total_minor
+    if event.instalment is not None:
+        row.agreement_id = event.instalment.agreement_id.bytes
 
 
 def _redrafted(row: Folded, event: e.Redrafted, on: date) -> None:
@@ -133,6 +159,7 @@ def _sent(row: Folded, event: e.Sent, on: date) -> None:
     row.payable_until = event.payable_until
     row.late_on = event.late_on
     row.policy_version = event.policy.version
+    row.held = event.imported
     row.charged_principal_minor = row.total_minor
     row.open_minor += row.total_minor
 
@@ -156,19 +183,31 @@ def _late_fee_charged(row: Folded, event: e.LateFeeCharged, on: date) -> None:
     row.open_minor += event.amount_minor
 
 
+def _fee_charged(row: Folded, event: e.FeeCharged, on: date) -> None:
+    row.charged_other_minor += event.amount_minor
+    row.open_minor += event.amount_minor
+    _reopen(row)
+
+
 def _mora_posted(row: Folded, event: e.MoraPosted, on: date) -> None:
     row.charged_mora_minor += event.amount_minor
     row.open_minor += event.amount_minor
     row.mora_through = event.through
 
 
-def _payment_received(row: Folded, event: e.PaymentReceived, on: date) -> None:
+def _payment_received(row: Folded, event: e.PaymentReceived | e.CreditApplied, on: date) -> None:
     _pay(row, event.split)
     _settle(row, on)
 
 
-def _payment_reversed(row: Folded, event: e.PaymentReversed, on: date) -> None:
+def _recovered(row: Folded, event: e.Recovered, on: date) -> None:
+    _recover(row, event.split)
+    _settle(row, on)
+
+
+def _taken_back(row: Folded, event: e.PaymentReversed | e.PaymentChargedBack, on: date) -> None:
     _pay(row, -event.split)
+    _recover(row, -event.recovered)
     _settle(row, on)
 
 
@@ -178,6 +217,14 @@ def _charges_recalculated(row: Folded, event: e.ChargesRecalculated, on: date) -
     row.open_minor += event.late_fee_minor + event.mora_minor
     row.mora_through = event.through
     _pay(row, event.moved)
+    _forgive(row, event.forgiven)
+    for change in event.forgiven_of:
+        if change.way == "written_off":
+            row.written_off_minor += change.split.total
+    _settle(row, on)
+
+
+def _waived(row: Folded, event: e.Waived | e.Credited, on: date) -> None:
     _forgive(row, event.forgiven)
     _settle(row, on)
 
@@ -190,6 +237,46 @@ def _voided(row: Folded, event: e.Voided, on: date) -> None:
 def _cancelled(row: Folded, event: e.Cancelled, on: date) -> None:
     row.status = "cancelled"
     _forgive(row, event.forgiven)
+
+
+def _written_off(row: Folded, event: e.WrittenOff, on: date) -> None:
+    row.status = "written_off"
+    _forgive(row, event.forgiven)
+    row.written_off_minor += event.forgiven.total
+
+
+def _renegotiated(row: Folded, event: e.Renegotiated, on: date) -> None:
+    row.status = "renegotiated"
+    _forgive(row, event.forgiven)
+
+
+def _disputed(row: Folded, event: e.Disputed, on: date) -> None:
+    row.disputed_minor = event.amount_minor
+
+
+def _dispute_resolved(row: Folded, event: e.DisputeResolved, on: date) -> None:
+    row.disputed_minor = 0
+
+
+def _promised(row: Folded, event: e.Promised, on: date) -> None:
+    row.promised_on, row.promised_minor = event.promised_on, event.amount_minor
+    row.promise = "pending"
+
+
+def _promise_kept(row: Folded, event: e.PromiseKept, on: date) -> None:
+    row.promise = "kept"
+
+
+def _promise_broken(row: Folded, event: e.PromiseBroken, on: date) -> None:
+    row.promise = "broken"
+
+
+def _held(row: Folded, event: e.Held, on: date) -> None:
+    row.held, row.held_until = True, event.until_on
+
+
+def _released(row: Folded, event: e.Released, on: date) -> None:
+    row.held, row.held_until = False, None
 
 
 def _pay(row: Folded, split: Split) -> None:
@@ -208,12 +295,26 @@ def _forgive(row: Folded, split: Split) -> None:
     row.open_minor -= split.total
 
 
+def _recover(row: Folded, split: Split) -> None:
+    """What was written off counts as paid instead; below zero, the other way round."""
+    _pay(row, split)
+    _forgive(row, -split)
+    row.written_off_minor -= split.total
+
+
 def _settle(row: Folded, on: date) -> None:
     """The status that follows from what is open, as `ledger.invoice.state` has it."""
-    if row.open_minor == 0:
-        if row.status in ("sent", "overdue"):
+    if row.open_minor:
+        _reopen(row)
+    elif row.status in ("sent", "overdue", "paid", "written_off"):
+        if row.written_off_minor:
+            row.status, row.paid_on = "written_off", None
+        elif row.status != "paid":
             row.status, row.paid_on = "paid", on
-    elif row.status in ("paid", "cancelled"):
+
+
+def _reopen(row: Folded) -> None:
+    if row.status in REOPENING:
         row.status, row.paid_on = "overdue" if row.was_overdue else "sent", None
 
 
@@ -225,16 +326,31 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.DueDateMoved: _due_date_moved,
     e.BecameOverdue: _became_overdue,
     e.LateFeeCharged: _late_fee_charged,
+    e.FeeCharged: _fee_charged,
     e.PaymentReceived: _payment_received,
-    e.PaymentReversed: _payment_reversed,
+    e.CreditApplied: _payment_received,
+    e.Recovered: _recovered,
+    e.PaymentReversed: _taken_back,
+    e.PaymentChargedBack: _taken_back,
     e.ChargesRecalculated: _charges_recalculated,
+    e.Waived: _waived,
+    e.Credited: _waived,
+    e.WrittenOff: _written_off,
+    e.Renegotiated: _renegotiated,
     e.Voided: _voided,
     e.Cancelled: _cancelled,
+    e.Disputed: _disputed,
+    e.DisputeResolved: _dispute_resolved,
+    e.Promised: _promised,
+    e.PromiseKept: _promise_kept,
+    e.PromiseBroken: _promise_broken,
+    e.Held: _held,
+    e.Released: _released,
 }
 
 INVOICES = Projection(
     name="invoices",
-    version=1,
+    version=2,
     stream="invoice",
     table=TABLE,
     sums=(AGING, BALANCES, DASHBOARD),

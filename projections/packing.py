@@ -29,12 +29,12 @@ _integer = struct.Struct(">ii").pack
 _bigint = struct.Struct(">iq").pack
 _ARRAY = struct.Struct(">iiIii")
 
-# Kinds of one length that are never NULL: runs of them are packed by one call.
+# Kinds of one length: the run of them that a row begins with is packed by one call, and holds no NULL.
 _FIXED: dict[Kind, tuple[int, str]] = {"uuid": (16, "16s"), "integer": (4, "i"), "bigint": (8, "q")}
 
 
-def _uuid_field(value: bytes) -> bytes:
-    return _UUID + value
+def _uuid_field(value: bytes | None) -> bytes:
+    return _NULL if value is None else _UUID + value
 
 
 def _integer_field(value: int) -> bytes:

@@ -14,13 +14,15 @@ from projections.cursors import Page, checked, decoded, encoded, filters_of
 
 LIST = """
 SELECT payment_id, customer_id, version, status, currency, amount_minor, unapplied_minor, received_on, reference,
-       allocations
+       allocations, suspected_duplicate_of
   FROM payments
  WHERE tenant_id = %(tenant_id)s
    AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
    AND (%(status)s::text IS NULL OR status = %(status)s)
    AND (%(received_from)s::date IS NULL OR received_on >= %(received_from)s)
    AND (%(received_to)s::date IS NULL OR received_on <= %(received_to)s)
+   AND (%(suspected_duplicate)s::boolean IS NULL
+        OR (suspected_duplicate_of IS NOT NULL) = %(suspected_duplicate)s)
    AND (%(after_on)s::date IS NULL OR (received_on, payment_id) < (%(after_on)s, %(after_id)s::uuid))
  ORDER BY received_on DESC, payment_id DESC
  LIMIT %(limit)s
@@ -28,12 +30,16 @@ SELECT payment_id, customer_id, version, status, currency, amount_minor, unappli
 
 
 class PaymentFilters(msgspec.Struct, frozen=True):
-    """Which payments; `received_from` and `received_to` are included."""
+    """Which payments; `received_from` and `received_to` are included.
+
+    suspected_duplicate  those that look like an earlier payment of their customer, or those that do not
+    """
 
     customer_id: UUID | None = None
     status: str | None = None
     received_from: date | None = None
     received_to: date | None = None
+    suspected_duplicate: bool | None = None
 
 
 class AllocationRow(msgspec.Struct, frozen=True):
@@ -55,6 +61,7 @@ class PaymentRow(msgspec.Struct, frozen=True):
     reference: str
     allocations: list[AllocationRow]
     unapplied: Money
+    suspected_duplicate_of: UUID | None
 
 
 class _Found(msgspec.Struct):
@@ -68,6 +75,7 @@ class _Found(msgspec.Struct):
     received_on: date
     reference: str
     allocations: str
+    suspected_duplicate_of: UUID | None
 
 
 def list_payments(
@@ -109,4 +117,5 @@ def _row(found: _Found) -> PaymentRow:
             for part in allocations
         ],
         unapplied=Money.of(found.unapplied_minor, found.currency),
+        suspected_duplicate_of=found.suspected_duplicate_of,
     )

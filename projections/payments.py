@@ -21,6 +21,7 @@ TABLE = RowTable(
     amount_minor="bigint",
     unapplied_minor="bigint",
     received_on="date",
+    suspected_duplicate_of="uuid",
     status="text",
     currency="text",
     reference="text",
@@ -42,6 +43,7 @@ class Folded(msgspec.Struct, gc=False):
     amount_minor: int = 0
     unapplied_minor: int = 0
     received_on: date = date.min
+    suspected_duplicate_of: bytes | None = None
     status: str = "received"
     currency: str = ""
     reference: str = ""
@@ -54,7 +56,7 @@ def fold(row: Folded, event: Event, effective_on: date) -> None:
 
 
 def parts(row: Folded) -> list[Part]:
-    """What the payment adds to the month of its value date, unless it was reversed."""
+    """What the payment adds to the month of its value date, unless it was taken back."""
     if row.status != "received":
         return []
     month = row.received_on.replace(day=1)
@@ -69,20 +71,34 @@ def _received(row: Folded, event: e.Received, on: date) -> None:
     row.currency = event.currency
     row.reference = event.reference
     row.allocations = msgspec.json.encode(event.allocations).decode()
+    if event.suspected_duplicate_of is not None:
+        row.suspected_duplicate_of = event.suspected_duplicate_of.bytes
+
+
+def _applied(row: Folded, event: e.Applied, on: date) -> None:
+    before = msgspec.json.decode(row.allocations, type=tuple[e.Allocated, ...])
+    row.allocations = msgspec.json.encode((*before, *event.allocations)).decode()
+    row.unapplied_minor -= sum(part.amount_minor for part in event.allocations)
 
 
 def _reversed(row: Folded, event: e.Reversed, on: date) -> None:
     row.status = "reversed"
 
 
+def _charged_back(row: Folded, event: e.ChargedBack, on: date) -> None:
+    row.status = "charged_back"
+
+
 _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Received: _received,
+    e.Applied: _applied,
     e.Reversed: _reversed,
+    e.ChargedBack: _charged_back,
 }
 
 PAYMENTS = Projection(
     name="payments",
-    version=1,
+    version=2,
     stream="payment",
     table=TABLE,
     sums=(MONTHS,),

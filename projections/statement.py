@@ -2,46 +2,23 @@
 
 The balance is what is open on the customer's invoices; credit that no invoice has taken stands beside it. Entries
 stand on their effective dates, so a late recorded payment stands where its value date puts it; interest is one entry
-per invoice and month. The customer's invoices are found by the read model and folded from their events.
+per invoice and month. What each event writes is in `projections.statement_entries`. The customer's invoices are found
+by the read model and folded from their events.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
 
 from ledger.events import Event, decode
-from ledger.invoice import events as e
 from ledger.money import format_minor
-from projections.customers import CUSTOMERS, credit_of
+from projections.customers import CUSTOMERS, credit_of, shortfall_of
 from projections.invoices import INVOICES, Folded
-
-Kind = Literal[
-    "invoice",
-    "late_fee",
-    "interest",
-    "adjustment",
-    "payment",
-    "payment_reversed",
-    "void",
-    "cancelled",
-]
-
-_KINDS: dict[type[Event], Kind] = {
-    e.Sent: "invoice",
-    e.LateFeeCharged: "late_fee",
-    e.MoraPosted: "interest",
-    e.ChargesRecalculated: "adjustment",
-    e.PaymentReceived: "payment",
-    e.PaymentReversed: "payment_reversed",
-    e.Voided: "void",
-    e.Cancelled: "cancelled",
-}
-_ORDER = {kind: place for place, kind in enumerate(_KINDS.values())}
-"""The order of entries of one day."""
+from projections.statement_entries import COLUMNS, ORDER, Column, Kind, changes
 
 INVOICE_EVENTS = """
 SELECT uuid_send(stream_id), tag, effective_on, data
@@ -67,7 +44,7 @@ class Entry(msgspec.Struct, frozen=True):
     """What changed the balance on a day. `amount` is signed: a payment is below zero.
 
     events      how many events it sums up: interest is one entry per invoice and month, on its last day
-    payment_id  of payments and their reversals
+    payment_id  of payments, what they recovered, and what was taken back of them
     """
 
     on: date
@@ -83,9 +60,12 @@ class Entry(msgspec.Struct, frozen=True):
 class CurrencyStatement(msgspec.Struct, frozen=True):
     """One currency: opening + invoiced + charges + payments + given_up = closing. Amounts are signed decimal text.
 
-    charges   late fees, interest and their adjustments; payments include their reversals
-    given_up  what void and cancelled invoices gave up
+    invoiced  invoices, and the instalments of agreements
+    charges   late fees, fees by hand, interest and their adjustments
+    payments  what payments and applied credit covered, less what was taken back and what went over to credit
+    given_up  waivers, credit notes, write-offs less recoveries, void, cancelled and renegotiated invoices
     unapplied_credit  the customer's money that no invoice has taken, at the end
+    shortfall         credit that was taken back after it was spent, and is owed beside the invoices, at the end
     """
 
     currency: str
@@ -96,6 +76,7 @@ class CurrencyStatement(msgspec.Struct, frozen=True):
     given_up: str
     closing: str
     unapplied_credit: str
+    shortfall: str
     entries: list[Entry]
 
 
@@ -125,19 +106,7 @@ class _Line(msgspec.Struct):
 
     @property
     def place(self) -> tuple[Any, ...]:
-        return self.on, _ORDER[self.kind], self.invoice.number, self.invoice.invoice_id
-
-
-_COLUMNS: dict[Kind, str] = {
-    "invoice": "invoiced",
-    "late_fee": "charges",
-    "interest": "charges",
-    "adjustment": "charges",
-    "payment": "payments",
-    "payment_reversed": "payments",
-    "void": "given_up",
-    "cancelled": "given_up",
-}
+        return self.on, ORDER[self.kind], self.invoice.number, self.invoice.invoice_id
 
 
 def statement(
@@ -163,15 +132,21 @@ def statement(
     by_currency: dict[str, list[_Line]] = {}
     for line in reading.lines():
         by_currency.setdefault(line.invoice.currency, []).append(line)
-    credit = _credit(connection, values)
-    currencies = sorted({*by_currency, *credit})
+    credit, shortfall = _credit(connection, values)
+    currencies = sorted({*by_currency, *credit, *shortfall})
     return Statement(
         customer_id=customer_id,
         from_on=from_on,
         to_on=to_on or today,
         known_at=known_at or now,
         currencies=[
-            _currency(code, by_currency.get(code, []), credit.get(code, 0), begins_on)
+            _currency(
+                code,
+                by_currency.get(code, []),
+                credit.get(code, 0),
+                shortfall.get(code, 0),
+                begins_on,
+            )
             for code in currencies
         ],
         unreadable=reading.failed,
@@ -204,7 +179,6 @@ class _Reading:
                 row = INVOICES.row(self._values["tenant_id"].bytes, stream_id)
             if failed:
                 continue
-            before = row.open_minor
             try:
                 event = decode(tag, data)
                 INVOICES.fold(row, event, effective_on)
@@ -214,15 +188,13 @@ class _Reading:
                 failed = True
                 self.failed += 1
                 continue
-            if row.open_minor == before:
-                continue
-            line = _line(row, event, effective_on, row.open_minor - before)
-            if line.kind != "interest":
-                yield line
-                continue
-            # A month that the statement begins in is two entries: one before it, one in it.
-            month = (line.on.year, line.on.month, line.on < self._from_on)
-            _gather(interest.setdefault(month, line), line)
+            for line in _lines(row, event, effective_on):
+                if line.kind != "interest":
+                    yield line
+                    continue
+                # A month that the statement begins in is two entries: one before it, one in it.
+                month = (line.on.year, line.on.month, line.on < self._from_on)
+                _gather(interest.setdefault(month, line), line)
         yield from interest.values()
 
     def _events(self) -> Iterator[tuple[bytes, str, date, bytes]]:
@@ -230,9 +202,9 @@ class _Reading:
             yield from cursor.stream(INVOICE_EVENTS, self._values, binary=True, size=500)
 
 
-def _line(row: Folded, event: Event, on: date, minor: int) -> _Line:
+def _lines(row: Folded, event: Event, on: date) -> list[_Line]:
     payment_id = getattr(event, "payment_id", None)
-    return _Line(on, _KINDS[type(event)], row, payment_id, minor)
+    return [_Line(on, kind, row, payment_id, minor) for kind, minor in changes(row, event)]
 
 
 def _gather(month: _Line, line: _Line) -> None:
@@ -243,26 +215,28 @@ def _gather(month: _Line, line: _Line) -> None:
         month.events += 1
 
 
-def _credit(connection: psycopg.Connection[Any], values: dict[str, Any]) -> dict[str, int]:
-    """The customer's unapplied credit: minor units by currency."""
+def _credit(
+    connection: psycopg.Connection[Any], values: dict[str, Any]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """The customer's unapplied credit and its shortfall: minor units by currency."""
     row = CUSTOMERS.row(values["tenant_id"].bytes, values["customer_id"].bytes)
     for tag, effective_on, data in connection.execute(CUSTOMER_EVENTS, values).fetchall():
         CUSTOMERS.fold(row, decode(tag, bytes(data)), effective_on)
-    return credit_of(row)
+    return credit_of(row), shortfall_of(row)
 
 
 def _currency(
-    currency: str, lines: Iterable[_Line], credit_minor: int, from_on: date
+    currency: str, lines: Iterable[_Line], credit_minor: int, shortfall_minor: int, from_on: date
 ) -> CurrencyStatement:
     opening = balance = 0
-    columns = dict.fromkeys(("invoiced", "charges", "payments", "given_up"), 0)
+    columns: dict[Column, int] = {"invoiced": 0, "charges": 0, "payments": 0, "given_up": 0}
     entries: list[Entry] = []
     for line in sorted(lines, key=lambda one: one.place):
         balance += line.minor
         if line.on < from_on:
             opening = balance
             continue
-        columns[_COLUMNS[line.kind]] += line.minor
+        columns[COLUMNS[line.kind]] += line.minor
         entries.append(
             Entry(
                 on=line.on,
@@ -280,6 +254,7 @@ def _currency(
         opening=format_minor(opening, currency),
         closing=format_minor(balance, currency),
         unapplied_credit=format_minor(credit_minor, currency),
+        shortfall=format_minor(shortfall_minor, currency),
         entries=entries,
         **{name: format_minor(minor, currency) for name, minor in columns.items()},
     )

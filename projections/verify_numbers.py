@@ -1,7 +1,8 @@
 """Verifying number series and unique names: both are rebuilt from the events that gave them out.
 
-A series is rebuilt from the invoices that were sent under its numbers, imported ones left out: its numbers follow one
-another without a gap, except where an imported invoice already had the number.
+A series is rebuilt from the invoices that were sent, and the credit notes that were issued, under its numbers, imported
+ones left out: its numbers follow one another without a gap, except where a document already had the number. A payment's
+fingerprint and day are the name of the first payment that has them.
 """
 
 from collections.abc import Iterator
@@ -13,18 +14,21 @@ import msgspec
 
 from ledger.customer import Registered
 from ledger.events import Event, UnknownTag, decode
-from ledger.invoice.events import Sent
+from ledger.invoice.events import Credited, Sent
+from ledger.payment import Received, fingerprint_name
 from ledger.tenant import Configured, Created, Settings
 from projections.digests import Difference
 from projections.tracking import Connect, Connection
 
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 GIVING = """
-SELECT tenant_id, tenant_seq, stream_id, tag, data
+SELECT tenant_id, tenant_seq, stream_id, effective_on, tag, data
   FROM events
  WHERE (tenant_id, tenant_seq) > (%s, %s)
    AND (tag >= 'customer.registered.' AND tag < 'customer.registered/'
+     OR tag >= 'invoice.credited.' AND tag < 'invoice.credited/'
      OR tag >= 'invoice.sent.' AND tag < 'invoice.sent/'
+     OR tag >= 'payment.received.' AND tag < 'payment.received/'
      OR tag >= 'tenant.' AND tag < 'tenant/')
  ORDER BY tenant_id, tenant_seq
  LIMIT %s
@@ -35,6 +39,10 @@ SELECT given.tenant_id, given.kind, given.name, held.stream_id
   JOIN unique_names AS held
     ON held.tenant_id = given.tenant_id AND held.kind = given.kind AND held.name = given.name
 """
+CREDITED = """
+SELECT tag, data FROM events
+ WHERE tenant_id = %s AND tag >= 'invoice.credited.' AND tag < 'invoice.credited/'
+"""
 NAMES = """
 SELECT tenant_id, kind, name, stream_id FROM unique_names
  WHERE (tenant_id, kind, name) > (%s, %s, %s)
@@ -42,10 +50,12 @@ SELECT tenant_id, kind, name, stream_id FROM unique_names
  LIMIT %s
 """
 GIVEN_BY = """
-SELECT tag, data FROM events
+SELECT tenant_seq, tag, data FROM events
  WHERE tenant_id = %s AND stream_id = %s
    AND (tag >= 'customer.registered.' AND tag < 'customer.registered/'
-     OR tag >= 'invoice.sent.' AND tag < 'invoice.sent/')
+     OR tag >= 'invoice.credited.' AND tag < 'invoice.credited/'
+     OR tag >= 'invoice.sent.' AND tag < 'invoice.sent/'
+     OR tag >= 'payment.received.' AND tag < 'payment.received/')
  ORDER BY version
 """
 SERIES = "SELECT tenant_id, kind, series, next_number, last_issued_on FROM number_series"
@@ -95,8 +105,14 @@ def verify_numbers(connect: Connect) -> NumbersVerified:
     return NumbersVerified(len(rebuilding.series), rebuilding.claims, rebuilding.differences)
 
 
-Given = tuple[UUID, UUID, Event]
-"""(tenant, stream, event)"""
+class Given(NamedTuple):
+    """An event that may have given out a name or a number."""
+
+    tenant_id: UUID
+    tenant_seq: int
+    stream_id: UUID
+    effective_on: date
+    event: Event
 
 
 class _Rebuilding:
@@ -111,23 +127,33 @@ class _Rebuilding:
 
     def take(self, page: list[Given]) -> None:
         """Takes events in the order of each tenant's log."""
-        claims = [claim for given in page if (claim := _claim(*given)) is not None]
-        holders = self._holders(claims)
-        for claim in claims:
+        claims = [
+            (claim, given.tenant_seq)
+            for given in page
+            if (claim := _claim(given.tenant_id, given.stream_id, given.event)) is not None
+        ]
+        holders = self._holders([claim for claim, _ in claims])
+        for claim, tenant_seq in claims:
             holder = holders.get(claim[:3])
             if holder == claim.stream_id:
                 self._held += 1
+            elif holder is not None and self._was_first(claim, holder, tenant_seq):
+                continue
             else:
                 live = None if holder is None else str(holder)
                 self._differ("unique_names", _name_key(claim), "stream_id", live, claim.stream_id)
-        self.claims += len(claims)
-        for tenant_id, stream_id, event in page:
-            if tenant_id != self._tenant_id:
-                self._tenant_id, self._settings = tenant_id, []
+            self.claims += 1
+        for given in page:
+            if given.tenant_id != self._tenant_id:
+                self._tenant_id, self._settings = given.tenant_id, []
+            event = given.event
             if isinstance(event, Created | Configured):
                 self._settings.insert(0, event.settings)
             elif isinstance(event, Sent) and not event.imported:
-                self._number(tenant_id, stream_id, event)
+                self._number("invoice", given.stream_id, event.number, event.issued_on)
+            elif isinstance(event, Credited):
+                note_id, issued_on = event.credit_note_id, given.effective_on
+                self._number("credit_note", note_id, event.number, issued_on)
 
     def compare_series(self) -> None:
         """Compares what the events have come to with the stored series."""
@@ -158,15 +184,39 @@ class _Rebuilding:
             return
         after: tuple[UUID, str, str] = (NOBODY, "", "")
         while rows := self._connection.execute(NAMES, (*after, PAGE)).fetchall():
-            for held in map(Claim._make, rows):
-                if not self._was_given(held):
+            page = list(map(Claim._make, rows))
+            by_credit_notes = self._by_credit_notes(page)
+            for held in page:
+                if held not in by_credit_notes and not self._was_given(held):
                     self._differ("unique_names", _name_key(held), "", str(held.stream_id), None)
             after = rows[-1][:3]
 
-    def _was_given(self, held: Claim) -> bool:
+    def _was_given(self, held: Claim, before: int = 2**62) -> bool:
+        """Whether an event of the stream that holds a name, earlier than a `tenant_seq`, gave it the name."""
         rows = self._connection.execute(GIVEN_BY, (held.tenant_id, held.stream_id)).fetchall()
-        events = [event for tag, data in rows if (event := _readable(tag, data)) is not None]
-        return held in [_claim(held.tenant_id, held.stream_id, event) for event in events]
+        for tenant_seq, tag, data in rows:
+            event = _readable(tag, data) if tenant_seq < before else None
+            if event is not None and _claim(held.tenant_id, held.stream_id, event) == held:
+                return True
+        return False
+
+    def _was_first(self, claim: Claim, holder: UUID, tenant_seq: int) -> bool:
+        """Whether a payment that looks the same came before, and so holds the name."""
+        if claim.kind != "payment_fingerprint":
+            return False
+        return self._was_given(claim._replace(stream_id=holder), before=tenant_seq)
+
+    def _by_credit_notes(self, held: list[Claim]) -> set[Claim]:
+        """Those of the names that events gave to credit notes, which have no stream of their own."""
+        wanted = {claim for claim in held if claim.kind == "credit_note_number"}
+        found: set[Claim] = set()
+        for tenant_id in {claim.tenant_id for claim in wanted}:
+            for tag, data in self._connection.execute(CREDITED, (tenant_id,)):
+                event = _readable(tag, data)
+                claim = None if event is None else _claim(tenant_id, NOBODY, event)
+                if claim in wanted:
+                    found.add(claim)
+        return found
 
     def _holders(self, claims: list[Claim]) -> dict[tuple[UUID, str, str], UUID]:
         if not claims:
@@ -175,30 +225,27 @@ class _Rebuilding:
         rows = self._connection.execute(HOLDERS, (list(tenants), list(kinds), list(names)))
         return {row[:3]: row[3] for row in rows.fetchall()}
 
-    def _number(self, tenant_id: UUID, invoice_id: UUID, sent: Sent) -> None:
+    def _number(self, kind: str, document_id: UUID, number: str, issued_on: date) -> None:
         """Counts a number in the series it is the next of: by the tenant's latest settings, or earlier ones."""
         for settings in self._settings:
-            key = (tenant_id, "invoice", settings.series)
+            name = settings.series if kind == "invoice" else settings.credit_note_series
+            key = (self._tenant_id, kind, name)
             series = self.series.get(key)
             n = series.next_number if series is not None else 1
-            while (number := _formatted(settings, n, sent)) != sent.number and self._is_taken(
-                tenant_id, number, invoice_id
+            while (found := _formatted(settings, name, n, issued_on)) != number and self._is_taken(
+                kind, found, document_id
             ):
                 n += 1
-            if number == sent.number:
-                self.series[key] = Series(n + 1, sent.issued_on)
+            if found == number:
+                self.series[key] = Series(n + 1, issued_on)
                 return
-        where = {"tenant_id": str(tenant_id), "stream_id": str(invoice_id)}
-        self._differ("number_series", where, "number", sent.number, "the next of no series")
+        where = {"tenant_id": str(self._tenant_id), "stream_id": str(document_id)}
+        self._differ("number_series", where, "number", number, "the next of no series")
 
-    def _is_taken(self, tenant_id: UUID, number: str, invoice_id: UUID) -> bool:
-        """Whether an imported invoice brought this number along, so that the series passed it over."""
-        holder = self._holders([Claim(tenant_id, "invoice_number", number, invoice_id)])
-        for stream_id in holder.values():
-            rows = self._connection.execute(GIVEN_BY, (tenant_id, stream_id)).fetchall()
-            events = [_readable(tag, data) for tag, data in rows]
-            return any(isinstance(event, Sent) and event.imported for event in events)
-        return False
+    def _is_taken(self, kind: str, number: str, document_id: UUID) -> bool:
+        """Whether another document had this number, such as an imported one, so that the series passed it over."""
+        holders = self._holders([Claim(self._tenant_id, f"{kind}_number", number, document_id)])
+        return any(holder != document_id for holder in holders.values())
 
     def _differ(
         self, table: str, key: dict[str, str], column: str, live: str | None, rebuilt: object
@@ -212,8 +259,8 @@ def _pages(connection: Connection) -> Iterator[list[Given]]:
     after: tuple[UUID, int] = (NOBODY, 0)
     while rows := connection.execute(GIVING, (*after, PAGE)).fetchall():
         yield [
-            (tenant_id, stream_id, event)
-            for tenant_id, _, stream_id, tag, data in rows
+            Given(tenant_id, tenant_seq, stream_id, effective_on, event)
+            for tenant_id, tenant_seq, stream_id, effective_on, tag, data in rows
             if (event := _readable(tag, data)) is not None
         ]
         after = (rows[-1][0], rows[-1][1])
@@ -230,13 +277,18 @@ def _readable(tag: str, data: bytes) -> Event | None:
 def _claim(tenant_id: UUID, stream_id: UUID, event: Event) -> Claim | None:
     if isinstance(event, Sent):
         return Claim(tenant_id, "invoice_number", event.number, stream_id)
+    if isinstance(event, Credited):
+        return Claim(tenant_id, "credit_note_number", event.number, event.credit_note_id)
+    if isinstance(event, Received) and event.fingerprint:
+        name = fingerprint_name(event.fingerprint, event.received_on)
+        return Claim(tenant_id, "payment_fingerprint", name, stream_id)
     if isinstance(event, Registered) and event.reference:
         return Claim(tenant_id, "customer_reference", event.reference, stream_id)
     return None
 
 
-def _formatted(settings: Settings, n: int, sent: Sent) -> str:
-    return settings.number_format.format(series=settings.series, n=n, year=sent.issued_on.year)
+def _formatted(settings: Settings, series: str, n: int, issued_on: date) -> str:
+    return settings.number_format.format(series=series, n=n, year=issued_on.year)
 
 
 def _name_key(claim: Claim) -> dict[str, str]:

@@ -65,8 +65,12 @@ def _statement(arguments: argparse.Namespace) -> int:
     answer(arguments, found, headers, rows, title=f"{name}, {_span(found)}")
     if not (arguments.json or arguments.csv):
         for currency in found.currencies:
-            if currency.unapplied_credit.strip("0."):
-                print(f"unapplied credit {currency.unapplied_credit} {currency.currency}")
+            for what, amount in (
+                ("unapplied credit", currency.unapplied_credit),
+                ("shortfall", currency.shortfall),
+            ):
+                if amount.strip("0."):
+                    print(f"{what} {amount} {currency.currency}")
     return 0
 
 

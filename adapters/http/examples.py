@@ -242,6 +242,7 @@ STATEMENT: Final = Statement(
             given_up="0.00",
             closing="102.00",
             unapplied_credit="0.25",
+            shortfall="0.00",
             entries=[
                 Entry(
                     on=date(2026, 2, 27),
@@ -284,6 +285,7 @@ CUSTOMER_ROW: Final = CustomerRow(
     balances=[Balance(open=reais("102.33"), overdue=reais("102.33"))],
     credit=[reais("0.25")],
     credit_flag="",
+    shortfall=[],
 )
 INVOICE_ROW: Final = InvoiceRow(
     id=INVOICE_ID,
@@ -305,6 +307,14 @@ INVOICE_ROW: Final = InvoiceRow(
     paid=reais("0.00"),
     forgiven=reais("0.00"),
     open=reais("102.33"),
+    written_off=reais("0.00"),
+    disputed=reais("0.00"),
+    promised_on=date(2026, 3, 27),
+    promised=reais("102.33"),
+    promise="pending",
+    held=False,
+    held_until=None,
+    agreement_id=None,
 )
 PAYMENT_ROW: Final = PaymentRow(
     id=PAYMENT_ID,
@@ -316,6 +326,7 @@ PAYMENT_ROW: Final = PaymentRow(
     reference="transfer 881",
     allocations=[AllocationRow(invoice_id=INVOICE_ID, amount=reais("102.33"))],
     unapplied=reais("0.00"),
+    suspected_duplicate_of=None,
 )
 DAY: Final = DayRow(
     id=UUID("019d08e1-6c00-8c11-a3b5-d7f90b1d3f51"),

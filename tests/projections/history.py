@@ -13,11 +13,32 @@ import msgspec
 
 from adapters.store.writer import Request
 from adapters.wiring import Books
+from commands.adjustments import (
+    ChargeFee,
+    CreditInvoice,
+    WaiveComponent,
+    charge_fee,
+    credit_invoice,
+    waive,
+    write_off,
+)
 from commands.customers import (
     ChangeCustomer,
     RegisterCustomer,
     change_customer,
     register_customer,
+)
+from commands.holds import (
+    DisputeInvoice,
+    HoldInvoice,
+    PromiseToPay,
+    ReleaseInvoice,
+    ResolveDispute,
+    dispute_invoice,
+    hold_invoice,
+    promise_to_pay,
+    release_invoice,
+    resolve_dispute,
 )
 from commands.invoices import (
     ChangeInvoice,
@@ -32,12 +53,24 @@ from commands.invoices import (
 )
 from commands.payments import (
     Allocation,
+    ApplyPayment,
+    ChargeBackPayment,
     ReceivePayment,
     ReversePayment,
+    apply_payment,
+    charge_back_payment,
     receive_payment,
     reverse_payment,
 )
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from commands.tenants import (
+    AddFeePolicy,
+    ConfigureTenant,
+    CreateTenant,
+    add_fee_policy,
+    configure_tenant,
+    create_tenant,
+)
+from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.money import Money
 from ledger.tax import Line
@@ -89,12 +122,18 @@ class History:
             (self._pay_several, 2),
             (self._night, 6),
             (self._reverse, 2),
+            (self._charge_back, 2),
+            (self._apply, 3),
             (self._change, 2),
+            (self._adjust, 5),
+            (self._say, 4),
             (self._void, 1),
             (self._cancel, 1),
+            (self._write_off, 1),
             (self._customer, 1),
             (self._rename, 1),
             (self._policy, 1),
+            (self._configure, 1),
         ]
         functions, weights = zip(*happenings, strict=True)
         self.choose.choices(functions, weights)[0]()
@@ -179,7 +218,8 @@ class History:
     def _pay(self, **whose: Any) -> None:
         whose.setdefault("amount", self._amount(self.choose.choice(CURRENCIES)))
         received_on = self.today - timedelta(days=self.choose.choice((0, 0, 0, 2, 20)))
-        command = ReceivePayment(received_on=received_on, **whose)
+        reference = self.choose.choice(("", "transfer"))
+        command = ReceivePayment(received_on=received_on, reference=reference, **whose)
         self._id(self.ask(lambda unit: receive_payment(unit, command)), self.payments)
 
     def _reverse(self) -> None:
@@ -187,6 +227,57 @@ class History:
             payment_id = self.choose.choice(self.payments)
             command = ReversePayment("returned by the bank")
             self.ask(lambda unit: reverse_payment(unit, payment_id, command))
+
+    def _charge_back(self) -> None:
+        if self.payments:
+            payment_id = self.choose.choice(self.payments)
+            on = self.today - timedelta(days=self.choose.choice((0, 0, 3)))
+            command = ChargeBackPayment("recalled", charged_back_on=on)
+            self.ask(lambda unit: charge_back_payment(unit, payment_id, command))
+
+    def _apply(self) -> None:
+        if self.payments:
+            payment_id = self.choose.choice(self.payments[-6:])
+            self.ask(lambda unit: apply_payment(unit, payment_id, ApplyPayment()))
+
+    def _adjust(self) -> None:
+        if not self.invoices:
+            return
+        invoice_id = self.choose.choice(self.invoices)
+        amount = Money.of(self.choose.choice((1, 250, 5_000)), self.currencies[invoice_id])
+        some = self.choose.choice((None, amount))
+        waived = WaiveComponent(self.choose.choice(COMPONENTS), "goodwill", some)
+        commands: list[Callable[[Any], Any]] = [
+            lambda unit: charge_fee(unit, invoice_id, ChargeFee(amount, "returned by the bank")),
+            lambda unit: waive(unit, invoice_id, waived),
+            lambda unit: credit_invoice(unit, invoice_id, CreditInvoice("not delivered", some)),
+        ]
+        self.ask(self.choose.choice(commands))
+
+    def _say(self) -> None:
+        if not self.invoices:
+            return
+        invoice_id = self.choose.choice(self.invoices)
+        amount = Money.of(self.choose.choice((1, 900)), self.currencies[invoice_id])
+        some = self.choose.choice((None, amount))
+        later_on = self.today + timedelta(days=self.choose.randint(0, 9))
+        resolved = ResolveDispute(self.choose.choice(("accepted", "rejected")))
+        held = HoldInvoice("a call is due", self.choose.choice((None, later_on)))
+        commands: list[Callable[[Any], Any]] = [
+            lambda unit: dispute_invoice(unit, invoice_id, DisputeInvoice("not ours", some)),
+            lambda unit: resolve_dispute(unit, invoice_id, resolved),
+            lambda unit: promise_to_pay(unit, invoice_id, PromiseToPay(later_on, some)),
+            lambda unit: hold_invoice(unit, invoice_id, held),
+            lambda unit: release_invoice(unit, invoice_id, ReleaseInvoice()),
+        ]
+        self.ask(self.choose.choice(commands))
+
+    def _configure(self) -> None:
+        command = ConfigureTenant(
+            apply_credit=self.choose.choice(("by_hand", "automatic")),
+            dispute_holds_interest=self.choose.choice((True, False)),
+        )
+        self.ask(lambda unit: configure_tenant(unit, command))
 
     def _change(self) -> None:
         if self.invoices:
@@ -200,6 +291,9 @@ class History:
 
     def _cancel(self) -> None:
         self._give_up(cancel_invoice)
+
+    def _write_off(self) -> None:
+        self._give_up(write_off)
 
     def _give_up(self, handler: Any) -> None:
         if self.invoices:

@@ -29,10 +29,14 @@ from projections.invoices import INVOICES
 
 
 class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
-    """`reference`: the one with this code. `with_credit`: only those with money that no invoice has taken."""
+    """`reference`: the one with this code. `with_credit`: only those with money that no invoice has taken.
+
+    `with_shortfall`: only those that owe credit which was taken back after it was spent.
+    """
 
     reference: str | None = None
     with_credit: bool = False
+    with_shortfall: bool = False
 
 
 @query(

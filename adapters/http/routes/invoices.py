@@ -37,12 +37,21 @@ from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role
 from projections.cursors import Page
 from projections.explain import Explanation, NothingToExplain, explain
-from projections.invoice_list import InvoiceFilters, InvoiceRow, Order, list_invoices
+from projections.invoice_list import (
+    InvoiceFilters,
+    InvoiceRow,
+    Order,
+    PromiseState,
+    list_invoices,
+)
 from projections.invoices import INVOICES
 
 
 class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
-    """Which invoices; `due_from` and `due_to` are included. `order`: the earliest due first, or the latest."""
+    """Which invoices; `due_from` and `due_to` are included. `order`: the earliest due first, or the latest.
+
+    promise  by what became of the last promise to pay
+    """
 
     status: Status | None = None
     customer_id: UUID | None = None
@@ -50,6 +59,10 @@ class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
     number: str | None = None
     due_from: date | None = None
     due_to: date | None = None
+    agreement_id: UUID | None = None
+    disputed: bool | None = None
+    held: bool | None = None
+    promise: PromiseState | None = None
     order: Order = "due_on"
 
 

@@ -1,7 +1,6 @@
 """`/api/payments`: money that arrived."""
 
 from datetime import date
-from typing import Literal
 from uuid import UUID
 
 from litestar import Response
@@ -27,19 +26,23 @@ from commands.payments import (
 )
 from commands.unit import Unknown
 from ledger.money import OverPreciseAmount, UnknownCurrency
-from ledger.payment import AlreadyReversed, ReceivedInFuture
+from ledger.payment import AlreadyReversed, ReceivedInFuture, Status
 from projections.cursors import Page
 from projections.payment_list import PaymentFilters, PaymentRow, list_payments
 from projections.payments import PAYMENTS
 
 
 class PaymentListQuery(ListQuery, frozen=True, kw_only=True):
-    """Which payments; `received_from` and `received_to` are included."""
+    """Which payments; `received_from` and `received_to` are included.
+
+    suspected_duplicate  those that look like an earlier payment of their customer, or those that do not
+    """
 
     customer_id: UUID | None = None
-    status: Literal["received", "reversed"] | None = None
+    status: Status | None = None
     received_from: date | None = None
     received_to: date | None = None
+    suspected_duplicate: bool | None = None
 
 
 @query(
