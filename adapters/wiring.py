@@ -8,7 +8,12 @@ from uuid import UUID
 
 import psycopg
 
-from adapters.postgres.connection import Database, open_database, tenant_transaction
+from adapters.postgres.connection import (
+    Database,
+    open_database,
+    owner_connection,
+    tenant_transaction,
+)
 from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
@@ -18,11 +23,15 @@ from adapters.store.sealing import Sealer
 from adapters.store.writer import Answer, Request, Writer
 from commands.unit import Unknown
 from ledger.tenant import Tenant
+from projections.renewal import Renewal
 from projections.runner import Runner
 
 
 class ReadModels(Runner):
-    """The projections' runner over a shard, with a thread of its own once it is started."""
+    """The projections' runner over a shard, with a thread of its own once it is started.
+
+    Another thread renews what an earlier release has filled.
+    """
 
     def __init__(self, database: Database, tracking: LedgerTracking) -> None:
         super().__init__(
@@ -30,21 +39,24 @@ class ReadModels(Runner):
             advance=tracking.advance,
             listen=lambda: psycopg.connect(database.writer_url, autocommit=True),
         )
+        self.renewal = Renewal(database.writer.connection, lambda: owner_connection(database))
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Keeps the read models up to date from now on, in the background."""
-        self._thread = threading.Thread(
-            target=self.run, args=(self._stopping,), name="duebook-projections", daemon=True
-        )
-        self._thread.start()
+        for name, work in (("projections", self.run), ("renewal", self.renewal.run)):
+            thread = threading.Thread(
+                target=work, args=(self._stopping,), name=f"duebook-{name}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
-        """Stops after the page that is being applied."""
+        """Stops after the page that is being applied, and a rebuild at its next checkpoint."""
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
 
 class Books:

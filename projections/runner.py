@@ -171,7 +171,7 @@ class Runner:
                 read = self.run_once()
             except Exception as error:  # a runner must outlive whatever happens to the database
                 if lost == 0:
-                    log.error("projections stand still and will be tried again: %s", _told(error))
+                    log.error("projections stand still and will be tried again: %s", told(error))
                 stop.wait(RETRY_SECONDS[min(lost, len(RETRY_SECONDS) - 1)])
                 lost += 1
                 continue
@@ -195,7 +195,9 @@ class Runner:
         at, built_by = tracking.positions(connection), tracking.versions(connection)
         outdated = frozenset(p.name for p in self._projections if built_by[p.name] != p.version)
         for name in sorted(outdated - self._outdated):
-            log.warning("the projection %s was built by another version: rebuild it", name)
+            log.warning(
+                "the projection %s was built by another version and waits to be rebuilt", name
+            )
         self._outdated = outdated
         standing: dict[int, list[Projection]] = {}
         for projection in self._projections:
@@ -258,7 +260,7 @@ class Runner:
         times = before.times + 1 if before is not None else 1
         if before is None or before.reason != reason:
             log.error(
-                "the projection %s stands still and will be tried again: %s", name, _told(error)
+                "the projection %s stands still and will be tried again: %s", name, told(error)
             )
         again_at = time.monotonic() + RETRY_SECONDS[min(times, len(RETRY_SECONDS)) - 1]
         self.failures[name] = Failure(reason, times, again_at)
@@ -285,6 +287,6 @@ def _brief(error: Exception) -> str:
     return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """What a log may say of an error: its kind, and where it was raised."""
     return "\n".join([_brief(error), *traceback.format_tb(error.__traceback__)])

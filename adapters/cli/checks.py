@@ -137,7 +137,7 @@ def _where(holes: Sequence[Hole]) -> str:
 def _read_models(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for lag in books.projections.lag():
         if lag.outdated:
-            what_to_do = f"run: duebook projections rebuild {lag.projection}"
+            what_to_do = f"start: duebook worker (or up), or run: duebook projections rebuild {lag.projection}"
         elif lag.behind > BEHIND_EVENTS:
             what_to_do = "start: duebook worker (or up)"
         else:
