@@ -1,13 +1,14 @@
 """The read models, in the order in which `duebook projections list` names them."""
 
 from ledger.errors import NotFound
+from projections.agreements import AGREEMENTS
 from projections.business_days import BUSINESS_DAYS
 from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
 from projections.payments import PAYMENTS
 from projections.projection import Projection
 
-CATALOG: tuple[Projection, ...] = (INVOICES, CUSTOMERS, PAYMENTS, BUSINESS_DAYS)
+CATALOG: tuple[Projection, ...] = (INVOICES, CUSTOMERS, PAYMENTS, AGREEMENTS, BUSINESS_DAYS)
 
 
 class UnknownProjection(NotFound):

@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from adapters.cli import (
+    agreements,
     days,
     doctor,
     events,
@@ -44,6 +45,7 @@ FAMILIES: tuple[Callable[[Any], None], ...] = (
     tenants.add,
     keys.add,
     imports.add,
+    agreements.add,
     days.add,
     reports.add,
     projections.add,

@@ -59,14 +59,14 @@ def reported(
         tenant_id = books.tenant_called(arguments.tenant)
         now = datetime.now(UTC)
         today = business_date(now, books.tenant(tenant_id).settings.timezone)
-        _catch_up(books)
+        catch_up(books)
         with working("reading the books"), books.reading(tenant_id) as connection:
             found = report(books, connection, tenant_id, Asked(today, now, arguments.known_at))
         opened = books.sealer.opened(tenant_id, msgspec.json.encode(found))
     return msgspec.json.decode(opened, type=type(found))
 
 
-def _catch_up(books: Books) -> None:
+def catch_up(books: Books) -> None:
     """Brings the read models to the log's end, where no worker has done it yet."""
     behind = max((lag.behind for lag in books.projections.lag()), default=0)
     done = 0

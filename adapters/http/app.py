@@ -22,6 +22,7 @@ from adapters.http.edge import Edge, admit
 from adapters.http.entrance import Entrance
 from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
 from adapters.http.routes import (
+    agreements,
     customers,
     days,
     events,
@@ -61,6 +62,14 @@ API_ROUTES: Final = (
     payments.receive,
     payments.show,
     payments.reverse,
+    agreements.list_all,
+    agreements.request_one,
+    agreements.show,
+    agreements.approve,
+    agreements.reject,
+    agreements.activate,
+    agreements.renegotiate,
+    agreements.lose,
     days.list_all,
     days.run,
     reports.show_aging,

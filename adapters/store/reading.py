@@ -1,6 +1,6 @@
 """Reading heads and events. Every query names its tenant, under row-level security or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,10 @@ from ledger.streams import STREAMS, State
 SELECT_HEAD = """
 SELECT version, fold_version, state FROM heads
  WHERE tenant_id = %s AND stream_id = %s AND stream = %s
+"""
+SELECT_HEADS = """
+SELECT stream_id, fold_version, state FROM heads
+ WHERE tenant_id = %s AND stream_id = ANY(%s) AND stream = %s
 """
 SELECT_STREAM = f"""
 SELECT {EVENT_COLUMNS} FROM events
@@ -70,10 +74,18 @@ def head(
     if row is None:
         return None
     version, fold_version, data = row
-    if fold_version == STREAMS[kind].fold_version:
-        return version, streams.decode_state(kind, bytes(data))
-    events = stream_events(connection, tenant_id, stream_id)
-    return version, streams.fold(kind, ((one.event, one.effective_on) for one in events))
+    return version, _state(connection, tenant_id, kind, stream_id, fold_version, bytes(data))
+
+
+def heads(
+    connection: psycopg.Connection[Any], tenant_id: UUID, kind: str, stream_ids: Sequence[UUID]
+) -> dict[UUID, State]:
+    """The states of those of the streams that the tenant has, read together."""
+    rows = connection.execute(SELECT_HEADS, (tenant_id, list(stream_ids), kind)).fetchall()
+    return {
+        stream_id: _state(connection, tenant_id, kind, stream_id, fold_version, bytes(data))
+        for stream_id, fold_version, data in rows
+    }
 
 
 def stream_events(
@@ -111,6 +123,21 @@ def tenant_seq(connection: psycopg.Connection[Any], tenant_id: UUID) -> int:
     """The number of the tenant's last event; 0 when it has none."""
     row = connection.execute(SELECT_TENANT_SEQ, (tenant_id,)).fetchone()
     return int(row[0]) if row is not None else 0
+
+
+def _state(
+    connection: psycopg.Connection[Any],
+    tenant_id: UUID,
+    kind: str,
+    stream_id: UUID,
+    fold_version: int,
+    data: bytes,
+) -> State:
+    """A head's state; one of another fold version is folded anew from its events."""
+    if fold_version == STREAMS[kind].fold_version:
+        return streams.decode_state(kind, data)
+    events = stream_events(connection, tenant_id, stream_id)
+    return streams.fold(kind, ((one.event, one.effective_on) for one in events))
 
 
 def _stored(

@@ -89,6 +89,19 @@ class Client(httpx.Client):
         body = {"invoice_id": invoice_id, "amount": usd(amount)}
         return str(self.made("/api/payments", body, key or secrets.token_hex(8))["id"])
 
+    def agreement(self, customer_id: str | None = None, **terms: Any) -> str:
+        """A loan of 1,000.00 in three equal parts, requested."""
+        body = {
+            "customer_id": customer_id or self.customer(),
+            "kind": "loan",
+            "principal": usd("1000.00"),
+            "schedule": "equal",
+            "count": 3,
+            "first_due_on": LATER,
+            **terms,
+        }
+        return str(self.made("/api/agreements", body)["id"])
+
 
 Clients = Callable[..., Client]
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from adapters.http import examples
+from adapters.http import agreement_examples, examples
 from adapters.http.app import create_app
 from adapters.http.operations import Operation, operation_of
 from tests.http.conftest import Client, Clients, Service, usd
@@ -19,8 +19,14 @@ IDS_OF_EXAMPLES = {
     str(examples.CUSTOMER_ID): "customer_id",
     str(examples.INVOICE_ID): "invoice_id",
     str(examples.PAYMENT_ID): "payment_id",
+    str(agreement_examples.AGREEMENT_ID): "agreement_id",
 }
-ID_OF_NOUN = {"customers": "customer_id", "invoices": "invoice_id", "payments": "payment_id"}
+ID_OF_NOUN = {
+    "customers": "customer_id",
+    "invoices": "invoice_id",
+    "payments": "payment_id",
+    "agreements": "agreement_id",
+}
 DAY = "2026-01-05"
 
 
@@ -119,6 +125,7 @@ def _books(client: Client) -> dict[str, str]:
         "customer_id": customer_id,
         "invoice_id": invoice_id,
         "payment_id": client.paid(invoice_id, "1.00"),
+        "agreement_id": client.agreement(customer_id),
     }
 
 
@@ -156,6 +163,7 @@ def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
     [
         ("/api/invoices", "customer_id"),
         ("/api/payments", "customer_id"),
+        ("/api/agreements", "customer_id"),
     ],
 )
 def test_a_filter_by_their_ids_finds_nothing(clients: Clients, path: str, field: str) -> None:

@@ -1,0 +1,148 @@
+"""`duebook agreement list|show`."""
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any, get_args
+from uuid import UUID
+
+import msgspec
+
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
+from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.reporting import catch_up
+from adapters.settings import Settings
+from adapters.store.agreement_heads import read_agreement
+from adapters.wiring import open_books
+from commands.agreement_view import AgreementView
+from ledger.agreement import Status
+from ledger.money import Money
+from ledger.zones import business_date
+from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
+from projections.cursors import LIMIT_MOST
+
+
+def add(commands: Any) -> None:
+    family = add_family(commands, "agreement", "list and show loans and payment plans")
+    listing = add_command(family, "list", _list, "list a tenant's agreements, the latest first")
+    add_tenant(listing)
+    listing.add_argument(
+        "--status", choices=get_args(Status), metavar="S", help="only agreements of this status"
+    )
+    add_json(listing)
+    show = add_command(family, "show", _show, "show an agreement with its instalments")
+    show.add_argument("agreement_id", type=_id, metavar="AGREEMENT_ID", help="the agreement's id")
+    add_tenant(show)
+    add_json(show)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    filters = AgreementFilters(status=arguments.status)
+    found: list[AgreementRow] = []
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenant_called(arguments.tenant)
+        today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+        catch_up(books)
+        cursor: str | None = None
+        with books.reading(tenant_id) as connection:
+            while True:
+                page = list_agreements(
+                    connection, tenant_id, filters, today=today, cursor=cursor, limit=LIMIT_MOST
+                )
+                found += page.items
+                cursor = page.next_cursor
+                if cursor is None:
+                    break
+    if arguments.json:
+        print_json({"items": found})
+        return 0
+    print_table(
+        (
+            "id",
+            "requested",
+            "kind",
+            "status",
+            "instalments",
+            "currency",
+            "principal",
+            "open",
+            "overdue",
+        ),
+        [
+            (
+                one.id,
+                one.requested_on,
+                _words(one.kind),
+                one.status,
+                one.count,
+                one.currency,
+                one.principal.amount,
+                one.open.amount,
+                one.overdue.amount,
+            )
+            for one in found
+        ],
+    )
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenant_called(arguments.tenant)
+        today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+        with books.reading(tenant_id) as connection:
+            view = read_agreement(connection, tenant_id, arguments.agreement_id, today)
+        opened = books.sealer.opened(tenant_id, msgspec.json.encode(view))
+    if arguments.json:
+        print_json(opened)
+        return 0
+    _print(msgspec.json.decode(opened, type=AgreementView))
+    return 0
+
+
+def _print(view: AgreementView) -> None:
+    totals: dict[str, Money] = msgspec.structs.asdict(view.totals)
+    print_fields(
+        [
+            ("id", view.id),
+            ("kind", _words(view.kind)),
+            ("status", view.status),
+            (
+                "terms",
+                f"{view.count} x {view.schedule} at {view.rate}, mora on the {view.mora_base}",
+            ),
+            ("currency", view.currency),
+            ("principal", view.principal.amount),
+            ("original value", view.original.amount),
+            *((name, money.amount) for name, money in totals.items()),
+            ("renegotiates", view.renegotiates),
+            ("successor", view.successor_id),
+            ("reason", view.reason),
+            ("notes", view.notes),
+        ]
+    )
+    print_table(
+        ("no.", "due", "invoice", "status", "principal", "interest", "open"),
+        [
+            (
+                one.number,
+                one.due_on,
+                one.invoice_number,
+                _words(one.status),
+                one.principal.amount,
+                one.interest.amount,
+                one.open.amount,
+            )
+            for one in view.instalments
+        ],
+    )
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an agreement's id") from None

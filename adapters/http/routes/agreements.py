@@ -1,0 +1,246 @@
+"""`/api/agreements`: loans and payment plans, from the request to what becomes of them."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from litestar import Response
+from litestar.params import FromPath
+
+from adapters.http import agreement_examples as examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.examples import page
+from adapters.http.operations import command, query
+from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.readers import Connection, today
+from adapters.store.agreement_heads import read_agreement
+from commands.agreement_view import AgreementView
+from commands.agreements import (
+    ActivateAgreement,
+    ApproveAgreement,
+    LoseAgreement,
+    PrincipalOrInvoices,
+    RejectAgreement,
+    RenegotiateAgreement,
+    RequestAgreement,
+    activate_agreement,
+    approve_agreement,
+    lose_agreement,
+    reject_agreement,
+    renegotiate_agreement,
+    request_agreement,
+)
+from commands.payments import CurrencyDiffers
+from commands.unit import NumberBeforeSeries, Unknown
+from ledger.agreement import Kind, Status
+from ledger.agreement_decisions import (
+    AlreadyDecided,
+    DiscountOnLoan,
+    NotActive,
+    NotApproved,
+    NothingToTakeOver,
+    SameActor,
+)
+from ledger.agreement_plan import (
+    DownPaymentLate,
+    DueInPast,
+    EqualBearsNoInterest,
+    NothingLeft,
+)
+from ledger.invoice.adjusting import BelongsToAgreement, ReasonMissing
+from ledger.invoice.issuing import NotOpen
+from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly
+from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
+from projections.agreements import AGREEMENTS
+from projections.cursors import Page
+from projections.invoices import INVOICES
+
+PLAN_REFUSALS = (
+    DownPaymentLate,
+    EqualBearsNoInterest,
+    InstalmentCountOutOfRange,
+    InstalmentTooSmall,
+    NothingLeft,
+    RateNotMonthly,
+)
+
+
+class AgreementListQuery(ListQuery, frozen=True, kw_only=True):
+    """Which agreements."""
+
+    status: Status | None = None
+    kind: Kind | None = None
+    customer_id: UUID | None = None
+
+
+@query(
+    "/agreements",
+    parameters=AgreementListQuery,
+    answers=Page[AgreementRow],
+    example=page(examples.AGREEMENT_ROW),
+)
+async def list_all(request: Call) -> Response[bytes]:
+    """Agreements, the latest request first, with what their instalments come to"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], AgreementListQuery)
+
+    def read(connection: Connection) -> Page[AgreementRow]:
+        return list_agreements(
+            connection,
+            tenant_id,
+            chosen(query, AgreementFilters),
+            today=today(connection, tenant_id, datetime.now(UTC)),
+            cursor=query.cursor,
+            limit=query.limit,
+        )
+
+    return await look_up(request, read, query, models=(AGREEMENTS.name, INVOICES.name))
+
+
+@command(
+    "/agreements",
+    takes=RequestAgreement,
+    body=examples.REQUEST_AGREEMENT,
+    answers=AgreementView,
+    example=examples.REQUESTED_AGREEMENT,
+    status=201,
+    refuses=(
+        Unknown,
+        PrincipalOrInvoices,
+        CurrencyDiffers,
+        NotOpen,
+        BelongsToAgreement,
+        DiscountOnLoan,
+        NothingToTakeOver,
+        *PLAN_REFUSALS,
+    ),
+)
+async def request_one(request: Call) -> Response[bytes]:
+    """Ask for a loan, or for a payment plan over open invoices
+
+    Another person approves or rejects it. Nothing changes on the invoices until it is put into force.
+    """
+    asked = await read_body(request, RequestAgreement)
+    return await carry_out(
+        request,
+        lambda unit: request_agreement(unit, asked),
+        loads=(asked.customer_id, *asked.invoice_ids),
+        creates=("agreement",),
+    )
+
+
+@query("/agreements/{id:uuid}", answers=AgreementView, example=examples.AGREEMENT)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """An agreement with its instalments, as their invoices stand now"""
+    tenant_id = request.user.tenant_id
+
+    def read(connection: Connection) -> AgreementView:
+        now_on = today(connection, tenant_id, datetime.now(UTC))
+        return read_agreement(connection, tenant_id, id, now_on)
+
+    return await look_up(request, read, read_query(request.scope["query_string"], ReadQuery))
+
+
+@command(
+    "/agreements/{id:uuid}/approve",
+    takes=ApproveAgreement,
+    body=ApproveAgreement(),
+    answers=AgreementView,
+    example=examples.APPROVED_AGREEMENT,
+    refuses=(Unknown, AlreadyDecided, SameActor),
+)
+async def approve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Approve an agreement
+
+    Not with the key that requested it.
+    """
+    approval = await read_body(request, ApproveAgreement)
+    return await carry_out(request, lambda unit: approve_agreement(unit, id, approval), loads=(id,))
+
+
+@command(
+    "/agreements/{id:uuid}/reject",
+    takes=RejectAgreement,
+    body=examples.REJECT_AGREEMENT,
+    answers=AgreementView,
+    example=examples.REJECTED_AGREEMENT,
+    refuses=(Unknown, AlreadyDecided, SameActor, ReasonMissing),
+)
+async def reject(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Reject an agreement that is not in force
+
+    Not with the key that requested it.
+    """
+    rejection = await read_body(request, RejectAgreement)
+    return await carry_out(request, lambda unit: reject_agreement(unit, id, rejection), loads=(id,))
+
+
+@command(
+    "/agreements/{id:uuid}/activate",
+    takes=ActivateAgreement,
+    body=ActivateAgreement(),
+    answers=AgreementView,
+    example=examples.AGREEMENT,
+    key_required=True,
+    refuses=(Unknown, NotApproved, DueInPast, NothingToTakeOver, NothingLeft, NumberBeforeSeries),
+)
+async def activate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Put an approved agreement into force
+
+    A payment plan closes its invoices and takes over what is open on them. Each instalment is an invoice that is sent
+    today under the next number of the series.
+    """
+    activation = await read_body(request, ActivateAgreement)
+    return await carry_out(
+        request, lambda unit: activate_agreement(unit, id, activation), loads=(id,)
+    )
+
+
+@command(
+    "/agreements/{id:uuid}/renegotiate",
+    takes=RenegotiateAgreement,
+    body=examples.RENEGOTIATE_AGREEMENT,
+    answers=AgreementView,
+    example=examples.SUCCESSOR,
+    key_required=True,
+    refuses=(
+        Unknown,
+        NotActive,
+        ReasonMissing,
+        DueInPast,
+        NothingToTakeOver,
+        NumberBeforeSeries,
+        CurrencyDiffers,
+        *PLAN_REFUSALS,
+    ),
+)
+async def renegotiate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Replace an agreement in force by another one
+
+    Closes every open instalment. The new agreement, which is answered, is over what was open on them, less the
+    discount, and in force at once; late fee and mora go on counting on the value that was first asked for.
+    """
+    terms = await read_body(request, RenegotiateAgreement)
+    return await carry_out(
+        request,
+        lambda unit: renegotiate_agreement(unit, id, terms),
+        loads=(id,),
+        creates=("agreement",),
+    )
+
+
+@command(
+    "/agreements/{id:uuid}/lose",
+    takes=LoseAgreement,
+    body=examples.LOSE_AGREEMENT,
+    answers=AgreementView,
+    example=examples.LOST_AGREEMENT,
+    refuses=(Unknown, NotActive, ReasonMissing),
+)
+async def lose(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Give an agreement up as lost
+
+    Writes off every open instalment. What arrives on them later is a recovery, and the agreement stays lost.
+    """
+    loss = await read_body(request, LoseAgreement)
+    return await carry_out(request, lambda unit: lose_agreement(unit, id, loss), loads=(id,))
