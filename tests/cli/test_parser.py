@@ -55,6 +55,8 @@ def test_the_commands_of_the_contract_are_there() -> None:
         "tenant create",
         "tenant configure",
         "import",
+        "agreement list",
+        "agreement show",
         "day run",
         "day show",
         "day catch-up",

@@ -18,7 +18,11 @@ from tests.docs.blocks import DOCS, ROOT
 from tests.docs.examples import examples
 from tests.docs.running import differs, environment_of, free_port, run, served
 
-SERVED = [ROOT / "README.md", DOCS / "tutorial" / "first-invoice.md"]
+SERVED = [
+    ROOT / "README.md",
+    DOCS / "tutorial" / "first-invoice.md",
+    DOCS / "how-to" / "lend-and-collect-in-instalments.md",
+]
 ALONE = [
     page
     for page in [*sorted((DOCS / "tutorial").glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]

@@ -304,6 +304,7 @@ def test_names_of_projections() -> None:
         "invoices",
         "customers",
         "payments",
+        "agreements",
         "business_days",
     ]
     assert projection_named("payments").stream == "payment"
