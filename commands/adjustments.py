@@ -148,7 +148,8 @@ def _grosses(invoice: Invoice, command: CreditInvoice) -> list[int]:
         return _of_lines(invoice, command.lines, left)
     if command.amount is not None:
         return adjusting.shares(invoice, minor_of(invoice, command.amount))
-    return left
+    left_minor = adjusting.creditable_minor(invoice)
+    return left if left_minor == sum(left) else adjusting.shares(invoice, left_minor)
 
 
 def _of_lines(invoice: Invoice, lines: tuple[CreditLine, ...], left: list[int]) -> list[int]:

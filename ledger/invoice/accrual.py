@@ -53,16 +53,20 @@ def overdue(invoice: Invoice, on: date) -> list[New]:
 
 
 def promise_over(invoice: Invoice, on: date) -> list[New]:
-    """What became of a promise, once its day is over: effective the day after."""
+    """What became of a promise, once its day is over: effective the day after.
+
+    It is kept where so much was paid since, or where nothing is open any more, unless that was written off.
+    """
     promise = invoice.promise
     if promise is None or promise.kept is not None or on <= promise.promised_on:
         return []
     paid_minor = sum(
         (part.split + part.recovered).total
         for part in invoice.received
-        if promise.on <= part.on <= promise.promised_on
+        if promise.on <= part.on <= promise.promised_on and part not in promise.before
     )
-    kept = paid_minor >= promise.minor or invoice.open.total == 0
+    is_settled = invoice.open.total == 0 and invoice.status != "written_off"
+    kept = paid_minor >= promise.minor or is_settled
     event = e.PromiseKept(paid_minor) if kept else e.PromiseBroken(paid_minor)
     return [New(event, promise.promised_on + DAY)]
 

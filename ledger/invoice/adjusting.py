@@ -12,7 +12,7 @@ from ledger.errors import Rejected
 from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date
 from ledger.invoice.issuing import NotOpen
-from ledger.invoice.state import OPEN, CreditedLine, Invoice, lines_of
+from ledger.invoice.state import NOTHING, OPEN, CreditedLine, Invoice, lines_of
 from ledger.money import bounded, format_minor
 from ledger.rounding import divide, round_together
 
@@ -83,6 +83,13 @@ def creditable(invoice: Invoice) -> list[int]:
     ]
 
 
+def creditable_minor(invoice: Invoice) -> int:
+    """What credit notes can still take back in all: what is left of the lines, less principal that was given up in
+    another way. Nobody paid that, so nobody is given it back."""
+    given_up = invoice.forgiven - invoice.forgiven_of.get("credited", NOTHING)
+    return sum(creditable(invoice)) - given_up.principal
+
+
 def credit(
     invoice: Invoice,
     credit_note_id: UUID,
@@ -108,12 +115,9 @@ def credit(
         tax_minor = divide(line.tax_minor * total_minor, line.gross_minor) - was.tax_minor
         credited.append(e.CreditedLine(at, gross_minor - tax_minor, tax_minor))
     total_minor = sum(grosses)
-    left_minor = sum(creditable(invoice))
+    left_minor = creditable_minor(invoice)
     if not 0 < total_minor <= left_minor:
-        raise OverCredited(
-            f"{format_minor(left_minor, invoice.currency)} of the invoice can be credited still",
-            field="amount",
-        )
+        raise _over_credited(invoice, left_minor)
     decision = bring_up_to_date(invoice, today, settle=True)
     principal_minor = min(total_minor, decision.invoice.open.principal)
     event = e.Credited(
@@ -134,13 +138,10 @@ def credit(
 def shares(invoice: Invoice, amount_minor: int) -> list[int]:
     """An amount to take back, spread over the lines in proportion to what is left of each. Raises OverCredited."""
     left = creditable(invoice)
-    left_minor = sum(left)
+    left_minor = creditable_minor(invoice)
     if not 0 < amount_minor <= left_minor:
-        raise OverCredited(
-            f"{format_minor(left_minor, invoice.currency)} of the invoice can be credited still",
-            field="amount",
-        )
-    return round_together([amount_minor * line for line in left], left_minor)
+        raise _over_credited(invoice, left_minor)
+    return round_together([amount_minor * line for line in left], sum(left))
 
 
 def void(invoice: Invoice, today: date, reason: str) -> Decision:
@@ -156,7 +157,7 @@ def void(invoice: Invoice, today: date, reason: str) -> Decision:
             if invoice.paid.total
             else f"the invoice is {invoice.status}; only a draft, sent or overdue one can be voided"
         )
-    decision = bring_up_to_date(invoice, today)
+    decision = bring_up_to_date(invoice, today, settle=True)
     decision.add(e.Voided(reason, decision.invoice.open), today)
     return decision
 
@@ -207,6 +208,11 @@ def require_reason(reason: str, field: str = "reason") -> None:
     """Raises ReasonMissing."""
     if not reason.strip():
         raise ReasonMissing(f"give a {field}; it is kept in the audit trail", field=field)
+
+
+def _over_credited(invoice: Invoice, left_minor: int) -> OverCredited:
+    left = format_minor(max(0, left_minor), invoice.currency)
+    return OverCredited(f"{left} of the invoice can be credited still", field="amount")
 
 
 def _require_no_agreement(invoice: Invoice, what: str) -> None:

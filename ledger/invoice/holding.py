@@ -6,7 +6,7 @@ from ledger.errors import Rejected
 from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date, reopen
 from ledger.invoice.adjusting import require_open, require_reason
-from ledger.invoice.state import Invoice
+from ledger.invoice.state import GIVEN_UP, Invoice
 from ledger.money import format_minor
 
 
@@ -67,7 +67,8 @@ def dispute(
 
 
 def resolve(invoice: Invoice, outcome: e.Outcome, reason: str, today: date) -> Decision:
-    """Ends a dispute. Accepted, the held interest is not charged; credit or waive what is not owed. Rejected, it is.
+    """Ends a dispute. Accepted, the held interest is not charged; credit or waive what is not owed. Rejected, it is,
+    unless the debt was given up meanwhile: nothing more is charged on that.
 
     Raises NotDisputed.
     """
@@ -76,7 +77,7 @@ def resolve(invoice: Invoice, outcome: e.Outcome, reason: str, today: date) -> D
     held = invoice.dispute.holds_interest
     decision = bring_up_to_date(invoice, today)
     decision.add(e.DisputeResolved(outcome, reason), today)
-    if held and outcome == "rejected":
+    if held and outcome == "rejected" and invoice.status not in GIVEN_UP:
         reopen(decision, today, because="dispute rejected")
     return decision
 

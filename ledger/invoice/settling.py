@@ -118,7 +118,7 @@ def _cover(
             invoice, source_id, amount_minor, value_on, today, covers
         )
     recovered, rest_minor = waterfall(
-        rest_minor, invoice.written_off, invoice.terms.policy.waterfall
+        rest_minor, decision.invoice.written_off, invoice.terms.policy.waterfall
     )
     if recovered.total:
         last = max(gift.on for gift in invoice.given_up if gift.way == "written_off")
@@ -139,9 +139,12 @@ def _cover_open(
     decision = bring_up_to_date(invoice, value_on, settle=True)
     timely = is_timely(decision.invoice, value_on)
     split, rest_minor = waterfall(amount_minor, payable(decision.invoice, value_on), order)
-    if rest_minor > 0 and not timely:
+    while rest_minor > 0 and not timely:
+        # What it covers more may take the place of what was given up, so that more is owed in the end.
         more = still_owed(evolve(decision.invoice, covers(source_id, split), value_on))
         extra, rest_minor = waterfall(rest_minor, more, order)
+        if extra == NOTHING:
+            break
         split = split + extra
     if split == NOTHING:
         return Decision(invoice, []), rest_minor

@@ -20,6 +20,8 @@ Status = Literal[
 OPEN: frozenset[Status] = frozenset(("sent", "overdue"))
 REOPENING: frozenset[Status] = frozenset(("paid", "cancelled", "written_off", "renegotiated"))
 """What a payment that is taken back opens again."""
+GIVEN_UP: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "renegotiated"))
+"""Closed without being paid: nothing more is charged."""
 
 FOLD_VERSION = 2
 """Raised whenever `Invoice` or `evolve` changes, so that stored heads are folded anew."""
@@ -68,12 +70,16 @@ class Dispute(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Promise(msgspec.Struct, frozen=True, array_like=True):
-    """What the customer promised on a day to pay by another; `kept` once that one is over."""
+    """What the customer promised on a day to pay by another; `kept` once that one is over.
+
+    before  what had been received of that day when the promise was made: it is no part of its keeping
+    """
 
     on: date
     minor: int
     promised_on: date
     kept: bool | None = None
+    before: tuple[Received, ...] = ()
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
@@ -273,11 +279,13 @@ def _said(invoice: Invoice, event: Event, on: date) -> Invoice:
         case e.DisputeResolved():
             assert invoice.dispute is not None
             resolved = replace(invoice.dispute, until=on, outcome=event.outcome)
-            counts = resolved.holds_interest and event.outcome == "accepted"
+            is_over = event.outcome == "accepted" or invoice.status in GIVEN_UP
+            counts = resolved.holds_interest and is_over
             earlier = invoice.disputes[:-1]
             return replace(invoice, disputes=(*earlier, resolved) if counts else earlier)
         case e.Promised():
-            promise = Promise(on, event.amount_minor, event.promised_on)
+            before = tuple(part for part in invoice.received if part.on >= on)
+            promise = Promise(on, event.amount_minor, event.promised_on, before=before)
             return replace(invoice, promise=promise)
         case e.PromiseKept():
             assert invoice.promise is not None

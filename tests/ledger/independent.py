@@ -116,7 +116,7 @@ class Books:
         first = self._poured(amount, self._owed(on))
         rest = amount - sum(first.values())
         self.payments.append(Paid(name, on, first))
-        if rest:
+        while rest:
             end = self.at(self.last_on())
             more = self._poured(
                 rest,
@@ -125,8 +125,11 @@ class Books:
                     "mora": max(0, end.mora - end.covered("mora")),
                 },
             )
+            if not any(more.values()):
+                break
             rest -= sum(more.values())
-            self.payments[-1].split = {c: first[c] + more[c] for c in COMPONENTS}
+            split = self.payments[-1].split
+            self.payments[-1].split = {c: split[c] + more[c] for c in COMPONENTS}
         if not any(self.payments[-1].split.values()):
             self.payments.pop()
         return rest
