@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from commands.adjustments import minor_of
-from commands.credit import post
+from commands.credit import post, use_credit_by_itself
 from commands.invoices import InvoiceView, invoice_view
 from commands.tenants import today
 from commands.unit import Unit, load
@@ -68,7 +68,9 @@ def resolve_dispute(unit: Unit, invoice_id: UUID, command: ResolveDispute) -> In
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.seal(invoice.customer_id, command.reason.strip())
     decision = holding.resolve(invoice, command.outcome, reason, today(unit))
-    return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
+    post(unit, invoice_id, decision.new)
+    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
 def promise_to_pay(unit: Unit, invoice_id: UUID, command: PromiseToPay) -> InvoiceView:

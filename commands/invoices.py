@@ -332,7 +332,9 @@ def _move_due_date(
 ) -> InvoiceView:
     sealed = unit.seal(invoice.customer_id, reason.strip())
     decision = issuing.move_due_date(invoice, due_on, today(unit), sealed)
-    return _append(unit, invoice_id, decision.new)
+    post(unit, invoice_id, decision.new)
+    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
 def next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:

@@ -217,7 +217,7 @@ def receive_as(
         fingerprint=fingerprint,
         suspected_duplicate_of=duplicate_of,
     )
-    state = unit.append("payment", payment_id, [New(received, received_on)])
+    unit.append("payment", payment_id, [New(received, received_on)])
     if rest_minor:
         if duplicate_of is not None:
             flag = "suspected_duplicate"
@@ -229,11 +229,10 @@ def receive_as(
             flag=flag,
         )
         add_credit(unit, customer_id, credit, received_on)
-        use_credit_by_itself(unit, customer_id, command.amount.currency)
-        if flag == "excess":
-            refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
-        state = load(unit, "payment", payment_id)
-    return payment_view(payment_id, state)
+    use_credit_by_itself(unit, customer_id, command.amount.currency)
+    if rest_minor and flag == "excess":
+        refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
+    return payment_view(payment_id, load(unit, "payment", payment_id))
 
 
 def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> PaymentView:
@@ -251,6 +250,7 @@ def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> Pa
         unit, payment_id, payment, "reversal of the payment it came from", payment.received_on
     )
     state = unit.append("payment", payment_id, [New(event, payment.received_on)])
+    use_credit_by_itself(unit, payment.customer_id, payment.currency)
     return payment_view(payment_id, state)
 
 
@@ -269,6 +269,7 @@ def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment
         post(unit, invoice_id, settling.charge_back(invoice, payment_id, on, now_on).new)
     _take_back_unapplied(unit, payment_id, payment, "charge-back of the payment it came from", on)
     state = unit.append("payment", payment_id, [New(event, on)])
+    use_credit_by_itself(unit, payment.customer_id, payment.currency)
     return payment_view(payment_id, state)
 
 
