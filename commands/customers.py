@@ -64,6 +64,7 @@ class CustomerView(msgspec.Struct, frozen=True):
     timezone: str
     country: str
     credit: list[Money]
+    shortfall: list[Money]
 
 
 def register_customer(unit: Unit, command: RegisterCustomer) -> CustomerView:
@@ -135,6 +136,7 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
         timezone=customer.timezone,
         country=customer.country,
         credit=[Money.of(minor, currency) for currency, minor in customer.credit.items() if minor],
+        shortfall=[Money.of(minor, currency) for currency, minor in customer.shortfall.items()],
     )
 
 

@@ -288,8 +288,8 @@ def apply_payment(unit: Unit, payment_id: UUID, command: ApplyPayment) -> Paymen
 
 def apply_lots(
     unit: Unit, customer_id: UUID, currency: str, lots: list[Lot], command: ApplyPayment
-) -> int:
-    """Applies credit to the invoices that a command names, or to what falls due first; returns how much was taken.
+) -> list[Allocated]:
+    """Applies credit to the invoices that a command names, or to what falls due first; returns what each took.
 
     An invoice that is named must be able to take money. Raises what `apply_payment` raises.
     """
@@ -305,13 +305,16 @@ def apply_lots(
             raise OverApplied(
                 f"{format_minor(left_minor, currency)} {currency} is left to apply", field="amount"
             )
+    taken: list[Allocated] = []
     taken_minor = 0
     for invoice_id, asked_minor in _targets(unit, customer_id, currency, command, most_minor):
         wanted_minor = min(asked_minor, most_minor - taken_minor)
         used_minor = use_credit(unit, lots, invoice_id, wanted_minor)
         lots = _left(lots, used_minor)
         taken_minor += used_minor
-    return taken_minor
+        if used_minor:
+            taken.append(Allocated(invoice_id, used_minor))
+    return taken
 
 
 def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
@@ -420,7 +423,11 @@ def names_asked(unit: Unit, command: ReceivePayment) -> list[NameRange]:
         customer_id = command.customer_id
     else:
         return []
-    return [_alike(unit, customer_id, command, command.received_on or today(unit))[1]]
+    now_on = today(unit)
+    received_on = command.received_on or now_on
+    if not issuing.FIRST_ISSUE_ON <= received_on <= now_on:
+        return []  # it will be refused
+    return [_alike(unit, customer_id, command, received_on)[1]]
 
 
 def _looks_like(

@@ -96,6 +96,7 @@ CUSTOMER: Final = CustomerView(
     timezone="",
     country="",
     credit=[reais("0.25")],
+    shortfall=[],
 )
 
 DRAFT_INVOICE: Final = DraftInvoice(

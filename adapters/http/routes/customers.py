@@ -5,12 +5,13 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples
+from adapters.http import adjustment_examples, examples
 from adapters.http.bodies import read_body
 from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
+from commands.applying import ApplyCredit, CreditAppliedView, apply_credit
 from commands.customers import (
     ChangeCustomer,
     CustomerNameMissing,
@@ -20,7 +21,18 @@ from commands.customers import (
     customer_view,
     register_customer,
 )
+from commands.payments import (
+    AllocatedTwice,
+    CurrencyDiffers,
+    NothingToApply,
+    OverAllocated,
+    OverApplied,
+    SeveralCustomers,
+    TwoTargets,
+)
 from commands.unit import AlreadyExists, Unknown
+from ledger.invoice.issuing import NotOpen
+from ledger.money import UnknownCurrency
 from ledger.zones import UnknownZone
 from projections.cursors import Page
 from projections.customer_list import CustomerFilters, CustomerRow, list_customers
@@ -113,3 +125,32 @@ async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         lambda unit: change_customer(unit, id, changes),
         loads=(id,),
     )
+
+
+@command(
+    "/customers/{id:uuid}/apply-credit",
+    takes=ApplyCredit,
+    body=adjustment_examples.APPLY_CREDIT,
+    answers=CreditAppliedView,
+    example=adjustment_examples.CREDIT_APPLIED,
+    key_required=True,
+    refuses=(
+        Unknown,
+        UnknownCurrency,
+        NothingToApply,
+        OverApplied,
+        OverAllocated,
+        TwoTargets,
+        AllocatedTwice,
+        SeveralCustomers,
+        CurrencyDiffers,
+        NotOpen,
+    ),
+)
+async def use_credit(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Apply a customer's credit, whatever it came from, the oldest first
+
+    To one invoice, to several, or, where none is named, to what falls due first.
+    """
+    wanted = await read_body(request, ApplyCredit)
+    return await carry_out(request, lambda unit: apply_credit(unit, id, wanted), loads=(id,))

@@ -6,27 +6,44 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples
+from adapters.http import adjustment_examples, examples
 from adapters.http.bodies import read_body
 from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
 from commands.payments import (
+    AllocatedTwice,
+    ApplyPayment,
+    ChargeBackPayment,
+    CurrencyDiffers,
     NoPayer,
+    NothingToApply,
     OverAllocated,
+    OverApplied,
     PaymentView,
     ReceivePayment,
     ReversePayment,
     SeveralCustomers,
+    TwoTargets,
+    apply_payment,
+    charge_back_payment,
     names_asked,
     payment_view,
     receive_payment,
     reverse_payment,
 )
 from commands.unit import Unknown
+from ledger.invoice.adjusting import ReasonMissing
+from ledger.invoice.issuing import NotOpen
 from ledger.money import OverPreciseAmount, UnknownCurrency
-from ledger.payment import AlreadyReversed, ReceivedInFuture, Status
+from ledger.payment import (
+    AlreadyReversed,
+    ChargedBackInFuture,
+    ChargedBackTooEarly,
+    ReceivedInFuture,
+    Status,
+)
 from projections.cursors import Page
 from projections.payment_list import PaymentFilters, PaymentRow, list_payments
 from projections.payments import PAYMENTS
@@ -139,3 +156,49 @@ async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         lambda unit: reverse_payment(unit, id, reversal),
         loads=(id,),
     )
+
+
+@command(
+    "/payments/{id:uuid}/charge-back",
+    takes=ChargeBackPayment,
+    body=adjustment_examples.CHARGE_BACK_PAYMENT,
+    answers=PaymentView,
+    example=adjustment_examples.CHARGED_BACK,
+    key_required=True,
+    refuses=(Unknown, AlreadyReversed, ChargedBackTooEarly, ChargedBackInFuture, ReasonMissing),
+)
+async def charge_back(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record that the payer's bank took a payment back
+
+    Effective on its own date: until then the payment stood, and from then on what it had closed is open again.
+    """
+    taken = await read_body(request, ChargeBackPayment)
+    return await carry_out(request, lambda unit: charge_back_payment(unit, id, taken), loads=(id,))
+
+
+@command(
+    "/payments/{id:uuid}/apply",
+    takes=ApplyPayment,
+    body=adjustment_examples.APPLY_PAYMENT,
+    answers=PaymentView,
+    example=adjustment_examples.APPLIED,
+    key_required=True,
+    refuses=(
+        Unknown,
+        NothingToApply,
+        OverApplied,
+        OverAllocated,
+        TwoTargets,
+        AllocatedTwice,
+        SeveralCustomers,
+        CurrencyDiffers,
+        NotOpen,
+    ),
+)
+async def apply(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Apply what is left of a payment
+
+    To one invoice, to several, or, where none is named, to what falls due first.
+    """
+    wanted = await read_body(request, ApplyPayment)
+    return await carry_out(request, lambda unit: apply_payment(unit, id, wanted), loads=(id,))

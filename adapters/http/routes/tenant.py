@@ -16,7 +16,11 @@ from commands.tenants import (
     ConfigureTenant,
     FeePolicyView,
     MalformedNumberFormat,
+    MalformedSeries,
+    MonthClosed,
+    NotAMonthEnd,
     TenantView,
+    WindowTooLong,
     add_fee_policy,
     configure_tenant,
     fee_policy_view,
@@ -47,7 +51,13 @@ async def show_tenant(request: Call) -> Response[bytes]:
     body=examples.CONFIGURE_TENANT,
     answers=TenantView,
     example=examples.TENANT,
-    refuses=(MalformedNumberFormat,),
+    refuses=(
+        MalformedNumberFormat,
+        MalformedSeries,
+        WindowTooLong,
+        NotAMonthEnd,
+        MonthClosed,
+    ),
 )
 async def configure(request: Call) -> Response[bytes]:
     """Change settings

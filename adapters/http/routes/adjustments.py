@@ -1,0 +1,115 @@
+"""`/api/invoices/{id}/fees|waivers|credit-notes|write-off`: what an invoice owes is adjusted."""
+
+from uuid import UUID
+
+from litestar import Response
+from litestar.params import FromPath
+
+from adapters.http import adjustment_examples as examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out
+from adapters.http.operations import command
+from commands.adjustments import (
+    AmountOrLines,
+    ChargeFee,
+    CreditInvoice,
+    CreditNoteView,
+    WaiveComponent,
+    charge_fee,
+    credit_invoice,
+    waive,
+    write_off,
+)
+from commands.invoices import GiveUpInvoice, InvoiceView
+from commands.payments import CurrencyDiffers
+from commands.unit import NumberBeforeSeries, Unknown
+from ledger.invoice.adjusting import (
+    BelongsToAgreement,
+    NotCreditable,
+    OverCredited,
+    OverWaived,
+    ReasonMissing,
+    UnknownLine,
+)
+from ledger.invoice.issuing import NotOpen
+
+
+@command(
+    "/invoices/{id:uuid}/fees",
+    takes=ChargeFee,
+    body=examples.CHARGE_FEE,
+    answers=InvoiceView,
+    example=examples.CHARGED,
+    key_required=True,
+    refuses=(Unknown, NotOpen, ReasonMissing, CurrencyDiffers),
+)
+async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Charge a fee by hand
+
+    It is open at once, under `other_fees`, and bears no interest.
+    """
+    fee = await read_body(request, ChargeFee)
+    return await carry_out(request, lambda unit: charge_fee(unit, id, fee), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/waivers",
+    takes=WaiveComponent,
+    body=examples.WAIVE_COMPONENT,
+    answers=InvoiceView,
+    example=examples.WAIVED,
+    key_required=True,
+    refuses=(Unknown, NotOpen, ReasonMissing, OverWaived, CurrencyDiffers),
+)
+async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Waive what is open of a component, or a part of it"""
+    waiver = await read_body(request, WaiveComponent)
+    return await carry_out(request, lambda unit: waive(unit, id, waiver), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/credit-notes",
+    takes=CreditInvoice,
+    body=examples.CREDIT_INVOICE,
+    answers=CreditNoteView,
+    example=examples.CREDIT_NOTE,
+    status=201,
+    key_required=True,
+    refuses=(
+        Unknown,
+        NotCreditable,
+        BelongsToAgreement,
+        ReasonMissing,
+        OverCredited,
+        UnknownLine,
+        AmountOrLines,
+        CurrencyDiffers,
+        NumberBeforeSeries,
+    ),
+)
+async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Issue a credit note: over all that is left of the invoice, an amount of it, or lines of it
+
+    It gets the next number of its series, and negates the tax that was asked for. It takes principal off what is open;
+    what had been paid of it covers open fees and interest, and the rest is the customer's credit.
+    """
+    note = await read_body(request, CreditInvoice)
+    return await carry_out(request, lambda unit: credit_invoice(unit, id, note), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/write-off",
+    takes=GiveUpInvoice,
+    body=examples.WRITE_OFF,
+    answers=InvoiceView,
+    example=examples.WRITTEN_OFF,
+    key_required=True,
+    refuses=(Unknown, NotOpen, ReasonMissing),
+)
+async def give_up(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Write off what is open; what arrives later is a recovery"""
+    reason = await read_body(request, GiveUpInvoice)
+    return await carry_out(request, lambda unit: write_off(unit, id, reason), loads=(id,))
+
+
+ROUTES = (charge, give_up_part, issue_credit_note, give_up)

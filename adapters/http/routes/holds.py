@@ -1,0 +1,123 @@
+"""`/api/invoices/{id}/dispute|promise|hold|release`: what the customer says of an invoice, and what keeps dunning from
+it."""
+
+from uuid import UUID
+
+from litestar import Response
+from litestar.params import FromPath
+
+from adapters.http import adjustment_examples as examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out
+from adapters.http.examples import INVOICE
+from adapters.http.operations import command
+from commands.holds import (
+    DisputeInvoice,
+    HoldInvoice,
+    PromiseToPay,
+    ReleaseInvoice,
+    ResolveDispute,
+    dispute_invoice,
+    hold_invoice,
+    promise_to_pay,
+    release_invoice,
+    resolve_dispute,
+)
+from commands.invoices import InvoiceView
+from commands.payments import CurrencyDiffers
+from commands.unit import Unknown
+from ledger.invoice.adjusting import ReasonMissing
+from ledger.invoice.holding import (
+    AlreadyDisputed,
+    AlreadyHeld,
+    HoldOver,
+    NotDisputed,
+    NotHeld,
+    OverDisputed,
+    OverPromised,
+    PromiseTooLate,
+)
+from ledger.invoice.issuing import NotOpen
+
+
+@command(
+    "/invoices/{id:uuid}/dispute",
+    takes=DisputeInvoice,
+    body=examples.DISPUTE_INVOICE,
+    answers=InvoiceView,
+    example=examples.DISPUTED,
+    refuses=(Unknown, NotOpen, ReasonMissing, AlreadyDisputed, OverDisputed, CurrencyDiffers),
+)
+async def dispute(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record that the customer disputes the open principal, or a part of it
+
+    Dunning leaves that part out. Where the setting `dispute_holds_interest` says so, it bears no interest until
+    the dispute is resolved.
+    """
+    disputed = await read_body(request, DisputeInvoice)
+    return await carry_out(request, lambda unit: dispute_invoice(unit, id, disputed), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/dispute/resolve",
+    takes=ResolveDispute,
+    body=examples.RESOLVE_DISPUTE,
+    answers=InvoiceView,
+    example=INVOICE,
+    refuses=(Unknown, NotDisputed),
+)
+async def resolve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Resolve a dispute
+
+    Accepted, interest that was held is not charged; credit or waive what is not owed. Rejected, it is charged.
+    """
+    resolved = await read_body(request, ResolveDispute)
+    return await carry_out(request, lambda unit: resolve_dispute(unit, id, resolved), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/promise",
+    takes=PromiseToPay,
+    body=examples.PROMISE_TO_PAY,
+    answers=InvoiceView,
+    example=examples.PROMISED,
+    refuses=(Unknown, NotOpen, PromiseTooLate, OverPromised, CurrencyDiffers),
+)
+async def promise(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record a promise to pay by a day; it takes the place of an earlier one
+
+    The day after, the clock finds it kept or broken.
+    """
+    promised = await read_body(request, PromiseToPay)
+    return await carry_out(request, lambda unit: promise_to_pay(unit, id, promised), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/hold",
+    takes=HoldInvoice,
+    body=examples.HOLD_INVOICE,
+    answers=InvoiceView,
+    example=examples.HELD,
+    refuses=(Unknown, NotOpen, ReasonMissing, AlreadyHeld, HoldOver),
+)
+async def hold(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Keep dunning from an invoice, until a day or until it is released"""
+    held = await read_body(request, HoldInvoice)
+    return await carry_out(request, lambda unit: hold_invoice(unit, id, held), loads=(id,))
+
+
+@command(
+    "/invoices/{id:uuid}/release",
+    takes=ReleaseInvoice,
+    body=examples.RELEASE_INVOICE,
+    answers=InvoiceView,
+    example=INVOICE,
+    refuses=(Unknown, NotHeld),
+)
+async def release(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Let dunning take an invoice up again"""
+    released = await read_body(request, ReleaseInvoice)
+    return await carry_out(request, lambda unit: release_invoice(unit, id, released), loads=(id,))
+
+
+ROUTES = (dispute, resolve, promise, hold, release)
