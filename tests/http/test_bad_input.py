@@ -9,7 +9,7 @@ import pytest
 
 from adapters.http.operations import Operation
 from tests.http.conftest import Client, Clients, Service
-from tests.http.test_isolation import IDS_OF_EXAMPLES, about, tenant_routes
+from tests.http.test_isolation import IDS_OF_EXAMPLES, about, one_of_each, tenant_routes
 
 ODD: tuple[Any, ...] = (
     None,
@@ -119,13 +119,7 @@ def _things(client: Client) -> dict[str, str]:
     """One of each thing of a tenant, made once."""
     found = _made.get(client.key)
     if found is None:
-        customer_id = client.customer()
-        invoice_id = client.sent(customer_id)
-        found = _made[client.key] = {
-            "customer_id": customer_id,
-            "invoice_id": invoice_id,
-            "payment_id": client.paid(invoice_id, "1.00"),
-        }
+        found = _made[client.key] = one_of_each(client)
     return found
 
 

@@ -51,7 +51,7 @@ def about(path: str, ids: dict[str, str]) -> str:
 
 def test_every_route_hides_the_ids_of_others(service: Service, clients: Clients) -> None:
     mine, theirs = clients(), clients()
-    ids = _books(theirs)
+    ids = one_of_each(theirs)
     tried = 0
     for method, path, operation in tenant_routes(service):
         wanted = about(path, ids)
@@ -80,7 +80,7 @@ def test_every_route_hides_the_ids_of_others(service: Service, clients: Clients)
 
 def test_nothing_of_theirs_has_changed(service: Service, clients: Clients) -> None:
     mine, theirs = clients(), clients()
-    ids = _books(theirs)
+    ids = one_of_each(theirs)
     before = theirs.get("/api/events", params={"limit": 200}).content
     for method, path, operation in tenant_routes(service):
         mine.request(
@@ -101,7 +101,7 @@ def test_a_key_opens_only_its_own_tenant(clients: Clients, header: str) -> None:
 
 def test_every_route_asks_for_a_key(service: Service, clients: Clients) -> None:
     client = clients()
-    ids = _books(client)
+    ids = one_of_each(client)
     del client.headers["X-Api-Key"]
     for method, path, operation in tenant_routes(service):
         answer = client.request(method, about(path, ids), content=_body(operation, ids))
@@ -117,7 +117,7 @@ def test_a_query_without_a_tenant_finds_nothing(service: Service, clients: Clien
             assert row == (0,), table
 
 
-def _books(client: Client) -> dict[str, str]:
+def one_of_each(client: Client) -> dict[str, str]:
     """One of each thing of a tenant, by the name of its path parameter."""
     customer_id = client.customer(name="Secret Person", reference="theirs")
     invoice_id = client.sent(customer_id)
@@ -149,7 +149,7 @@ def test_the_examples_name_the_things_they_stand_for() -> None:
 @pytest.mark.parametrize("field", ["customer_id", "invoice_id"])
 def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
     mine, theirs = clients(), clients()
-    ids = _books(theirs)
+    ids = one_of_each(theirs)
     answer = mine.post(
         "/api/payments",
         json={field: ids[field], "amount": usd("1.00")},
@@ -168,7 +168,7 @@ def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
 )
 def test_a_filter_by_their_ids_finds_nothing(clients: Clients, path: str, field: str) -> None:
     mine, theirs = clients(), clients()
-    ids = _books(theirs)
+    ids = one_of_each(theirs)
     answer = mine.get(path, params={field: ids[field]})
     assert (answer.status_code, answer.json()["items"]) == (200, [])
 
