@@ -7,15 +7,20 @@ from typing import Any
 import msgspec
 
 from adapters.cli.opening import open_tenant
-from adapters.cli.parsing import add_command, add_family, add_json, day
+from adapters.cli.parsing import add_command, add_family, add_json
 from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.tenant_settings import (
+    POLICY_FLAGS,
+    SETTINGS_FLAGS,
+    as_asked,
+    said_of,
+    wanted_policy,
+    wanted_settings,
+)
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
     CreateTenant,
-    FeePolicyView,
     TenantView,
     add_fee_policy,
     configure_tenant,
@@ -23,64 +28,11 @@ from commands.tenants import (
     tenant_view,
 )
 from commands.unit import Unit, load
-from ledger.errors import Rejected
 from ledger.money import Money
-from ledger.rates import format_rate, parse_rate
 from ledger.tenant import Settings as TenantSettings
 from ledger.tenant import Tenant
 
 ACTOR = "cli"
-
-SETTINGS_FLAGS: dict[str, dict[str, Any]] = {
-    "currency": {"metavar": "CODE", "help": "usual currency of documents, ISO 4217"},
-    "timezone": {"metavar": "ZONE", "help": "IANA zone of its business days"},
-    "calendar": {
-        "metavar": "BR|weekends|none",
-        "help": "business days: a country or subdivision, weekends, or none",
-    },
-    "tax_rounding": {"choices": ("line", "document"), "help": "where tax is rounded"},
-    "tax_rounding_mode": {
-        "choices": ("half_even", "half_up", "truncate"),
-        "help": "how tax is rounded",
-    },
-    "series": {"metavar": "NAME", "help": "series its invoice numbers are taken from"},
-    "number_format": {"metavar": "FORMAT", "help": "how a number is written: {series}-{n:06}"},
-    "clock_starts_on": {"type": day, "metavar": "DATE", "help": "its business days begin here"},
-}
-"""Flags of `tenant configure` that are settings. `--rounding` is the fee policy's, as people ask for it."""
-
-POLICY_FLAGS: dict[str, dict[str, Any]] = {
-    "late_fee": {"metavar": "2%", "help": "once, a part of the base"},
-    "late_fee_minimum": {
-        "metavar": "AMOUNT",
-        "help": "at least this much, such as '40.00 EUR', or none",
-    },
-    "mora": {"metavar": "1%/month", "help": "simple interest, per month or per year"},
-    "mora_base": {
-        "choices": ("outstanding", "original"),
-        "help": "what fee and interest are counted on",
-    },
-    "grace_days": {"type": int, "metavar": "N", "help": "days before anything is charged"},
-    "interest_from": {
-        "choices": ("due_date", "shifted"),
-        "help": "interest counts from the due date as written, or as moved by the calendar",
-    },
-    "day_count": {"choices": ("30", "360", "365", "actual"), "help": "days a rate is divided by"},
-    "accrual": {"choices": ("daily", "month_end"), "help": "when interest is posted"},
-    "rounding": {
-        "choices": ("half_even", "half_up", "truncate"),
-        "help": "how fee and interest are rounded",
-    },
-    "waterfall": {
-        "metavar": "A,B,C,D",
-        "help": "order in which a payment covers other_fees, late_fee, mora and principal",
-    },
-}
-"""Flags of `tenant configure` that make a new version of the fee policy."""
-
-
-class MalformedMinimum(Rejected):
-    """The least late fee is not an amount and a currency."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -141,16 +93,8 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _configure(arguments: argparse.Namespace) -> int:
-    settings = {
-        {"tax_rounding_mode": "rounding"}.get(name, name): value
-        for name in SETTINGS_FLAGS
-        if (value := getattr(arguments, name)) is not None
-    }
-    policy = {
-        {"mora_base": "base"}.get(name, name): value
-        for name in POLICY_FLAGS
-        if (value := getattr(arguments, name)) is not None
-    }
+    settings = said_of(arguments, SETTINGS_FLAGS)
+    policy = said_of(arguments, POLICY_FLAGS)
     if not settings and not policy:
         arguments.wrong_use("say what to change")
     with open_books(Settings.from_environment()) as books:
@@ -171,43 +115,15 @@ def _configure(arguments: argparse.Namespace) -> int:
 
 def _configured(unit: Unit, settings: dict[str, Any], policy: dict[str, Any]) -> TenantView:
     """Settings and fee policy in one command: both change, or neither."""
-    if settings:
-        configure_tenant(unit, ConfigureTenant(**settings))
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    if settings:
+        configure_tenant(unit, wanted_settings(tenant.settings, settings))
     if policy:
-        wanted = _wanted_policy(fee_policy_view(tenant.policy), policy)
-        if wanted != _as_asked(fee_policy_view(tenant.policy)):
+        in_force = fee_policy_view(tenant.policy)
+        wanted = wanted_policy(in_force, policy)
+        if wanted != as_asked(in_force):
             add_fee_policy(unit, wanted)
     return tenant_view(unit.tenant_id, load(unit, "tenant", unit.tenant_id))
-
-
-def _wanted_policy(in_force: FeePolicyView, policy: dict[str, Any]) -> AddFeePolicy:
-    """The policy in force with what was said changed, rates in the one spelling they are answered in."""
-    changes = dict(policy)
-    if "late_fee" in changes:
-        changes["late_fee"] = format_rate(parse_rate(changes["late_fee"], field="late_fee"))
-    if "mora" in changes:
-        changes["mora"] = format_rate(parse_rate(changes["mora"], "month", field="mora"))
-    if "late_fee_minimum" in changes:
-        changes["late_fee_minimum"] = _minimum(changes["late_fee_minimum"])
-    if "waterfall" in changes:
-        changes["waterfall"] = tuple(part.strip() for part in changes["waterfall"].split(","))
-    return msgspec.structs.replace(_as_asked(in_force), **changes)
-
-
-def _as_asked(view: FeePolicyView) -> AddFeePolicy:
-    said = msgspec.structs.asdict(view)
-    del said["version"]
-    return AddFeePolicy(**said)
-
-
-def _minimum(text: str) -> Money | None:
-    if text == "none":
-        return None
-    amount, _, currency = text.partition(" ")
-    if not currency.strip():
-        raise MalformedMinimum("--late-fee-minimum is an amount and a currency: '40.00 EUR'")
-    return Money(amount, currency.strip())
 
 
 def changes_between(before: TenantView, after: TenantView) -> list[Change]:
@@ -231,6 +147,10 @@ def _text(value: object) -> str:
             return f"{value.amount} {value.currency}"
         case tuple():
             return ",".join(value)
+        case dict():
+            return ",".join(f"{key}={name}" for key, name in value.items()) or "none"
+        case bool():
+            return "yes" if value else "no"
         case date():
             return value.isoformat()
     return str(value)

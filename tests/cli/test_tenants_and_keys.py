@@ -99,6 +99,13 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "--series": "R",
         "--number-format": "{series}/{year}/{n}",
         "--clock-starts-on": "2020-01-01",
+        "--credit-note-series": "NC",
+        "--apply-credit": "automatic",
+        "--refund-excess-above": "20.00 EUR",
+        "--dispute-holds-interest": "yes",
+        "--duplicate-window-days": "3",
+        "--close-books-through": "2020-01-31",
+        "--chart": "cash=Assets:Bank:Main",
         "--late-fee": "0.5%",
         "--late-fee-minimum": "40.00 EUR",
         "--mora": "8.5%/year",
@@ -122,6 +129,13 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "series": "R",
         "number_format": "{series}/{year}/{n}",
         "clock_starts_on": "2020-01-01",
+        "credit_note_series": "NC",
+        "apply_credit": "automatic",
+        "refund_excess_above": "20.00 EUR",
+        "dispute_holds_interest": "yes",
+        "duplicate_window_days": "3",
+        "books_closed_through": "2020-01-31",
+        "chart": "cash=Assets:Bank:Main",
         "fee_policy.version": "1",
         "fee_policy.late_fee": "0.5%",
         "fee_policy.late_fee_minimum": "40.00 EUR",
@@ -136,6 +150,18 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
     }
 
 
+def test_names_of_accounts_are_added_and_given_up_one_by_one(cli: Cli, acme: str) -> None:
+    charts = []
+    for said in ("cash=Assets:Bank", "bad_debt=Expenses:Lost", "cash="):
+        done = cli("tenant", "configure", "acme", "--chart", said, "--json").json
+        charts.append(done["changed"][0]["after"])
+    assert charts == [
+        "cash=Assets:Bank",
+        "cash=Assets:Bank,bad_debt=Expenses:Lost",
+        "bad_debt=Expenses:Lost",
+    ]
+
+
 @pytest.mark.parametrize(
     ("flags", "status", "told"),
     [
@@ -144,6 +170,13 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         (["--grace-days", "-1"], 1, "between 0 and 365"),
         (["--waterfall", "mora"], 1, "exactly once"),
         (["--late-fee-minimum", "40"], 1, "an amount and a currency"),
+        (["--refund-excess-above", "40"], 1, "an amount and a currency"),
+        (["--duplicate-window-days", "32"], 1, "between 0 and 31"),
+        (["--close-books-through", "2024-02-28"], 1, "the last day of a month"),
+        (["--close-books-through", "2999-12-31"], 1, "that is over"),
+        (["--credit-note-series", "INV"], 1, "a series of their own"),
+        (["--dispute-holds-interest", "maybe"], 2, "neither yes nor no"),
+        (["--chart", "cash"], 2, "is not KEY=NAME"),
         (["--number-format", "INV"], 1, "must hold {n}"),
         (["--calendar", "weekend"], 1, "did you mean"),
         (["--mora-base", "whole"], 2, "invalid choice"),

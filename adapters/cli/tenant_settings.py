@@ -1,0 +1,174 @@
+"""The flags of `duebook tenant configure`: one for each setting and each field of the fee policy, and how their texts
+are read."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from adapters.cli.parsing import day
+from commands.tenants import (
+    AddFeePolicy,
+    ConfigureTenant,
+    FeePolicyView,
+)
+from ledger.errors import Rejected
+from ledger.money import Money
+from ledger.rates import format_rate, parse_rate
+from ledger.tenant import Settings
+
+
+class AmountWithoutCurrency(Rejected):
+    """An amount on the command line is written with its currency."""
+
+
+def _truth(text: str) -> bool:
+    truths = {"yes": True, "no": False}
+    if text not in truths:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return truths[text]
+
+
+def _account(text: str) -> tuple[str, str]:
+    """(key, name) of an account of the chart."""
+    key, equals, name = text.partition("=")
+    if not key.strip() or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=NAME, such as cash=Assets:Bank:Main")
+    return key.strip(), name.strip()
+
+
+SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
+    "currency": {"metavar": "CODE", "help": "usual currency of documents, ISO 4217"},
+    "timezone": {"metavar": "ZONE", "help": "IANA zone of its business days"},
+    "calendar": {
+        "metavar": "BR|weekends|none",
+        "help": "business days: a country or subdivision, weekends, or none",
+    },
+    "tax_rounding": {"choices": ("line", "document"), "help": "where tax is rounded"},
+    "tax_rounding_mode": {
+        "choices": ("half_even", "half_up", "truncate"),
+        "help": "how tax is rounded",
+    },
+    "series": {"metavar": "NAME", "help": "series its invoice numbers are taken from"},
+    "credit_note_series": {
+        "metavar": "NAME",
+        "help": "series its credit notes' numbers are taken from",
+    },
+    "number_format": {"metavar": "FORMAT", "help": "how a number is written: {series}-{n:06}"},
+    "clock_starts_on": {"type": day, "metavar": "DATE", "help": "its business days begin here"},
+    "apply_credit": {
+        "choices": ("by_hand", "automatic"),
+        "help": "whether credit is applied by itself to what falls due first",
+    },
+    "refund_excess_above": {
+        "metavar": "AMOUNT",
+        "help": "refund an excess payment above this by itself, such as '20.00 BRL', or none",
+    },
+    "dispute_holds_interest": {
+        "type": _truth,
+        "metavar": "yes|no",
+        "help": "whether what is disputed bears no interest until the dispute is resolved",
+    },
+    "duplicate_window_days": {
+        "type": int,
+        "metavar": "N",
+        "help": "flag payments alike in amount and reference within so many days",
+    },
+    "close_books_through": {
+        "type": day,
+        "metavar": "DATE",
+        "help": "close the months up to this month end: what takes effect in them is posted later",
+    },
+    "chart": {
+        "type": _account,
+        "action": "append",
+        "metavar": "KEY=NAME",
+        "help": "call an account of the journal's chart NAME (nothing: as in the default chart); "
+        "may be repeated",
+    },
+}
+"""Flags that are settings. `--rounding` is the fee policy's, as people ask for it."""
+
+POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
+    "late_fee": {"metavar": "2%", "help": "once, a part of the base"},
+    "late_fee_minimum": {
+        "metavar": "AMOUNT",
+        "help": "at least this much, such as '40.00 EUR', or none",
+    },
+    "mora": {"metavar": "1%/month", "help": "simple interest, per month or per year"},
+    "mora_base": {
+        "choices": ("outstanding", "original"),
+        "help": "what fee and interest are counted on",
+    },
+    "grace_days": {"type": int, "metavar": "N", "help": "days before anything is charged"},
+    "interest_from": {
+        "choices": ("due_date", "shifted"),
+        "help": "interest counts from the due date as written, or as moved by the calendar",
+    },
+    "day_count": {"choices": ("30", "360", "365", "actual"), "help": "days a rate is divided by"},
+    "accrual": {"choices": ("daily", "month_end"), "help": "when interest is posted"},
+    "rounding": {
+        "choices": ("half_even", "half_up", "truncate"),
+        "help": "how fee and interest are rounded",
+    },
+    "waterfall": {
+        "metavar": "A,B,C,D",
+        "help": "order in which a payment covers other_fees, late_fee, mora and principal",
+    },
+}
+"""Flags that make a new version of the fee policy."""
+
+_SETTING_OF = {"tax_rounding_mode": "rounding", "close_books_through": "books_closed_through"}
+_FIELD_OF = {"mora_base": "base"}
+
+
+def said_of(arguments: argparse.Namespace, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said, by flag."""
+    return {name: said for name in flags if (said := getattr(arguments, name)) is not None}
+
+
+def wanted_settings(settings: Settings, said: Mapping[str, Any]) -> ConfigureTenant:
+    """The change that was asked for of a tenant's settings. Raises AmountWithoutCurrency."""
+    changes = {_SETTING_OF.get(name, name): value for name, value in said.items()}
+    if "refund_excess_above" in changes:
+        changes["refund_excess_above"] = _amount(
+            changes["refund_excess_above"], "--refund-excess-above"
+        )
+    if "chart" in changes:
+        named = {**settings.chart, **dict(changes["chart"])}
+        changes["chart"] = {key: name for key, name in named.items() if name}
+    return ConfigureTenant(**changes)
+
+
+def wanted_policy(in_force: FeePolicyView, said: Mapping[str, Any]) -> AddFeePolicy:
+    """The policy in force with what was said changed, rates in the one spelling they are answered in.
+
+    Raises AmountWithoutCurrency, and what a malformed rate refuses.
+    """
+    changes = {_FIELD_OF.get(name, name): value for name, value in said.items()}
+    if "late_fee" in changes:
+        changes["late_fee"] = format_rate(parse_rate(changes["late_fee"], field="late_fee"))
+    if "mora" in changes:
+        changes["mora"] = format_rate(parse_rate(changes["mora"], "month", field="mora"))
+    if "late_fee_minimum" in changes:
+        changes["late_fee_minimum"] = _amount(changes["late_fee_minimum"], "--late-fee-minimum")
+    if "waterfall" in changes:
+        changes["waterfall"] = tuple(part.strip() for part in changes["waterfall"].split(","))
+    return msgspec.structs.replace(as_asked(in_force), **changes)
+
+
+def as_asked(view: FeePolicyView) -> AddFeePolicy:
+    """The command that would add this policy."""
+    said = msgspec.structs.asdict(view)
+    del said["version"]
+    return AddFeePolicy(**said)
+
+
+def _amount(text: str, flag: str) -> Money | None:
+    if text == "none":
+        return None
+    amount, _, currency = text.partition(" ")
+    if not currency.strip():
+        raise AmountWithoutCurrency(f"{flag} is an amount and a currency: '40.00 EUR'")
+    return Money(amount, currency.strip())
