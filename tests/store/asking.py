@@ -9,6 +9,7 @@ import msgspec
 from adapters.store import reading
 from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
+from commands.agreements import RequestAgreement, request_agreement
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
@@ -79,6 +80,18 @@ class Asking:
     def reverse(self, payment_id: UUID) -> dict[str, Any]:
         command = ReversePayment("returned by the bank")
         return self.ask(lambda unit: reverse_payment(unit, payment_id, command))
+
+    def agreement(self, customer_id: UUID) -> UUID:
+        """A loan of 900.00 in three equal parts, requested."""
+        terms = RequestAgreement(
+            customer_id=customer_id,
+            kind="loan",
+            principal=Money("900.00", "BRL"),
+            schedule="equal",
+            count=3,
+            first_due_on=self.today() + timedelta(days=30),
+        )
+        return UUID(self.ask(lambda unit: request_agreement(unit, terms))["id"])
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:

@@ -12,16 +12,13 @@ from commands.agreements import (
     ActivateAgreement,
     ApproveAgreement,
     RenegotiateAgreement,
-    RequestAgreement,
     activate_agreement,
     approve_agreement,
     renegotiate_agreement,
-    request_agreement,
 )
 from commands.invoices import next_numbers
 from commands.unit import Unit, load
 from ledger.agreement_decisions import NotApproved
-from ledger.money import Money
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows
 from tests.store.test_two_writers import Overtaken
@@ -34,15 +31,7 @@ def other(asking: Asking, other_books: Books) -> Asking:
 
 @pytest.fixture
 def approved(asking: Asking) -> UUID:
-    terms = RequestAgreement(
-        customer_id=asking.customer(),
-        kind="loan",
-        principal=Money("900.00", "BRL"),
-        schedule="equal",
-        count=3,
-        first_due_on=asking.today() + timedelta(days=30),
-    )
-    agreement_id = UUID(asking.ask(lambda unit: request_agreement(unit, terms))["id"])
+    agreement_id = asking.agreement(asking.customer())
     request = asking.request(lambda unit: approve_agreement(unit, agreement_id, ApproveAgreement()))
     request.actor = "another"
     asking.books.writer.run(request)

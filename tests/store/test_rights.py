@@ -56,6 +56,7 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
             paid = asking.pay(invoice, "10.00", key="k")
             asking.pay(invoice, "900.00", key="l")
             asking.reverse(UUID(paid["id"]))
+            asking.agreement(customer)
             asking.key("key", b"hash" + asking.tenant_id.bytes)
             with module_database.writer.connection() as connection:
                 connection.execute(
