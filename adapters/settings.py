@@ -28,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url       what the service calls itself in links; default: http:// with host and port
     log_level        debug, info, warning or error
     pool_size        connections each pool may open (one pool for the writer, one for the API)
+    payout_url       where refunds are handed over, by `PUT` of an instruction under the refund's id; unset: as files
+                     in the folder `payouts` of the home
+    payout_token_file  a file with the bearer token of the payout URL; unset: none is sent
     """
 
     home: Path
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     log_level: str = "info"
     pool_size: int = 10
+    payout_url: str | None = None
+    payout_token_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -72,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             public_url=_web_url("public_url", given.get("public_url"), host, port),
             log_level=_one_of("log_level", given.get("log_level", "info").lower(), LOG_LEVELS),
             pool_size=_number("pool_size", given.get("pool_size", "10"), 1, 500),
+            payout_url=(
+                _usable_url("payout_url", given["payout_url"]) if "payout_url" in given else None
+            ),
+            payout_token_file=_token_file(given),
         )
 
 
@@ -131,17 +140,33 @@ def _postgres_url(field: str, value: str | None) -> str | None:
     return value
 
 
+def _token_file(given: Mapping[str, str]) -> Path | None:
+    if "payout_token_file" not in given:
+        return None
+    if "payout_url" not in given:
+        raise SettingsError(
+            f"{variable_of('payout_token_file')} is of no use without {variable_of('payout_url')}"
+        )
+    return _path("payout_token_file", given["payout_token_file"])
+
+
 def _web_url(field: str, value: str | None, host: str, port: int) -> str:
     if value is None:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}"
+    return _usable_url(field, value)
+
+
+def _usable_url(field: str, value: str) -> str:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment or parts.username:
+        # A password that somebody has put into it is not repeated.
+        shown = "that" if "@" in value else repr(value)
         raise SettingsError(
-            f"{variable_of(field)} must look like https://duebook.example.com, not {value!r}"
+            f"{variable_of(field)} must look like https://duebook.example.com, not {shown}"
         )
     return value.rstrip("/")

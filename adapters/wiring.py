@@ -18,6 +18,7 @@ from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.payouts import PostgresPayouts
 from adapters.store.recorder import LedgerTracking
 from adapters.store.sealing import Sealer
 from adapters.store.writer import Answer, Request, Writer
@@ -67,6 +68,7 @@ class Books:
     sealer       seals and opens personal data
     writer       runs commands; it is running
     clock        the clock's bulk path
+    payouts      refunds that wait to be handed over
     projections  the read models' runner; it runs once it is started
     """
 
@@ -78,6 +80,7 @@ class Books:
         self.writer = Writer(self.application, database.writer, self.sealer)
         self.writer.start()
         self.clock = PostgresClock(database.writer, self.writer.waiting)
+        self.payouts = PostgresPayouts(database.writer, self.writer, self.sealer)
         self.projections = ReadModels(database, self.application.tracking())
 
     def __enter__(self) -> "Books":

@@ -17,6 +17,7 @@ from commands.unit import Unit, load
 from ledger.customer import (
     CreditAdded,
     CreditApplied,
+    CreditReturned,
     CreditWithdrawn,
     Customer,
     ShortfallRecorded,
@@ -78,6 +79,12 @@ def take_back(unit: Unit, customer_id: UUID, withdrawn: CreditWithdrawn, on: dat
         new.append(New(short, today(unit)))
     unit.append("customer", customer_id, new)
     _settle_shortfall(unit, customer_id, currency)
+
+
+def return_credit(unit: Unit, customer_id: UUID, returned: CreditReturned) -> None:
+    """Gives back, today, what was set aside for a refund that failed; a shortfall is settled from it at once."""
+    unit.append("customer", customer_id, [New(returned, today(unit))])
+    _settle_shortfall(unit, customer_id, returned.currency)
 
 
 def lots_of(customer: Customer, currency: str, source_id: UUID | None = None) -> list[Lot]:

@@ -165,13 +165,21 @@ def receive_payment(unit: Unit, command: ReceivePayment) -> PaymentView:
     ReceivedInFuture, ReceivedTooEarly, and the refusals of a malformed amount.
     """
     payment_id = unit.new_id("payment")
-    return receive_as(unit, payment_id, command, today(unit))
+    return receive_as(unit, payment_id, command, today(unit), refunds_excess=True)
 
 
 def receive_as(
-    unit: Unit, payment_id: UUID, command: ReceivePayment, today_on: date
+    unit: Unit,
+    payment_id: UUID,
+    command: ReceivePayment,
+    today_on: date,
+    *,
+    refunds_excess: bool = False,
 ) -> PaymentView:
-    """Receives a payment under a given id, on a given business date."""
+    """Receives a payment under a given id, on a given business date.
+
+    refunds_excess  the money arrives now, so that an excess may be paid back by itself; never that of an import
+    """
     if unit.find("payment", payment_id) is not None:
         raise AlreadyExists(f"payment {payment_id} exists; its idempotency key was used before")
     amount_minor = positive_minor(command.amount)
@@ -230,7 +238,7 @@ def receive_as(
         )
         add_credit(unit, customer_id, credit, received_on)
     use_credit_by_itself(unit, customer_id, command.amount.currency)
-    if rest_minor and flag == "excess":
+    if refunds_excess and rest_minor and flag == "excess":
         refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
     return payment_view(payment_id, load(unit, "payment", payment_id))
 

@@ -7,8 +7,16 @@ from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
 from projections.payments import PAYMENTS
 from projections.projection import Projection
+from projections.refunds import REFUNDS
 
-CATALOG: tuple[Projection, ...] = (INVOICES, CUSTOMERS, PAYMENTS, AGREEMENTS, BUSINESS_DAYS)
+CATALOG: tuple[Projection, ...] = (
+    INVOICES,
+    CUSTOMERS,
+    PAYMENTS,
+    REFUNDS,
+    AGREEMENTS,
+    BUSINESS_DAYS,
+)
 
 
 class UnknownProjection(NotFound):

@@ -15,11 +15,13 @@ from adapters.cli.demo import demo_tenant
 from adapters.cli.lease import holder_name
 from adapters.cli.opening import Opened
 from adapters.cli.parsing import add_command
+from adapters.payouts.chosen import chosen_payout
 from adapters.postgres.watch import Watch
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.errors import Conflict
 from schedulers.alarm import Alarm
+from schedulers.payouts import Payouts
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -33,7 +35,7 @@ def add(commands: Any) -> None:
         commands,
         "up",
         _up,
-        "run everything in one process: database, migrations, API, read models and clock",
+        "run everything in one process: database, migrations, API, read models, clock and payouts",
     )
     up.add_argument(
         "--demo",
@@ -50,7 +52,7 @@ def add(commands: Any) -> None:
         commands,
         "worker",
         _worker,
-        "keep the read models up to date and run the clock, and nothing else",
+        "keep the read models up to date, run the clock and hand refunds over, and nothing else",
     )
 
 
@@ -58,7 +60,7 @@ def _up(arguments: argparse.Namespace) -> int:
     settings = _started()
     with _stopped_by_signals(), open_books(settings, make_key=True) as books:
         opened = demo_tenant(books, settings.home) if arguments.demo else None
-        with _watched(books), _background(books):
+        with _watched(books), _background(books, settings):
             _listen(books, settings, opened)
     return 0
 
@@ -76,7 +78,7 @@ def _worker(arguments: argparse.Namespace) -> int:
         _stopped_by_signals(),
         open_books(settings) as books,
         _watched(books),
-        _background(books),
+        _background(books, settings),
     ):
         print("duebook: the worker is running; stop it with Ctrl-C", flush=True)
         threading.Event().wait()
@@ -88,16 +90,20 @@ def _watched(books: Books) -> Watch:
 
 
 @contextlib.contextmanager
-def _background(books: Books) -> Iterator[None]:
-    """The read models' runner and the clock's alarm, in threads of their own."""
-    alarm = Alarm(books.clock, holder_name())
-    books.projections.start()
-    alarm.start()
-    try:
-        yield
-    finally:
-        alarm.stop()
-        books.projections.stop()
+def _background(books: Books, settings: Settings) -> Iterator[None]:
+    """The read models' runner, the clock's alarm and the payouts' rounds, in threads of their own."""
+    with chosen_payout(settings) as payout:
+        alarm = Alarm(books.clock, holder_name())
+        payouts = Payouts(books.payouts, payout)
+        books.projections.start()
+        alarm.start()
+        payouts.start()
+        try:
+            yield
+        finally:
+            payouts.stop()
+            alarm.stop()
+            books.projections.stop()
 
 
 def _listen(books: Books, settings: Settings, opened: Opened | None) -> None:
@@ -135,9 +141,14 @@ def _started() -> Settings:
     logging.basicConfig(
         level=settings.log_level.upper(), stream=sys.stderr, format=LOG_FORMAT, force=True
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every start and stop
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every ring
+    quiet_libraries()
     return settings
+
+
+def quiet_libraries() -> None:
+    """Keeps what libraries tell of every start, ring and request, with its headers, out of the log."""
+    for name in ("uvicorn.error", "apscheduler", "httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from adapters.http import agreement_examples, examples
+from adapters.http import agreement_examples, examples, refund_examples
 from adapters.http.app import create_app
 from adapters.http.operations import Operation, operation_of
 from tests.http.conftest import Client, Clients, Service, usd
@@ -20,12 +20,14 @@ IDS_OF_EXAMPLES = {
     str(examples.INVOICE_ID): "invoice_id",
     str(examples.PAYMENT_ID): "payment_id",
     str(agreement_examples.AGREEMENT_ID): "agreement_id",
+    str(refund_examples.REFUND_ID): "refund_id",
 }
 ID_OF_NOUN = {
     "customers": "customer_id",
     "invoices": "invoice_id",
     "payments": "payment_id",
     "agreements": "agreement_id",
+    "refunds": "refund_id",
 }
 DAY = "2026-01-05"
 
@@ -118,14 +120,18 @@ def test_a_query_without_a_tenant_finds_nothing(service: Service, clients: Clien
 
 
 def one_of_each(client: Client) -> dict[str, str]:
-    """One of each thing of a tenant, by the name of its path parameter."""
+    """One of each thing of a tenant, by the name of its kind."""
     customer_id = client.customer(name="Secret Person", reference="theirs")
     invoice_id = client.sent(customer_id)
+    excess = {"customer_id": customer_id, "amount": usd("130.00")}
+    client.made("/api/payments", excess, "excess")
+    refund = {"customer_id": customer_id, "currency": "USD", "reason": "Secret Person asked"}
     return {
         "customer_id": customer_id,
         "invoice_id": invoice_id,
         "payment_id": client.paid(invoice_id, "1.00"),
         "agreement_id": client.agreement(customer_id),
+        "refund_id": str(client.made("/api/refunds", refund, "refund")["id"]),
     }
 
 
@@ -164,6 +170,7 @@ def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
         ("/api/invoices", "customer_id"),
         ("/api/payments", "customer_id"),
         ("/api/agreements", "customer_id"),
+        ("/api/refunds", "customer_id"),
     ],
 )
 def test_a_filter_by_their_ids_finds_nothing(clients: Clients, path: str, field: str) -> None:

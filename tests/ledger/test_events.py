@@ -48,7 +48,9 @@ STORIES: dict[str, list[str]] = {
     "payment": ["received.v1", "applied.v1", "reversed.v1", "charged_back.v1"],
     "refund": [
         "requested.v1",
+        "attempted.v1",
         "attempt_failed.v1",
+        "released.v1",
         "sent.v1",
         "confirmed.v1",
         "failed.v1",

@@ -28,6 +28,8 @@ def test_every_variable_is_read() -> None:
         "DUEBOOK_PUBLIC_URL": "https://duebook.example.com/",
         "DUEBOOK_LOG_LEVEL": "DEBUG",
         "DUEBOOK_POOL_SIZE": "25",
+        "DUEBOOK_PAYOUT_URL": "https://bank.example.com/payouts/",
+        "DUEBOOK_PAYOUT_TOKEN_FILE": "/run/secrets/payout",
     }
     assert set(given) == {variable_of(field) for field in Settings.__struct_fields__}
     settings = Settings.from_environment(given)
@@ -36,6 +38,8 @@ def test_every_variable_is_read() -> None:
     assert settings.public_url == "https://duebook.example.com"
     assert settings.log_level == "debug"
     assert settings.pool_size == 25
+    assert settings.payout_url == "https://bank.example.com/payouts"
+    assert settings.payout_token_file == Path("/run/secrets/payout")
 
 
 def test_every_field_is_documented() -> None:

@@ -62,6 +62,18 @@ from commands.payments import (
     receive_payment,
     reverse_payment,
 )
+from commands.refunds import (
+    ConfirmRefund,
+    FailRefund,
+    RequestRefund,
+    begin_payout,
+    confirm_refund,
+    fail_refund,
+    payout_attempt_failed,
+    payout_sent,
+    release_refund,
+    request_refund,
+)
 from commands.tenants import (
     AddFeePolicy,
     ConfigureTenant,
@@ -97,6 +109,7 @@ class History:
         self.invoices: list[UUID] = []
         self.currencies: dict[UUID, str] = {}
         self.payments: list[UUID] = []
+        self.refunds: list[UUID] = []
         self.refused = 0
         create = CreateTenant(f"history {self.tenant_id}", "BRL", "UTC", clock_starts_on=FIRST_DAY)
         self.ask(lambda unit: create_tenant(unit, create))
@@ -124,6 +137,8 @@ class History:
             (self._reverse, 2),
             (self._charge_back, 2),
             (self._apply, 3),
+            (self._refund, 2),
+            (self._pay_out, 3),
             (self._change, 2),
             (self._adjust, 5),
             (self._say, 4),
@@ -239,6 +254,33 @@ class History:
         if self.payments:
             payment_id = self.choose.choice(self.payments[-6:])
             self.ask(lambda unit: apply_payment(unit, payment_id, ApplyPayment()))
+
+    def _refund(self) -> None:
+        """Somebody who has credit asks for some of it, or all."""
+        for customer_id in self.choose.sample(self.customers, len(self.customers)):
+            currency = self.choose.choice(CURRENCIES)
+            some = self.choose.choice((None, Money.of(1, currency)))
+            command = RequestRefund(customer_id, "asked", some, currency)
+            answer = self.ask(lambda unit, asked=command: request_refund(unit, asked))
+            if answer is not None:
+                return self._id(answer, self.refunds)
+
+    def _pay_out(self) -> None:
+        """What may happen to a refund; at one time of the day, so that an attempt is under way until tomorrow."""
+        if not self.refunds:
+            return
+        refund_id = self.choose.choice(self.refunds[-4:])
+        unknown = self.choose.choice((True, False))
+        commands: list[Callable[[Any], Any]] = [
+            lambda unit: begin_payout(unit, refund_id),
+            lambda unit: payout_attempt_failed(unit, refund_id, 1, "no answer", unknown=unknown),
+            lambda unit: payout_sent(unit, refund_id, self.choose.choice((1, 2)), "file", "x"),
+            lambda unit: confirm_refund(unit, refund_id, ConfirmRefund("po-1")),
+            lambda unit: fail_refund(unit, refund_id, FailRefund("account closed")),
+            lambda unit: release_refund(unit, refund_id),
+        ]
+        for _ in range(3):
+            self.ask(self.choose.choice(commands))
 
     def _adjust(self) -> None:
         if not self.invoices:

@@ -16,11 +16,12 @@ from projections.customer_list import CustomerFilters, list_customers
 from projections.day_list import DayFilters, list_days
 from projections.invoice_list import _STATEMENTS, InvoiceFilters, list_invoices
 from projections.payment_list import PaymentFilters, list_payments
+from projections.refund_list import RefundFilters, list_refunds
 from projections.runner import Runner
 from tests.projections.conftest import new_runner
 from tests.projections.history import History
 
-LISTS: list[Any] = [list_invoices, list_customers, list_payments, list_days]
+LISTS: list[Any] = [list_invoices, list_customers, list_payments, list_refunds, list_days]
 
 
 def walked(
@@ -53,7 +54,7 @@ def runner(books: Books) -> Runner:
 @pytest.fixture(scope="module")
 def life(books: Books, runner: Runner) -> History:
     History(books, 50).run(20)
-    life = History(books, 1).run(100)
+    life = History(books, 1).run(150)
     runner.catch_up()
     return life
 
@@ -127,6 +128,15 @@ def test_filters_of_the_other_lists(books: Books, life: History) -> None:
         for one in payments
         if one.customer_id == payments[0].customer_id and one.received_on > payments[-1].received_on
     ]
+    refunds = walked(books, life, list_refunds)
+    for filtered, kept in (
+        (RefundFilters(status="requested"), lambda one: one.status == "requested"),
+        (
+            RefundFilters(customer_id=refunds[0].customer_id),
+            lambda one: one.customer_id == refunds[0].customer_id,
+        ),
+    ):
+        assert walked(books, life, list_refunds, filtered, limit=1) == list(filter(kept, refunds))
     days = walked(books, life, list_days)
     week = DayFilters(status="closed", day_from=days[6].day, day_to=days[0].day)
     assert walked(books, life, list_days, week, limit=2) == days[:7]

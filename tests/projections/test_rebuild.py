@@ -304,6 +304,7 @@ def test_names_of_projections() -> None:
         "invoices",
         "customers",
         "payments",
+        "refunds",
         "agreements",
         "business_days",
     ]

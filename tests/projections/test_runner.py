@@ -31,7 +31,7 @@ def test_rows_and_sums_are_what_the_ledger_folds(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
     lives = [history(seed), history(seed + 100)]
-    for _ in range(35):
+    for _ in range(45):
         for life in lives:
             life.step()
         runner.run_once()
@@ -41,9 +41,37 @@ def test_rows_and_sums_are_what_the_ledger_folds(
         _assert_payments_agree(connection)
         _assert_customers_agree(connection)
         _assert_days_agree(connection)
+        _assert_refunds_agree(connection)
         statuses = {one.status for _, one in heads(connection, "invoice").values()}
     assert len(statuses) >= 4
     assert all(lag.behind == 0 and lag.parked == 0 for lag in runner.lag())
+
+
+def _assert_refunds_agree(connection: psycopg.Connection[Any]) -> None:
+    rows = connection.execute(
+        """SELECT tenant_id, refund_id, version, customer_id, amount_minor, attempts, requested_on, automatic, status,
+                  currency, provider, reference, last_error, destination, reason, failed_because
+             FROM refunds"""
+    ).fetchall()
+    assert {row[:2]: row[2:] for row in rows} == {
+        key: (
+            version,
+            refund.customer_id,
+            refund.amount_minor,
+            refund.attempts,
+            refund.requested_on,
+            refund.automatic,
+            refund.status,
+            refund.currency,
+            refund.provider,
+            refund.reference,
+            refund.last_error,
+            refund.destination,
+            refund.reason,
+            refund.failed_because,
+        )
+        for key, (version, refund) in heads(connection, "refund").items()
+    }
 
 
 def _assert_invoices_agree(connection: psycopg.Connection[Any]) -> None:

@@ -9,6 +9,8 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connection import Database, owner_connection, tenant_transaction
 from adapters.wiring import Books
+from commands.refunds import RequestRefund, request_refund
+from ledger.money import Money
 from projections.catalog import CATALOG
 from projections.rebuild import rebuild
 from tests.store.asking import Asking
@@ -57,6 +59,8 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
             asking.pay(invoice, "900.00", key="l")
             asking.reverse(UUID(paid["id"]))
             asking.agreement(customer)
+            refund = RequestRefund(customer, "asked", Money("1.00", "BRL"))
+            asking.ask(lambda unit, command=refund: request_refund(unit, command))
             asking.key("key", b"hash" + asking.tenant_id.bytes)
             with module_database.writer.connection() as connection:
                 connection.execute(

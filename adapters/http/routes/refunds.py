@@ -1,0 +1,146 @@
+"""`/api/refunds`: credit that is paid back."""
+
+from typing import Literal
+from uuid import UUID
+
+from litestar import Response
+from litestar.params import FromPath
+
+from adapters.http import examples, refund_examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.operations import command, query
+from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.readers import found_head
+from commands.refunds import (
+    ConfirmRefund,
+    FailRefund,
+    NothingToRefund,
+    OverRefunded,
+    RefundAmountUnclear,
+    RefundView,
+    RequestRefund,
+    confirm_refund,
+    fail_refund,
+    refund_view,
+    request_refund,
+)
+from commands.unit import Unknown
+from ledger.invoice.adjusting import ReasonMissing
+from ledger.refund import PayoutUnderWay, RefundClosed, RefundNotSent
+from projections.cursors import Page
+from projections.refund_list import RefundFilters, RefundRow, list_refunds
+from projections.refunds import REFUNDS
+
+
+class RefundListQuery(ListQuery, frozen=True, kw_only=True):
+    """Which refunds."""
+
+    customer_id: UUID | None = None
+    status: Literal["requested", "sent", "confirmed", "compensated"] | None = None
+
+
+@query(
+    "/refunds",
+    parameters=RefundListQuery,
+    answers=Page[RefundRow],
+    example=examples.page(refund_examples.REFUND_ROW),
+)
+async def list_all(request: Call) -> Response[bytes]:
+    """Refunds, the latest requested first"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], RefundListQuery)
+    return await look_up(
+        request,
+        lambda connection: list_refunds(
+            connection,
+            tenant_id,
+            chosen(query, RefundFilters),
+            cursor=query.cursor,
+            limit=query.limit,
+        ),
+        query,
+        models=(REFUNDS.name,),
+    )
+
+
+@command(
+    "/refunds",
+    takes=RequestRefund,
+    body=refund_examples.REQUEST_REFUND,
+    answers=RefundView,
+    example=refund_examples.REQUESTED_REFUND,
+    status=201,
+    key_required=True,
+    refuses=(Unknown, RefundAmountUnclear, NothingToRefund, OverRefunded, ReasonMissing),
+)
+async def ask(request: Call) -> Response[bytes]:
+    """Pay credit back to a customer
+
+    The credit is set aside at once. Within seconds the instruction is handed over to whoever pays out; the refund is
+    then `sent`, and waits to be confirmed.
+    """
+    refund = await read_body(request, RequestRefund)
+    return await carry_out(
+        request,
+        lambda unit: request_refund(unit, refund),
+        loads=(refund.customer_id,),
+        creates=("refund",),
+    )
+
+
+@query("/refunds/{id:uuid}", answers=RefundView, example=refund_examples.REFUND)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """A refund and how far it has come
+
+    `waits_for` says what happens next: `payout`, that its instruction is handed over; `confirmation`; `person`, that
+    somebody looks at it, because it was tried ten times; or nothing more.
+    """
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: refund_view(id, found_head(connection, tenant_id, "refund", id)),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/refunds/{id:uuid}/confirm",
+    takes=ConfirmRefund,
+    body=refund_examples.CONFIRM_REFUND,
+    answers=RefundView,
+    example=refund_examples.CONFIRMED_REFUND,
+    refuses=(Unknown, RefundNotSent, RefundClosed, PayoutUnderWay),
+)
+async def confirm(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record that the money has left
+
+    Also for a refund whose hand-over failed or is in doubt, when it turns out to have been paid out.
+    """
+    confirmation = await read_body(request, ConfirmRefund)
+    return await carry_out(
+        request,
+        lambda unit: confirm_refund(unit, id, confirmation),
+        loads=(id,),
+    )
+
+
+@command(
+    "/refunds/{id:uuid}/fail",
+    takes=FailRefund,
+    body=refund_examples.FAIL_REFUND,
+    answers=RefundView,
+    example=refund_examples.FAILED_REFUND,
+    refuses=(Unknown, RefundClosed, PayoutUnderWay, ReasonMissing),
+)
+async def fail(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Give the credit back, because the money will not leave
+
+    Only when that is certain: ask the provider first where a hand-over is in doubt.
+    """
+    failure = await read_body(request, FailRefund)
+    return await carry_out(
+        request,
+        lambda unit: fail_refund(unit, id, failure),
+        loads=(id,),
+    )

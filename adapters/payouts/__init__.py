@@ -1,0 +1,1 @@
+"""Whoever pays refunds out: a folder of files, or a provider over HTTP."""
