@@ -1,8 +1,8 @@
 """Why each cent of an invoice is there: every component with its rule, its base, its days, and the events behind it.
 
 For each component, charged less paid less forgiven is what is open, and the changes listed add up to each of the
-three. Interest shows the stretches of days that bear it, each with the principal it counts on. The same invoice can be
-explained as of another day, as known at another instant.
+three. Interest shows the stretches of days that bear it, each with the principal it counts on and what a dispute held
+of it. The same invoice can be explained as of another day, as known at another instant.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,17 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from msgspec.structs import replace
 
 from ledger.allocation import Component, Split
 from ledger.errors import NotFound
 from ledger.events import Event, decode
 from ledger.invoice import charges
 from ledger.invoice import events as e
-from ledger.invoice.state import Invoice, Terms, evolve
+from ledger.invoice.events import GivenUpAs, Outcome
+from ledger.invoice.state import Invoice, evolve
 from ledger.money import Money, format_minor
-from ledger.rates import format_rate
+from projections.explain_rules import rule_of
 
 SELECT_EVENTS = """
 SELECT version, tag, recorded_at, effective_on, data
@@ -44,7 +46,7 @@ class Change(msgspec.Struct, frozen=True):
 
     versions      of the first and the last event
     effective_on  of the last; recorded_at likewise
-    because       the payment, or the fact that caused a recalculation
+    because       the payment, the reason that was given, or the fact that caused a recalculation
     """
 
     versions: tuple[int, int]
@@ -58,17 +60,44 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Days, both included, on which interest counts on the same principal."""
+    """Days, both included, on which interest counts on the same principal.
+
+    held  what of the open principal bears none on these days, because it is disputed
+    """
 
     first_on: date
     last_on: date
     days: int
     base: Money
+    held: Money
+
+
+class GivenUp(msgspec.Struct, frozen=True):
+    """What was given up in one way, recoveries of a write-off taken off."""
+
+    way: GivenUpAs
+    amount: str
+
+
+class DisputeExplained(msgspec.Struct, frozen=True):
+    """A dispute from the day it was raised to the day it was resolved; both are empty while it is open.
+
+    holds_interest  the amount bears no interest from the day after `disputed_on` through `resolved_on`; after all it
+                    does when the outcome is `rejected`
+    """
+
+    disputed_on: date
+    amount: Money
+    holds_interest: bool
+    resolved_on: date | None
+    outcome: Outcome | None
+    reason: str
 
 
 class ComponentExplained(msgspec.Struct, frozen=True):
     """A component of an invoice. `open` is charged less paid less forgiven.
 
+    given_up    the ways that add up to `forgiven`
     rule        how it is calculated, in words
     calculated  what the rule gives by the facts; `charged` follows it when interest is posted or recalculated
     stretches   of interest
@@ -78,6 +107,7 @@ class ComponentExplained(msgspec.Struct, frozen=True):
     charged: str
     paid: str
     forgiven: str
+    given_up: list[GivenUp]
     open: str
     rule: str
     calculated: str
@@ -103,6 +133,7 @@ class Explanation(msgspec.Struct, frozen=True):
     fee_policy_version: int | None
     calendar: str | None
     components: list[ComponentExplained]
+    disputes: list[DisputeExplained]
     open: Money
 
 
@@ -160,6 +191,7 @@ def explain(
         fee_policy_version=terms.policy.version if terms else None,
         calendar=f"{terms.calendar.name} ({terms.calendar.version})" if terms else None,
         components=[_component(component, invoice, steps) for component in COMPONENTS],
+        disputes=_disputes(invoice.currency, steps),
         open=Money.of(invoice.open.total, invoice.currency),
     )
 
@@ -178,12 +210,17 @@ def _steps(rows: Sequence[tuple[int, str, datetime, date, bytes]]) -> list[_Step
 def _component(
     component: Component, invoice: Invoice, steps: Sequence[_Step]
 ) -> ComponentExplained:
-    rule, calculated_minor = _rule(component, invoice)
+    rule, calculated_minor = rule_of(component, invoice)
     return ComponentExplained(
         component=component,
         charged=_amount(invoice.charged, component, invoice),
         paid=_amount(invoice.paid, component, invoice),
         forgiven=_amount(invoice.forgiven, component, invoice),
+        given_up=[
+            GivenUp(way, _amount(split, component, invoice))
+            for way, split in invoice.forgiven_of.items()
+            if getattr(split, component)
+        ],
         open=_amount(invoice.open, component, invoice),
         rule=rule,
         calculated=format_minor(calculated_minor, invoice.currency),
@@ -195,52 +232,6 @@ def _component(
 def _amount(split: Split, component: Component, invoice: Invoice) -> str:
     minor: int = getattr(split, component)
     return format_minor(minor, invoice.currency)
-
-
-def _rule(component: Component, invoice: Invoice) -> tuple[str, int]:
-    """(the rule in words, what it gives in minor units)"""
-    terms, currency = invoice.terms, invoice.currency
-    if terms is None:
-        return "a draft owes nothing", 0
-    if component == "principal":
-        net = format_minor(invoice.net_minor, currency)
-        tax = format_minor(invoice.tax_minor, currency)
-        return f"the invoice's lines: net {net} plus tax {tax}", invoice.total_minor
-    if component == "late_fee":
-        return _late_fee_rule(terms, invoice)
-    if component == "mora":
-        return _mora_rule(terms, invoice)
-    return "other fees as they were charged", invoice.charged.other_fees
-
-
-def _late_fee_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
-    policy = terms.policy
-    if not invoice.was_overdue:
-        return f"none before the first late day, {terms.late_on}", 0
-    fee_minor, base_minor = charges.late_fee(invoice, terms.late_on)
-    base = format_minor(base_minor, invoice.currency)
-    rule = f"{format_rate(policy.late_fee)} once of {base}, the {_base(terms)} on {terms.late_on}"
-    minimum = policy.late_fee_minimum
-    if minimum is not None and minimum.currency == invoice.currency:
-        rule += f", at least {minimum.amount}"
-    return f"{rule}, rounded {policy.rounding}", fee_minor
-
-
-def _mora_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
-    policy = terms.policy
-    through = invoice.mora_through
-    if through is None:
-        return f"{format_rate(policy.mora)} simple, from {terms.late_on}: none posted", 0
-    days = {"30": "30 days a month", "360": "360 days a year", "365": "365 days a year"}
-    rule = (
-        f"{format_rate(policy.mora)} simple, by {days.get(policy.day_count, 'actual days')}, on the {_base(terms)} "
-        f"of each day through {through}; the sum is rounded once, {policy.rounding}"
-    )
-    return rule, charges.cumulative_mora(invoice, through)
-
-
-def _base(terms: Terms) -> str:
-    return "principal first asked for" if terms.policy.base == "original" else "principal open"
 
 
 def _stretches(invoice: Invoice) -> list[Stretch]:
@@ -256,9 +247,24 @@ def _stretches(invoice: Invoice) -> list[Stretch]:
                 terms.mora_base_minor if terms.policy.base == "original" else open_minor,
                 invoice.currency,
             ),
+            held=Money.of(charges.held_before(invoice, first), invoice.currency),
         )
         for first, last, open_minor in charges.segments(invoice, invoice.mora_through)
     ]
+
+
+def _disputes(currency: str, steps: Sequence[_Step]) -> list[DisputeExplained]:
+    found: list[DisputeExplained] = []
+    for step in steps:
+        event, on = step.event, step.effective_on
+        if isinstance(event, e.Disputed):
+            amount = Money.of(event.amount_minor, currency)
+            found.append(
+                DisputeExplained(on, amount, event.holds_interest, None, None, event.reason)
+            )
+        elif isinstance(event, e.DisputeResolved):
+            found[-1] = replace(found[-1], resolved_on=on, outcome=event.outcome)
+    return found
 
 
 class _Sum(msgspec.Struct):
@@ -305,10 +311,19 @@ def _change(found: _Sum) -> Change:
 
 
 def _because(event: Event) -> str:
-    if isinstance(event, e.PaymentReceived | e.PaymentReversed):
-        return f"payment {event.payment_id}"
-    if isinstance(event, e.ChargesRecalculated):
-        return event.because
-    if isinstance(event, e.Voided | e.Cancelled):
-        return event.reason
+    match event:
+        case e.PaymentReceived() | e.Recovered() | e.PaymentReversed() | e.PaymentChargedBack():
+            return f"payment {event.payment_id}"
+        case e.CreditApplied():
+            return f"credit from {event.source_id}"
+        case e.ChargesRecalculated():
+            return event.because
+        case e.FeeCharged():
+            return event.description
+        case e.Credited():
+            return f"credit note {event.number}: {event.reason}"
+        case e.Renegotiated():
+            return f"agreement {event.agreement_id}"
+        case e.Voided() | e.Cancelled() | e.Waived() | e.WrittenOff():
+            return event.reason
     return ""

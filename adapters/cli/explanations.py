@@ -1,7 +1,7 @@
 """`duebook report explain`: an invoice, cent by cent."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -96,13 +96,40 @@ def _print_explanation(found: Explanation) -> None:
             for one in found.components
         ],
     )
-    stretches = [
-        (one.first_on, one.last_on, one.days, one.base.amount)
-        for component in found.components
-        for one in component.stretches
-    ]
-    if stretches:
+    _print_if(
+        ("given up of", "as", "amount"),
+        [
+            (component.component, one.way.replace("_", " "), one.amount)
+            for component in found.components
+            for one in component.given_up
+        ],
+    )
+    _print_if(
+        ("interest from", "through", "days", "on", "held"),
+        [
+            (one.first_on, one.last_on, one.days, one.base.amount, one.held.amount)
+            for component in found.components
+            for one in component.stretches
+        ],
+    )
+    _print_if(
+        ("disputed on", "amount", "interest", "resolved on", "outcome"),
+        [
+            (
+                one.disputed_on,
+                one.amount.amount,
+                "held" if one.holds_interest else "counts",
+                one.resolved_on,
+                one.outcome,
+            )
+            for one in found.disputes
+        ],
+    )
+    _print_if(CHANGE_HEADERS, [row for one in found.components for row in _change_rows(one)])
+
+
+def _print_if(headers: Sequence[str], rows: Sequence[Cells]) -> None:
+    """A table, where it has any rows."""
+    if rows:
         print()
-        print_table(("interest from", "through", "days", "on"), stretches)
-    print()
-    print_table(CHANGE_HEADERS, [row for one in found.components for row in _change_rows(one)])
+        print_table(headers, rows)

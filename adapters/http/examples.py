@@ -360,6 +360,7 @@ EXPLANATION: Final = Explanation(
             charged="0.33",
             paid="0.00",
             forgiven="0.00",
+            given_up=[],
             open="0.33",
             rule="1%/month simple, by 30 days a month, on the principal open of each day through 2026-03-20; "
             "the sum is rounded once, half_even",
@@ -370,6 +371,7 @@ EXPLANATION: Final = Explanation(
                     last_on=date(2026, 3, 20),
                     days=10,
                     base=reais("100.00"),
+                    held=reais("0.00"),
                 )
             ],
             changes=[
@@ -386,6 +388,7 @@ EXPLANATION: Final = Explanation(
             ],
         )
     ],
+    disputes=[],
     open=reais("102.33"),
 )
 

@@ -112,6 +112,7 @@ def segments(invoice: Invoice, through: date) -> list[tuple[date, date, int]]:
     return [
         (after + DAY, last, open_minor)
         for after, last, open_minor in _stretches(invoice, terms, through)
+        if last > after  # two changes on one day leave a stretch of no day between them
     ]
 
 

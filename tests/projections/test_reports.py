@@ -10,8 +10,25 @@ import pytest
 
 from adapters.store import reading
 from adapters.wiring import Books
-from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
+from commands.adjustments import (
+    ChargeFee,
+    CreditInvoice,
+    WaiveComponent,
+    charge_fee,
+    credit_invoice,
+    waive,
+    write_off,
+)
+from commands.holds import DisputeInvoice, ResolveDispute, dispute_invoice, resolve_dispute
+from commands.invoices import (
+    DraftInvoice,
+    GiveUpInvoice,
+    SendInvoice,
+    draft_invoice,
+    send_invoice,
+)
 from commands.payments import ReceivePayment, receive_payment
+from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.invoice.state import Invoice
 from ledger.money import Money, parse_minor
 from ledger.tax import Line
@@ -228,9 +245,19 @@ def test_explanations_add_up_to_every_cent(books: Books, history: Histories, see
             assert found.open.minor == invoice.open.total
             for component in found.components:
                 _assert_component(found.currency, component)
-            mora = next(one for one in found.components if one.component == "mora")
+            assert sum(parse_minor(one.open, found.currency) for one in found.components) == (
+                found.open.minor
+            )
+            by_rule = {one.component: one for one in found.components}
             if invoice.status == "overdue" and invoice.mora_through:
-                assert mora.calculated == mora.charged
+                assert by_rule["mora"].calculated == by_rule["mora"].charged
+                assert by_rule["late_fee"].calculated == by_rule["late_fee"].charged
+            fees = by_rule["other_fees"]
+            assert fees.calculated == fees.charged
+            disputes = [one for one in found.disputes if one.resolved_on is None]
+            assert [one.amount.minor for one in disputes] == (
+                [invoice.dispute.minor] if invoice.dispute else []
+            )
     with pytest.raises(NothingToExplain):
         explained(books, life, 0, as_of=date(2000, 1, 1))
 
@@ -243,6 +270,7 @@ def _assert_component(currency: str, component: Any) -> None:
         assert sum(minor(getattr(change, side)) for change in component.changes) == minor(
             getattr(component, side)
         )
+    assert sum(minor(one.amount) for one in component.given_up) == minor(component.forgiven)
     left = minor(component.charged) - minor(component.paid) - minor(component.forgiven)
     assert left == minor(component.open)
 
@@ -276,3 +304,99 @@ def test_reports_of_one_tenant_show_nothing_of_another(
         assert found.currencies == []
         with pytest.raises(NothingToExplain):
             explain(connection, life.tenant_id, life.invoices[0], **asked)  # type: ignore[arg-type]
+
+
+def one_invoice(books: Books) -> History:
+    """A life of one invoice of 1,000.00, due on its first day, at 2% and 1% a month, disputes holding interest."""
+    life = History(books, 1, POLICIES[0])
+    life.invoices.clear()
+    settings = ConfigureTenant(dispute_holds_interest=True, calendar="none")
+    life.ask(lambda unit: configure_tenant(unit, settings))
+    line = Line("Advice", "1", "1000.00")
+    draft = DraftInvoice(life.customers[0], life.today, (line,), "BRL")
+    answer = life.ask(lambda unit: draft_invoice(unit, draft))
+    assert answer is not None
+    life.invoices.append(UUID(answer["id"]))
+    life.ask(lambda unit: send_invoice(unit, life.invoices[0], SendInvoice()))
+    return life
+
+
+def test_an_explanation_shows_what_a_dispute_held_and_what_was_given_up(books: Books) -> None:
+    life = one_invoice(books)
+    invoice_id = life.invoices[0]
+    first = life.today
+
+    def done(handler: Any, command: Any) -> None:
+        assert life.ask(lambda unit: handler(unit, invoice_id, command)) is not None
+
+    life.night(10)
+    done(dispute_invoice, DisputeInvoice("half is missing", Money("400.00", "BRL")))
+    life.night(5)
+    done(resolve_dispute, ResolveDispute("accepted", "it was"))
+    done(credit_invoice, CreditInvoice("what was missing", Money("400.00", "BRL")))
+    done(charge_fee, ChargeFee(Money("8.50", "BRL"), "a letter"))
+    done(waive, WaiveComponent("late_fee", "goodwill", Money("5.00", "BRL")))
+    life.night(3)
+    done(write_off, GiveUpInvoice("insolvent"))
+    pay = ReceivePayment(Money("100.00", "BRL"), invoice_id=invoice_id)
+    life.ask(lambda unit: receive_payment(unit, pay))
+    found = explained(books, life, 0)
+    by_rule = {one.component: one for one in found.components}
+    assert (found.status, found.open.minor) == ("written_off", 0)
+    mora = by_rule["mora"]
+    assert [
+        (one.first_on, one.days, one.base.amount, one.held.amount) for one in mora.stretches
+    ] == [
+        (first + timedelta(days=1), 10, "1000.00", "0.00"),
+        (first + timedelta(days=11), 5, "600.00", "400.00"),
+        (first + timedelta(days=16), 3, "600.00", "0.00"),
+    ]
+    assert (mora.calculated, mora.charged) == ("4.93", "4.93")
+    assert mora.rule.startswith(
+        "1%/month simple, by 30 days a month, on the principal open of each"
+    )
+    assert "less what a dispute held" in mora.rule
+    assert by_rule["late_fee"].rule.startswith(
+        f"2% once of 1000.00, the principal open on {first + timedelta(days=1)}"
+    )
+    assert by_rule["other_fees"].charged == by_rule["other_fees"].calculated == "8.50"
+    (dispute,) = found.disputes
+    assert (dispute.amount.amount, dispute.outcome) == ("400.00", "accepted")
+    assert dispute.resolved_on == first + timedelta(days=15)
+    ways = {
+        one.component: {given.way: given.amount for given in one.given_up}
+        for one in found.components
+    }
+    # The payment of 100.00 brought back the fee by hand, the late fee and the interest, and 71.57 of principal.
+    assert ways == {
+        "principal": {"credited": "400.00", "written_off": "528.43"},
+        "late_fee": {"waived": "5.00"},
+        "mora": {},
+        "other_fees": {},
+    }
+    assert by_rule["other_fees"].changes[-1].tag == "invoice.recovered.v1"
+    because = [change.because for change in by_rule["principal"].changes]
+    assert because[1].startswith("credit note CN-000001: ")
+
+
+def test_a_statement_shows_a_recovery_and_a_credit_note_twice(books: Books, runner: Runner) -> None:
+    """Each is two entries, so that the columns tell of it and the balance stays what is open."""
+    life = one_invoice(books)
+    invoice_id = life.invoices[0]
+    life.ask(lambda unit: write_off(unit, invoice_id, GiveUpInvoice("insolvent")))
+    pay = ReceivePayment(Money("1000.00", "BRL"), invoice_id=invoice_id)
+    life.ask(lambda unit: receive_payment(unit, pay))
+    note = CreditInvoice("it never came", Money("300.00", "BRL"))
+    assert life.ask(lambda unit: credit_invoice(unit, invoice_id, note)) is not None
+    runner.catch_up()
+    (found,) = (one for one in stated(books, life, 0).currencies if one.currency == "BRL")
+    _assert_adds_up(found)
+    assert [(one.kind, one.amount) for one in found.entries if one.invoice_id == invoice_id] == [
+        ("invoice", "1000.00"),
+        ("recovery", "-1000.00"),
+        ("to_credit", "300.00"),
+        ("credit_note", "-300.00"),
+        ("written_off", "-1000.00"),
+        ("written_off", "1000.00"),
+    ]
+    assert (found.unapplied_credit, found.shortfall) == ("300.00", "0.00")
