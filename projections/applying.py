@@ -1,11 +1,12 @@
 """Applying events to a read model's tables, inside the caller's transaction.
 
 The events of a page are grouped by stream; the streams' rows are loaded in one query, folded in Python, and written
-in one statement; the difference of what they add to the sums is added in one statement per sum table.
+in one statement; the difference of what they add to the sums, or what their events add, is added in one statement per
+sum table.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -15,7 +16,7 @@ from ledger.events import decode, stream_of
 from projections import log, parked
 from projections.log import Logged, Streams
 from projections.parked import Fault
-from projections.projection import Projection, Totals
+from projections.projection import Part, Projection, Totals
 from projections.tables import StreamKey
 
 UNWRITABLE = (psycopg.DataError, psycopg.IntegrityError, struct.error, UnicodeError)
@@ -50,6 +51,13 @@ def by_kind(page: Sequence[Logged]) -> dict[str, Streams]:
     return kinds
 
 
+def of_kinds(kinds: dict[str, Streams], wanted: Sequence[str]) -> Streams:
+    """The streams of some kinds among a page's."""
+    if len(wanted) == 1:
+        return kinds.get(wanted[0], {})
+    return {key: events for kind in wanted for key, events in kinds.get(kind, {}).items()}
+
+
 def apply(
     cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
 ) -> Applied:
@@ -70,32 +78,55 @@ def apply(
     return applied
 
 
-def fold_onto(projection: Projection, row: Any, events: Sequence[Logged]) -> None:
-    """Folds events of one stream into its row. Raises what decoding or folding raises, and EventsMissing."""
+def fold_onto(
+    projection: Projection, row: Any, events: Sequence[Logged], loaded: Any = None
+) -> list[Part]:
+    """Folds events of one stream into its row; returns what they add to the sums by themselves.
+
+    `loaded` is what the projection's additions have loaded. Raises what decoding or folding raises, and EventsMissing.
+    """
     fold = projection.fold
+    parts = projection.adds.parts if projection.adds is not None else None
+    added: list[Part] = []
     for _, _, _, version, tenant_seq, tag, effective_on, data in events:
         if version != row.version + 1:
             raise EventsMissing(f"version {version} follows version {row.version}")
-        fold(row, decode(tag, data), effective_on)
+        event = decode(tag, data)
+        if parts is not None:
+            added += parts(row, event, effective_on, tenant_seq, loaded)
+        fold(row, event, effective_on)
         row.version = version
         row.tenant_seq = tenant_seq
+    return added
+
+
+class Folded(NamedTuple):
+    """A stream's row after its events, and what those have added by themselves; where one fails, as it was before that
+    one, and the fault."""
+
+    row: Any
+    added: list[Part]
+    fault: Fault | None
 
 
 def folded(
-    projection: Projection, key: StreamKey, found: tuple[Any, ...] | None, events: Sequence[Logged]
-) -> tuple[Any, Fault | None]:
-    """The stream's row after its events; where one fails, the row before it and the fault."""
+    projection: Projection,
+    key: StreamKey,
+    found: tuple[Any, ...] | None,
+    events: Sequence[Logged],
+    loaded: Any = None,
+) -> Folded:
+    """Folds a stream's events into the row that was found, or into a new one."""
     row = projection.row(*(found or key))
     try:
-        fold_onto(projection, row, events)
+        return Folded(row, fold_onto(projection, row, events, loaded), None)
     except (
         Exception
     ) as error:  # whatever a fold raises is its stream's fault; it is parked with its reason
         failed = row.version - (found[2] if found else 0)
         whole = projection.row(*(found or key))
-        fold_onto(projection, whole, events[:failed])
-        return whole, Fault(events[failed], error)
-    return row, None
+        added = fold_onto(projection, whole, events[:failed], loaded)
+        return Folded(whole, added, Fault(events[failed], error))
 
 
 def _apply_page(
@@ -115,13 +146,14 @@ def _apply(
     if not streams:
         return Applied(0, [])
     found = {row[:2]: row for row in projection.table.load(cursor, suffix, list(streams))}
+    loaded = load_for(cursor, projection, streams)
     totals = Totals(projection)
     rows: list[tuple[Any, ...]] = []
     faults: list[Fault] = []
     count = 0
     for key, events in streams.items():
         before = found.get(key)
-        row, fault = folded(projection, key, before, events)
+        row, added, fault = folded(projection, key, before, events, loaded)
         if fault is not None:
             faults.append(fault)
         if row.version == (before[2] if before else 0):
@@ -130,6 +162,7 @@ def _apply(
         if before is not None:
             totals.add(projection.parts(projection.row(*before)), -1)
         totals.add(projection.parts(row))
+        totals.add(added)
         rows.append(astuple(row))
     if rows:
         projection.table.store(cursor, suffix, rows)
@@ -187,7 +220,28 @@ def refold(
     totals = Totals(projection)
     for before in projection.table.load(cursor, suffix, [key]):
         totals.add(projection.parts(projection.row(*before)), -1)
+        totals.add(_added(cursor, projection, key, last=before[2]), -1)
         projection.table.delete(cursor, suffix, key)
     totals.write(cursor, suffix)
     events = log.stream(cursor, key, upto=upto)
     return apply(cursor, projection, suffix, {key: events} if events else {})
+
+
+def load_for(
+    cursor: psycopg.Cursor[Any], projection: Projection, streams: Iterable[StreamKey]
+) -> Any:
+    """What the projection's additions need to know of the tenants of some streams; None when it has none."""
+    if projection.adds is None:
+        return None
+    return projection.adds.load(cursor, {tenant for tenant, _ in streams})
+
+
+def _added(
+    cursor: psycopg.Cursor[Any], projection: Projection, key: StreamKey, last: int
+) -> list[Part]:
+    """What a stream's events up to a version have added by themselves."""
+    if projection.adds is None:
+        return []
+    events = log.stream(cursor, key, last=last)
+    loaded = load_for(cursor, projection, [key])
+    return fold_onto(projection, projection.row(*key), events, loaded)

@@ -24,7 +24,7 @@ EVENTS = """
 SELECT uuid_send(stream_id), tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
-   AND tag >= %(first_tag)s AND tag < %(past_tags)s
+   AND split_part(tag, '.', 1) = ANY (%(kinds)s)
    AND (effective_on <= %(as_of)s OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%')
    AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
  ORDER BY stream_id, version
@@ -77,11 +77,9 @@ class AsOf:
             yield row
 
     def _events(self) -> Iterator[tuple[bytes, str, date, bytes]]:
-        kind = self._projection.stream
         values = {
             "tenant_id": self._tenant_id,
-            "first_tag": f"{kind}.",
-            "past_tags": f"{kind}/",
+            "kinds": list(self._projection.streams),
             "as_of": self._as_of,
             "known_at": self._known_at,
         }

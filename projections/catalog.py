@@ -5,6 +5,7 @@ from projections.agreements import AGREEMENTS
 from projections.business_days import BUSINESS_DAYS
 from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
+from projections.journal import JOURNAL
 from projections.payments import PAYMENTS
 from projections.projection import Projection
 from projections.refunds import REFUNDS
@@ -16,6 +17,7 @@ CATALOG: tuple[Projection, ...] = (
     REFUNDS,
     AGREEMENTS,
     BUSINESS_DAYS,
+    JOURNAL,
 )
 
 

@@ -1,6 +1,6 @@
 """Filling tables aside from the log: in stream order up to a fixed position, then in log order.
 
-In stream order each stream is folded once and its row is written once, by COPY. Rows, the sums gathered from them and
+In stream order each stream is folded once and its row is written once, by COPY. Rows, the sums gathered with them and
 the checkpoint are committed together, so filling can stop at any moment and go on from there; memory is set by the
 chunk.
 """
@@ -8,7 +8,7 @@ chunk.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from msgspec.structs import astuple
@@ -16,10 +16,10 @@ from msgspec.structs import astuple
 from ledger.events import decode
 from projections import checkpoint as checkpoints
 from projections import log, packing
-from projections.applying import UNWRITABLE, EventsMissing, apply, by_kind
+from projections.applying import UNWRITABLE, EventsMissing, apply, by_kind, load_for, of_kinds
 from projections.checkpoint import Checkpoint
 from projections.log import Logged
-from projections.projection import Projection, Totals
+from projections.projection import Part, Projection, Totals
 from projections.tables import StreamKey
 from projections.tracking import Connect, Connection
 
@@ -27,6 +27,7 @@ PAGE_EVENTS = 10_000
 CHUNK_EVENTS = 250_000
 CHUNK_SUMS = 50_000
 COPY_ROWS = 5_000
+COPY_PARTS = 20_000
 
 Progress = Callable[[int, int], None]
 """Told how many events are done, and of how many."""
@@ -45,22 +46,22 @@ def fill(
     stop: threading.Event,
 ) -> Checkpoint:
     """Fills tables aside in stream order, from a checkpoint to the end. Raises Stopped, RebuildTaken."""
-    chunk = _Chunk(projection, suffix)
     after = (at.after_tenant.bytes, at.after_stream.bytes)
     with connect() as connection, connect() as reading:
         packing.register(connection)
-        events = log.by_stream(reading, projection.stream, after, at.fixed_position)
+        chunk = _Chunk(connection, projection, suffix)
+        events = log.by_stream(reading, projection.streams, after, at.fixed_position)
         with closing(events):
             for piece in events:
                 chunk.take(piece)
-                chunk.write(connection, at)
+                chunk.write(at)
                 if chunk.is_full or stop.is_set():
-                    at = chunk.commit(connection, at)
+                    at = chunk.commit(at)
                     progress(at.events_read, at.fixed_position)
                 if stop.is_set():
                     raise Stopped(f"{at.events_read} events are in {at.projection}")
         chunk.close_stream()
-        at = chunk.commit(connection, at, caught_up_to=at.fixed_position)
+        at = chunk.commit(at, caught_up_to=at.fixed_position)
         progress(at.events_read, at.fixed_position)
     return at
 
@@ -73,22 +74,34 @@ def catch_up(
         checkpoints.hold(cursor, at)
         page = log.page(cursor, at.caught_up_to, upto, PAGE_EVENTS)
         reached = page[-1][0] if page else upto
-        apply(cursor, projection, suffix, by_kind(page).get(projection.stream, {}))
+        apply(cursor, projection, suffix, of_kinds(by_kind(page), projection.streams))
         return checkpoints.move(cursor, at, len(page), caught_up_to=reached)
+
+
+class _Done(NamedTuple):
+    """A stream that was folded whole: its row, and what its events add to the sums by themselves."""
+
+    row: Any
+    added: list[Part]
 
 
 class _Chunk:
     """Streams folded and not yet written, and the one that is being folded."""
 
-    def __init__(self, projection: Projection, suffix: str) -> None:
+    def __init__(self, connection: Connection, projection: Projection, suffix: str) -> None:
+        self._connection = connection
         self._projection = projection
         self._suffix = suffix
         self._key: StreamKey = (b"", b"")
         self._row: Any = None
+        self._added: list[Part] = []
+        self._loaded: Any = None
+        self._loaded_for = b""
         self._events_of_stream = 0
         self._events = 0
         self._last: StreamKey | None = None
-        self._rows: list[Any] = []
+        self._done: list[_Done] = []
+        self._parts = 0
         self._again: list[StreamKey] = []
         self._totals = Totals(projection)
         self._held = False
@@ -100,18 +113,23 @@ class _Chunk:
 
     def take(self, piece: Sequence[Logged]) -> None:
         """Folds a piece of the log; a stream is done when the next one begins."""
-        fold = self._projection.fold
+        fold, adds = self._projection.fold, self._projection.adds
         (of_tenant, of_stream), row = self._key, self._row
+        added, loaded = self._added, self._loaded
         for _, tenant, stream, version, tenant_seq, tag, effective_on, data in piece:
             if stream != of_stream or tenant != of_tenant:
                 self.close_stream()
                 of_tenant, of_stream = self._key = (tenant, stream)
                 row = self._row = self._projection.row(tenant, stream) if data else None
+                added, loaded = self._added, self._load(tenant)
             self._events_of_stream += 1
             if row is None:
                 continue  # of another kind, or failed before
             try:
-                fold(row, decode(tag, data), effective_on)
+                event = decode(tag, data)
+                if adds is not None:
+                    added += adds.parts(row, event, effective_on, tenant_seq, loaded)
+                fold(row, event, effective_on)
                 if version != row.version + 1:
                     raise EventsMissing(f"version {version} follows version {row.version}")
             except Exception:  # it is folded again with the chunk, and parked there with its reason
@@ -124,26 +142,29 @@ class _Chunk:
     def close_stream(self) -> None:
         """The stream at hand has no more events."""
         if self._row is not None:
-            self._rows.append(self._row)
+            self._done.append(_Done(self._row, self._added))
+            self._parts += len(self._added)
             self._row = None
+        self._added = []
         if self._events_of_stream:
             self._last = self._key
             self._events += self._events_of_stream
             self._events_of_stream = 0
 
-    def write(self, connection: Connection, at: Checkpoint) -> None:
+    def write(self, at: Checkpoint) -> None:
         """Writes the streams that are done, when they are many, in the transaction that `commit` ends."""
-        if len(self._rows) >= COPY_ROWS:
-            with connection.cursor() as cursor:
+        if len(self._done) >= COPY_ROWS or self._parts >= COPY_PARTS:
+            with self._connection.cursor() as cursor:
                 self._hold(cursor, at)
-                self._write(cursor, self._rows)
-            self._rows.clear()
+                self._write(cursor, self._done)
+            self._done.clear()
+            self._parts = 0
 
-    def commit(self, connection: Connection, at: Checkpoint, caught_up_to: int = 0) -> Checkpoint:
+    def commit(self, at: Checkpoint, caught_up_to: int = 0) -> Checkpoint:
         """Commits the streams that are done, with their sums and the checkpoint."""
-        with connection.cursor() as cursor:
+        with self._connection.cursor() as cursor:
             self._hold(cursor, at)
-            self._write(cursor, self._rows)
+            self._write(cursor, self._done)
             for key in self._again:
                 events = log.stream(cursor, key, upto=at.fixed_position)
                 apply(cursor, self._projection, self._suffix, {key: events})
@@ -151,8 +172,9 @@ class _Chunk:
             moved = checkpoints.move(
                 cursor, at, self._events, after=self._last, caught_up_to=caught_up_to
             )
-        connection.commit()
-        self._rows.clear()
+        self._connection.commit()
+        self._done.clear()
+        self._parts = 0
         self._again.clear()
         self._totals.clear()
         self._events = 0
@@ -165,21 +187,30 @@ class _Chunk:
             checkpoints.hold(cursor, at)
             self._held = True
 
-    def _write(self, cursor: psycopg.Cursor[Any], rows: Sequence[Any]) -> None:
+    def _load(self, tenant: bytes) -> Any:
+        """What the events of a tenant need to know besides their streams' rows."""
+        if self._projection.adds is not None and tenant != self._loaded_for:
+            with self._connection.cursor() as cursor:
+                self._loaded = load_for(cursor, self._projection, [(tenant, b"")])
+            self._loaded_for = tenant
+        return self._loaded
+
+    def _write(self, cursor: psycopg.Cursor[Any], done: Sequence[_Done]) -> None:
         """Copies rows and gathers their parts. A row that its table refuses is found by halves."""
-        if not rows:
+        if not done:
             return
         table, parts = self._projection.table, self._projection.parts
         try:
             with cursor.connection.transaction():
-                table.copy(cursor, self._suffix, [table.pack(astuple(row)) for row in rows])
+                table.copy(cursor, self._suffix, [table.pack(astuple(row)) for row, _ in done])
         except UNWRITABLE:
-            if len(rows) == 1:
-                self._again.append(astuple(rows[0])[:2])
+            if len(done) == 1:
+                self._again.append(astuple(done[0].row)[:2])
                 return
-            half = len(rows) // 2
-            self._write(cursor, rows[:half])
-            self._write(cursor, rows[half:])
+            half = len(done) // 2
+            self._write(cursor, done[:half])
+            self._write(cursor, done[half:])
         else:
-            for row in rows:
+            for row, added in done:
                 self._totals.add(parts(row))
+                self._totals.add(added)

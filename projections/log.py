@@ -4,7 +4,7 @@ Reading takes the same memory at any length of the log: a page is bounded by a n
 their data. Ids are their 16 bytes; `data` is the event's JSON.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -44,7 +44,8 @@ SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq
 # Events of other kinds of stream come without their data: they only show how far the reading has come.
 BY_STREAM = """
 SELECT position, uuid_send(tenant_id), uuid_send(stream_id), version, tenant_seq, tag, effective_on,
-       CASE WHEN tag >= %(first_tag)s AND tag < %(past_tags)s THEN data ELSE ''::bytea END
+       CASE WHEN %(kinds)s::text[] IS NULL OR split_part(tag, '.', 1) = ANY (%(kinds)s)
+            THEN data ELSE ''::bytea END
   FROM events
  WHERE (tenant_id, stream_id, version) > (%(tenant)s::uuid, %(stream)s::uuid, %(version)s)
    AND position <= %(upto)s
@@ -74,17 +75,16 @@ def page(cursor: psycopg.Cursor[Any], after: int, upto: int, most: int) -> list[
 
 
 def by_stream(
-    connection: psycopg.Connection[Any], kind: str | None, after: StreamKey, upto: int
+    connection: psycopg.Connection[Any], kinds: Sequence[str] | None, after: StreamKey, upto: int
 ) -> Generator[list[Logged], None, None]:
     """Every event of the streams after one, up to a position, in the order of streams and versions; many at a time.
 
-    Those of other kinds of stream than `kind` come without data; with None, all come with it. The connection is used
+    Those of other kinds of stream than `kinds` come without data; with None, all come with it. The connection is used
     for nothing else meanwhile. The server sends ahead while what came is worked on, in pieces that take the same
     memory at any length of the log, and holds no snapshot for long.
     """
     values = {
-        "first_tag": f"{kind}." if kind is not None else "",
-        "past_tags": f"{kind}/" if kind is not None else "~",
+        "kinds": list(kinds) if kinds is not None else None,
         "upto": upto,
         "most": SCAN_EVENTS,
     }

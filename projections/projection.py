@@ -1,9 +1,15 @@
-"""What a read model is: its tables, how one stream folds into its row, and what that row adds to the sums."""
+"""What a read model is: its tables, how one stream folds into its row, and what that adds to the sums.
 
-from collections.abc import Callable, Iterable
+Most rows add to the sums what they are: a changed row's old parts are taken away and its new ones added. Where the sums
+are of what happened rather than of what is, each event adds its own parts (`Additions`); those of a stream are found
+again by going through its events.
+"""
+
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import psycopg
 
 from ledger.events import Event
@@ -21,7 +27,7 @@ class Row(Protocol):
     tenant_seq: int
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """What a row adds to one line of a sum table: which table (its place in `Projection.sums`), where, how much."""
 
     table: int
@@ -29,28 +35,42 @@ class Part(NamedTuple):
     amounts: tuple[int, ...]
 
 
+class Additions(NamedTuple):
+    """What single events add to the sums.
+
+    load   finds what the events of some tenants need to know besides their streams' rows
+    parts  what an event adds, given its stream's row before it, the event, its effective date, its tenant_seq and what
+           was loaded; the same at any time; may raise, then the stream is parked
+    """
+
+    load: Callable[[psycopg.Cursor[Any], Collection[bytes]], Any]
+    parts: Callable[[Any, Event, date, int, Any], Iterable[Part]]
+
+
 class Projection(NamedTuple):
     """A read model.
 
     name      as `duebook projections` lists it
-    version   raised whenever `fold`, `parts` or a table changes: the tables must then be rebuilt
-    stream    the kind of stream it is folded from
+    version   raised whenever `fold`, `parts`, `adds` or a table changes: the tables must then be rebuilt
+    streams   the kinds of stream it is folded from
     table     one row per stream
-    sums      sums over those rows
+    sums      sums over those rows, or over their streams' events
     row       the row's struct
     fold      changes a row by one event, given the event's effective date; may raise, then the stream is parked
     parts     what a row adds to the sums; equal rows add the same
+    adds      what each event adds to the sums, where rows add nothing
     shortcut  applies those streams of a page that it can to the tables with a suffix, and returns the others
     """
 
     name: str
     version: int
-    stream: str
+    streams: tuple[str, ...]
     table: RowTable
     sums: tuple[SumTable, ...]
     row: Callable[..., Any]
     fold: Callable[[Any, Event, date], None]
-    parts: Callable[[Any], Iterable[Part]]
+    parts: Callable[[Any], Iterable[Part]] = lambda row: ()
+    adds: Additions | None = None
     shortcut: Callable[[psycopg.Cursor[Any], str, Streams], Streams] | None = None
 
     @property
@@ -70,14 +90,15 @@ class Totals:
         return sum(map(len, self._totals))
 
     def add(self, parts: Iterable[Part], sign: int = 1) -> None:
-        for table, key, amounts in parts:
-            totals = self._totals[table]
-            found = totals.get(key)
+        for part in parts:
+            totals = self._totals[part.table]
+            found = totals.get(part.key)
             if found is None:
-                totals[key] = [sign * amount for amount in amounts]
+                totals[part.key] = [sign * amount for amount in part.amounts]
             else:
-                for at, amount in enumerate(amounts):
-                    found[at] += sign * amount
+                for at, amount in enumerate(part.amounts):
+                    if amount:
+                        found[at] += sign * amount
 
     def write(self, cursor: psycopg.Cursor[Any], suffix: str) -> None:
         """Adds what was gathered to the sum tables with that suffix."""

@@ -20,7 +20,7 @@ import psycopg
 
 from projections import log as events_log
 from projections import packing, parked, tracking
-from projections.applying import Applied, apply, by_kind, refold
+from projections.applying import Applied, apply, by_kind, of_kinds, refold
 from projections.catalog import CATALOG, projection_named
 from projections.hints import Hints
 from projections.log import Logged, Streams
@@ -224,7 +224,7 @@ class Runner:
         began = time.monotonic()
         kinds = by_kind(page)
         for projection in projections:
-            streams = kinds.get(projection.stream, {})
+            streams = of_kinds(kinds, projection.streams)
             try:
                 applied = self._apply(connection, projection, span, streams)
             except UNREACHABLE:

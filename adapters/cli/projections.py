@@ -62,7 +62,7 @@ class ListedProjection(msgspec.Struct, frozen=True):
     name: str
     version: int
     built_by: int
-    stream: str
+    streams: tuple[str, ...]
     tables: tuple[str, ...]
     parked: int
 
@@ -76,7 +76,7 @@ def _list(arguments: argparse.Namespace) -> int:
             name=projection.name,
             version=projection.version,
             built_by=lags[projection.name].built_by,
-            stream=projection.stream,
+            streams=projection.streams,
             tables=tuple(table.name for table in projection.tables),
             parked=lags[projection.name].parked,
         )
@@ -86,13 +86,13 @@ def _list(arguments: argparse.Namespace) -> int:
         print_json({"items": items, "parked": parked})
         return 0
     print_table(
-        ("name", "version", "built by", "stream", "parked", "tables"),
+        ("name", "version", "built by", "streams", "parked", "tables"),
         [
             (
                 item.name,
                 item.version,
                 item.built_by,
-                item.stream,
+                ", ".join(item.streams),
                 item.parked,
                 ", ".join(item.tables),
             )

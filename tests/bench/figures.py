@@ -134,6 +134,9 @@ FIGURES = (
     Figure(
         "rebuild.business_days_events_per_s", "events/s", "rebuild", "rebuilding `business_days`"
     ),
+    Figure(
+        "rebuild.journal_events_per_s", "events/s", "rebuild", "rebuilding `journal` and its sums"
+    ),
     Figure("rebuild.peak_mb", "MB", "rebuild", "the most memory the rebuilding process had"),
     Figure("rebuild.growth_mb", "MB", "rebuild", "how much of it came after the first third"),
     Figure("rebuild.elsewhere_cores", "cores", "rebuild", ELSEWHERE),

@@ -114,13 +114,15 @@ def _projections(old: str) -> str:
     parts = []
     for projection in CATALOG:
         parts.append(f"## {projection.name}\n")
+        kinds = ", ".join(f"`{kind}`" for kind in projection.streams)
         parts.append(
-            f"Version {projection.version}, folded from `{projection.stream}` streams "
+            f"Version {projection.version}, folded from {kinds} streams "
             f"by `{projection.fold.__module__}`.\n"
         )
         for made in projection.tables:
             said = meanings.get(f"`{made.name}`", {})
-            kind = "One row per stream" if made is projection.table else "Sums over those rows"
+            sums = "Sums over those rows" if projection.adds is None else "Sums of what events add"
+            kind = "One row per stream" if made is projection.table else sums
             key = ", ".join(f"`{name}`" for name in made.key)
             parts.append(f"### `{made.name}`\n\n{kind}. Key: {key}.\n")
             rows = [

@@ -221,7 +221,8 @@ def test_a_rebuild_frees_what_was_parked_and_parks_what_still_fails(
     _set_first_event(books, first, good)
     done = rebuilt(books, owner, INVOICES)
     assert done.parked == 1
-    assert {(one.projection, one.stream_id) for one in runner.parked()} == {("invoices", second)}
+    still = {one.stream_id for one in runner.parked() if one.projection == "invoices"}
+    assert still == {second}
     assert {row[1] for row in live(books)["invoices"]} == set(life.invoices) - {second}
 
 
@@ -307,6 +308,7 @@ def test_names_of_projections() -> None:
         "refunds",
         "agreements",
         "business_days",
+        "journal",
     ]
-    assert projection_named("payments").stream == "payment"
+    assert projection_named("payments").streams == ("payment",)
     assert SHADOW != shadow.VERIFY

@@ -1,0 +1,357 @@
+"""What each event posts to the journal, in double entry.
+
+All money that arrives is the customer's credit first; what an invoice takes, it takes from there. So the events by
+which a customer's credit moves post nothing, except those of a shortfall, and the account `customer_credit` is always
+the sum of the customers' credit. The accounts receivable are what is open, by component; an instalment's principal
+stands in `loans_receivable`, where the activation of its agreement put it.
+
+`entries` is a pure function of an event and of the few facts that its stream's earlier events have told.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from ledger import agreement, customer, payment, refund
+from ledger.allocation import Component, Split
+from ledger.chart import Account
+from ledger.events import Event
+from ledger.invoice import events as e
+from ledger.journal.entry import NONE, Entries, JournalEntry, Posting, entry
+from ledger.journal.facts import Known
+
+STREAMS: Final = ("invoice", "payment", "refund", "agreement", "customer")
+"""The kinds of stream whose events post entries."""
+
+_WAYS: dict[str, Account] = {
+    "cancelled": "cancellations",
+    "waived": "waivers",
+    "written_off": "bad_debt",
+    "renegotiated": "loans_receivable",
+}
+_INCOME: dict[Component, Account] = {
+    "other_fees": "fee_income",
+    "late_fee": "late_fee_income",
+    "mora": "mora_income",
+    "principal": "revenue",
+}
+
+
+def entries(facts: Known, event: Event, on: date) -> Entries:
+    """The entries of an event, given what the events before it have told. Raises Unbalanced."""
+    posting = POSTING.get(type(event))
+    return posting(facts, event, on) if posting is not None else NONE
+
+
+def _receivables(facts: Known, split: Split) -> tuple[tuple[Account, int], ...]:
+    """A split on the accounts on which its components are owed."""
+    principal: Account = "loans_receivable" if facts.is_instalment else "receivable_principal"
+    return (
+        ("receivable_other_fees", split.other_fees),
+        ("receivable_late_fee", split.late_fee),
+        ("receivable_mora", split.mora),
+        (principal, split.principal),
+    )
+
+
+def _way(way: str, split: Split) -> tuple[tuple[Account, int], ...]:
+    """A split on the accounts of the way in which it was given up."""
+    account = _WAYS.get(way)
+    if account is not None:
+        return ((account, split.total),)
+    return tuple((_INCOME[part], getattr(split, part)) for part in _INCOME)
+
+
+def _sent(facts: Known, event: e.Sent, on: date) -> Entries:
+    """Debits the total to `receivable_principal`; credits the net to `revenue` and the tax to `tax`. Of an instalment,
+    whose principal stands in `loans_receivable` already, it debits the contractual interest there and credits
+    `unearned_interest`; on the due date, as it was at sending, that is debited and `interest_income` credited."""
+    if facts.is_instalment:
+        interest_minor = facts.amount_minor
+        return (
+            *entry(
+                on,
+                facts.currency,
+                "instalment sent",
+                ("loans_receivable", interest_minor),
+                ("unearned_interest", -interest_minor),
+            ),
+            *entry(
+                event.due_on,
+                facts.currency,
+                "interest earned",
+                ("unearned_interest", interest_minor),
+                ("interest_income", -interest_minor),
+            ),
+        )
+    total_minor = facts.net_minor + facts.tax_minor
+    return entry(
+        on,
+        facts.currency,
+        "invoice sent",
+        ("receivable_principal", total_minor),
+        ("revenue", -facts.net_minor),
+        ("tax", -facts.tax_minor),
+    )
+
+
+def _late_fee_charged(facts: Known, event: e.LateFeeCharged, on: date) -> Entries:
+    """Debits `receivable_late_fee`, credits `late_fee_income`."""
+    minor = event.amount_minor
+    return entry(
+        on, facts.currency, "late fee", ("receivable_late_fee", minor), ("late_fee_income", -minor)
+    )
+
+
+def _mora_posted(facts: Known, event: e.MoraPosted, on: date) -> Entries:
+    """Debits `receivable_mora`, credits `mora_income`."""
+    minor = event.amount_minor
+    if not minor:
+        return NONE
+    postings = (Posting("receivable_mora", minor), Posting("mora_income", -minor))
+    return (JournalEntry(on, facts.currency, "interest for late payment", postings),)
+
+
+def _fee_charged(facts: Known, event: e.FeeCharged, on: date) -> Entries:
+    """Debits `receivable_other_fees`, credits `fee_income`."""
+    minor = event.amount_minor
+    return entry(
+        on, facts.currency, "fee", ("receivable_other_fees", minor), ("fee_income", -minor)
+    )
+
+
+def _covered(
+    facts: Known, event: e.PaymentReceived | e.CreditApplied, on: date, says: str
+) -> Entries:
+    split = event.split
+    return entry(
+        on, facts.currency, says, ("customer_credit", split.total), *_receivables(facts, -split)
+    )
+
+
+def _payment_received(facts: Known, event: e.PaymentReceived, on: date) -> Entries:
+    """Debits `customer_credit`, credits the accounts receivable by the stored split."""
+    return _covered(facts, event, on, "payment applied")
+
+
+def _credit_applied(facts: Known, event: e.CreditApplied, on: date) -> Entries:
+    """Debits `customer_credit`, credits the accounts receivable by the stored split."""
+    return _covered(facts, event, on, "credit applied")
+
+
+def _taken_back(facts: Known, event: Any, on: date) -> Entries:
+    """Debits the accounts receivable by the stored split, and `bad_debt` with what had been a recovery; credits
+    `customer_credit`."""
+    split, recovered = event.split, event.recovered
+    return entry(
+        on,
+        facts.currency,
+        "payment taken back",
+        *_receivables(facts, split),
+        ("bad_debt", recovered.total),
+        ("customer_credit", -split.total - recovered.total),
+    )
+
+
+def _recovered(facts: Known, event: e.Recovered, on: date) -> Entries:
+    """Debits `customer_credit`, credits `bad_debt`: what was written off is a loss no longer."""
+    minor = event.split.total
+    return entry(on, facts.currency, "recovery", ("customer_credit", minor), ("bad_debt", -minor))
+
+
+def _charges_recalculated(facts: Known, event: e.ChargesRecalculated, on: date) -> Entries:
+    """Debits the accounts receivable by what is open more; credits the change of charges to their income accounts, what
+    no component could take to `customer_credit`, and what was given up less to the account of its way."""
+    charged = Split(late_fee=event.late_fee_minor, mora=event.mora_minor)
+    ways = event.forgiven_of or (_Way(facts.given_up_as, event.forgiven),)
+    return entry(
+        on,
+        facts.currency,
+        "charges recalculated",
+        *_receivables(facts, charged - event.moved - event.forgiven),
+        ("late_fee_income", -charged.late_fee),
+        ("mora_income", -charged.mora),
+        ("customer_credit", -event.credit_minor),
+        *(posting for given in ways for posting in _way(given.way, given.split)),
+    )
+
+
+class _Way(NamedTuple):
+    """What was given up in one way, of an event that does not say which."""
+
+    way: str
+    split: Split
+
+
+def _waived(facts: Known, event: e.Waived, on: date) -> Entries:
+    """Debits `waivers`, credits the accounts receivable."""
+    return _given_up(facts, "waived", event.forgiven, on)
+
+
+def _written_off(facts: Known, event: e.WrittenOff, on: date) -> Entries:
+    """Debits `bad_debt`, credits the accounts receivable."""
+    return _given_up(facts, "written_off", event.forgiven, on)
+
+
+def _cancelled(facts: Known, event: e.Cancelled, on: date) -> Entries:
+    """Debits `cancellations`, credits the accounts receivable."""
+    return _given_up(facts, "cancelled", event.forgiven, on)
+
+
+def _renegotiated(facts: Known, event: e.Renegotiated, on: date) -> Entries:
+    """Debits `loans_receivable` with all that was open, credits the accounts receivable: the agreement's instalments
+    are owed instead."""
+    return _given_up(facts, "renegotiated", event.forgiven, on)
+
+
+def _given_up(facts: Known, way: str, forgiven: Split, on: date) -> Entries:
+    says = way.replace("_", " ")
+    return entry(on, facts.currency, says, *_way(way, forgiven), *_receivables(facts, -forgiven))
+
+
+def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
+    """Of a sent invoice: debits `revenue` and `tax` with what credit notes have left of them and the income accounts
+    with the open charges, credits the accounts receivable; what had been given up of the principal is credited to
+    the account of its way. A draft posts nothing."""
+    if not facts.is_sent:
+        return NONE
+    forgiven = event.forgiven
+    if facts.is_instalment:
+        return _given_up(facts, "cancelled", forgiven, on)
+    charges = replace(forgiven, principal=0)
+    given_up = _WAYS.get(facts.given_up_as, "waivers")
+    return entry(
+        on,
+        facts.currency,
+        "voided",
+        ("revenue", facts.net_minor),
+        ("tax", facts.tax_minor),
+        *_way("void", charges),
+        *_receivables(facts, -forgiven),
+        (given_up, forgiven.principal - facts.net_minor - facts.tax_minor),
+    )
+
+
+def _credited(facts: Known, event: e.Credited, on: date) -> Entries:
+    """Debits `revenue` with the net and `tax` with the tax; credits the open principal that is owed no longer, and
+    `customer_credit` with what had been paid."""
+    return entry(
+        on,
+        facts.currency,
+        "credit note",
+        ("revenue", event.net_minor),
+        ("tax", event.tax_minor),
+        *_receivables(facts, -event.forgiven),
+        ("customer_credit", -event.credit_minor),
+    )
+
+
+def _money_received(facts: Known, event: payment.Received, on: date) -> Entries:
+    """Debits `cash`, credits `customer_credit`."""
+    minor = event.amount_minor
+    return entry(
+        on, event.currency, "payment received", ("cash", minor), ("customer_credit", -minor)
+    )
+
+
+def _money_returned(facts: Known, event: Event, on: date) -> Entries:
+    """Debits `customer_credit`, credits `cash`."""
+    minor = facts.amount_minor
+    return entry(
+        on, facts.currency, "payment returned", ("customer_credit", minor), ("cash", -minor)
+    )
+
+
+def _refund_requested(facts: Known, event: refund.Requested, on: date) -> Entries:
+    """Debits `customer_credit`, credits `refunds_payable`."""
+    minor = event.amount_minor
+    return entry(
+        on,
+        event.currency,
+        "refund requested",
+        ("customer_credit", minor),
+        ("refunds_payable", -minor),
+    )
+
+
+def _refund_confirmed(facts: Known, event: refund.Confirmed, on: date) -> Entries:
+    """Debits `refunds_payable`, credits `cash`."""
+    minor = facts.amount_minor
+    return entry(on, facts.currency, "refund paid", ("refunds_payable", minor), ("cash", -minor))
+
+
+def _refund_compensated(facts: Known, event: refund.Compensated, on: date) -> Entries:
+    """Debits `refunds_payable`, credits `customer_credit`."""
+    minor = facts.amount_minor
+    return entry(
+        on, facts.currency, "refund failed", ("refunds_payable", minor), ("customer_credit", -minor)
+    )
+
+
+def _activated(facts: Known, event: agreement.Activated, on: date) -> Entries:
+    """Debits `loans_receivable` with what was paid out, credits `cash`; debits `discounts` with the discount, credits
+    `loans_receivable`."""
+    return entry(
+        on,
+        facts.currency,
+        "agreement activated",
+        ("loans_receivable", event.disbursed_minor - event.discount_minor),
+        ("cash", -event.disbursed_minor),
+        ("discounts", event.discount_minor),
+    )
+
+
+def _shortfall_recorded(facts: Known, event: customer.ShortfallRecorded, on: date) -> Entries:
+    """Debits `shortfall_receivable`, credits `customer_credit`."""
+    minor = event.amount_minor
+    return entry(
+        on,
+        event.currency,
+        "shortfall",
+        ("shortfall_receivable", minor),
+        ("customer_credit", -minor),
+    )
+
+
+def _shortfall_settled(facts: Known, event: customer.ShortfallSettled, on: date) -> Entries:
+    """Debits `customer_credit`, credits `shortfall_receivable`."""
+    minor = sum(part.amount_minor for part in event.parts)
+    return entry(
+        on,
+        event.currency,
+        "shortfall settled",
+        ("customer_credit", minor),
+        ("shortfall_receivable", -minor),
+    )
+
+
+POSTING: Final[dict[type[Event], Callable[[Known, Any, date], Entries]]] = {
+    e.MoraPosted: _mora_posted,
+    e.Sent: _sent,
+    e.LateFeeCharged: _late_fee_charged,
+    e.FeeCharged: _fee_charged,
+    e.PaymentReceived: _payment_received,
+    e.CreditApplied: _credit_applied,
+    e.PaymentReversed: _taken_back,
+    e.PaymentChargedBack: _taken_back,
+    e.Recovered: _recovered,
+    e.ChargesRecalculated: _charges_recalculated,
+    e.Waived: _waived,
+    e.WrittenOff: _written_off,
+    e.Cancelled: _cancelled,
+    e.Renegotiated: _renegotiated,
+    e.Voided: _voided,
+    e.Credited: _credited,
+    payment.Received: _money_received,
+    payment.Reversed: _money_returned,
+    payment.ChargedBack: _money_returned,
+    refund.Requested: _refund_requested,
+    refund.Confirmed: _refund_confirmed,
+    refund.Compensated: _refund_compensated,
+    agreement.Activated: _activated,
+    customer.ShortfallRecorded: _shortfall_recorded,
+    customer.ShortfallSettled: _shortfall_settled,
+}
+"""The events that post entries, each with its function, which says in words what it posts."""
