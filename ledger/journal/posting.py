@@ -214,14 +214,16 @@ def _given_up(facts: Known, way: str, forgiven: Split, on: date) -> Entries:
 def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
     """Of a sent invoice: debits `revenue` and `tax` with what credit notes have left of them and the income accounts
     with the open charges, credits the accounts receivable; what had been given up of the principal is credited to
-    the account of its way. A draft posts nothing."""
+    the account of its way, and what credit notes had given back of it and is open all the same is debited to
+    `cancellations`. A draft posts nothing."""
     if not facts.is_sent:
         return NONE
     forgiven = event.forgiven
     if facts.is_instalment:
         return _given_up(facts, "cancelled", forgiven, on)
     charges = replace(forgiven, principal=0)
-    given_up = _WAYS.get(facts.given_up_as, "waivers")
+    over_minor = forgiven.principal - facts.net_minor - facts.tax_minor
+    other = _WAYS.get(facts.given_up_as, "waivers") if over_minor < 0 else "cancellations"
     return entry(
         on,
         facts.currency,
@@ -230,7 +232,7 @@ def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
         ("tax", facts.tax_minor),
         *_way("void", charges),
         *_receivables(facts, -forgiven),
-        (given_up, forgiven.principal - facts.net_minor - facts.tax_minor),
+        (other, over_minor),
     )
 
 
