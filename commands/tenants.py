@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from commands.unit import AlreadyExists, Unit, Unknown, load
+from ledger import chart
 from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.calendars import calendar_named
 from ledger.errors import Rejected
@@ -163,7 +164,8 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
 
     Raises UnknownCurrency, UnknownZone, UnknownCalendar, MalformedSeries, MalformedNumberFormat,
-    ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, and what a threshold below or of zero refuses.
+    ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
+    AccountNamedTwice, and what a threshold below or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
@@ -276,6 +278,7 @@ def _check(settings: Settings) -> None:
     exponent(settings.currency)
     zone(settings.timezone)
     calendar_named(settings.calendar)
+    chart.named(settings.chart)
     if not 0 < len(settings.series) <= 32 or not settings.series.isprintable():
         raise MalformedSeries(
             "give the series a name of at most 32 characters, such as INV", field="series"

@@ -13,6 +13,7 @@ from tests.docs.described import code, first_comment, first_sentence, named, sen
 from tests.docs.event_blocks import write_events, write_parts
 from tests.docs.fields import UNSAID, kept_by_heading
 from tests.docs.http_blocks import write_bodies, write_details, write_routes
+from tests.docs.journal_blocks import write_chart, write_entries
 
 PAGES = sorted((DOCS / "reference").glob("*.md"))
 
@@ -165,5 +166,7 @@ WRITERS: dict[str, Write] = {
     "route-details": write_details,
     "bodies": write_bodies,
     "projections": _projections,
+    "chart": write_chart,
+    "entries": write_entries,
     "layout": _layout,
 }
