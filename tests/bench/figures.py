@@ -131,6 +131,7 @@ FIGURES = (
     ),
     Figure("rebuild.customers_events_per_s", "events/s", "rebuild", "rebuilding `customers`"),
     Figure("rebuild.payments_events_per_s", "events/s", "rebuild", "rebuilding `payments`"),
+    Figure("rebuild.refunds_events_per_s", "events/s", "rebuild", "rebuilding `refunds`"),
     Figure("rebuild.agreements_events_per_s", "events/s", "rebuild", "rebuilding `agreements`"),
     Figure(
         "rebuild.business_days_events_per_s", "events/s", "rebuild", "rebuilding `business_days`"

@@ -27,7 +27,15 @@ from tests.cli.conftest import Cli
 from tests.cli.test_import_command import send_one
 from tests.conftest import Engine
 
-NAMES = ["invoices", "customers", "payments", "refunds", "agreements", "business_days"]
+NAMES = [
+    "invoices",
+    "customers",
+    "payments",
+    "refunds",
+    "agreements",
+    "business_days",
+    "journal",
+]
 BESIDE = ["heads", "names", "number_series"]
 ROWS = """customer_ref,invoice_number,issued_on,due_on,amount,currency,settled_on
 C-1,A-1,2024-01-02,2024-02-01,500.00,USD,
