@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from ledger.allocation import COMPONENTS, Split
@@ -118,6 +119,16 @@ def assert_payments_are_on_their_invoices(unit: MemoryUnit) -> None:
     assert given == Counter({pair: amount for pair, amount in taken.items() if amount})
 
 
+def assert_agreements_follow(unit: MemoryUnit) -> None:
+    """An agreement in force is paid when every instalment is."""
+    for _, kind, agreement in states(unit):
+        if kind == "agreement" and agreement.status in ("active", "paid"):
+            found = {
+                unit.state("invoice", part.invoice_id).status for part in agreement.instalments
+            }
+            assert (agreement.status == "paid") == (found == {"paid"})
+
+
 def assert_refolds(kind: str, told: Iterable[New], state: object) -> None:
     assert fold(kind, told) == state
 
@@ -127,7 +138,7 @@ def is_out(refund: Refund) -> bool:
     return refund.status != "compensated"
 
 
-def states(unit: MemoryUnit) -> Iterable[tuple[UUID, str, object]]:
+def states(unit: MemoryUnit) -> Iterable[tuple[UUID, str, Any]]:
     for stream_id, (kind, _) in unit.heads.items():
         yield stream_id, kind, unit.state(kind, stream_id)
 
