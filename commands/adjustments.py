@@ -116,8 +116,7 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
             break
     unit.claim("credit_note_number", number, credit_note_id)
     decision = adjusting.credit(invoice, credit_note_id, number, grosses, reason, now_on)
-    event = decision.new[-1].event
-    assert isinstance(event, Credited)
+    event = next(new.event for new in decision.new if isinstance(new.event, Credited))
     post(unit, invoice_id, decision.new)
     customer: Customer = load(unit, "customer", invoice.customer_id)
     credit_minor = min(event.credit_minor, customer.of(invoice_id, invoice.currency))

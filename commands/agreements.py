@@ -19,8 +19,7 @@ from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting
 from ledger.invoice.accrual import bring_up_to_date
-from ledger.invoice.events import Renegotiated
-from ledger.invoice.state import OPEN, Invoice
+from ledger.invoice.state import NOTHING, OPEN, Invoice
 from ledger.money import Money, exponent, positive_minor
 from ledger.policy import Base
 from ledger.rates import parse_rate
@@ -233,9 +232,8 @@ def _take_over(
             continue
         assert invoice.terms is not None
         decision = adjusting.renegotiate(invoice, agreement_id, today(unit), reason)
-        closed = decision.new[-1].event
-        assert isinstance(closed, Renegotiated)
-        owed_minor += closed.forgiven.total
+        taken_over = decision.invoice.forgiven_of.get("renegotiated", NOTHING)
+        owed_minor += (taken_over - invoice.forgiven_of.get("renegotiated", NOTHING)).total
         original_minor += invoice.terms.mora_base_minor
         post(unit, invoice_id, decision.new)
     return owed_minor, original_minor

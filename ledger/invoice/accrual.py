@@ -4,15 +4,17 @@ Every decision about money first brings the invoice up to date, so that it start
 posted by then.
 """
 
+from collections.abc import Callable
 from datetime import date
 
 import msgspec
 
+from ledger.allocation import Split
 from ledger.events import Event, New
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.charges import DAY
-from ledger.invoice.recalculation import recalculation
+from ledger.invoice.recalculation import has_charge_back, recalculation
 from ledger.invoice.state import OPEN, Invoice, evolve
 
 DAYS_ONE_BY_ONE = 1_100
@@ -138,6 +140,24 @@ def recalculate(decision: Decision, today: date, because: str, reach: date | Non
     recalculated = recalculation(decision.invoice, because, reach)
     if recalculated is not None:
         decision.add(recalculated, today)
+
+
+def give_up(decision: Decision, event: Event, today: date, because: str) -> None:
+    """Gives up a part of the debt, and recalculates what had been moved for the time before a charge-back."""
+    decision.add(event, today)
+    if has_charge_back(decision.invoice):
+        recalculate(decision, today, because)
+
+
+def all_open(invoice: Invoice, closed: Callable[[Split], Event], today: date) -> Split:
+    """What has to be given up so that nothing is open afterwards, once that was recalculated, too."""
+    forgiven = invoice.open
+    while True:
+        attempt = Decision(invoice, [])
+        give_up(attempt, closed(forgiven), today, because="")
+        if not attempt.invoice.open.total:
+            return forgiven
+        forgiven = forgiven + attempt.invoice.open
 
 
 def _mora(invoice: Invoice, day: date) -> e.MoraPosted | None:

@@ -3,14 +3,15 @@
 Each brings the invoice up to date first, and takes effect on the day it is decided.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
 from ledger.allocation import Component, Split
 from ledger.errors import Rejected
+from ledger.events import Event
 from ledger.invoice import events as e
-from ledger.invoice.accrual import Decision, bring_up_to_date
+from ledger.invoice.accrual import Decision, all_open, bring_up_to_date, give_up
 from ledger.invoice.issuing import NotOpen
 from ledger.invoice.state import NOTHING, OPEN, CreditedLine, Invoice, lines_of
 from ledger.money import bounded, format_minor
@@ -70,7 +71,8 @@ def waive(
             "waive no more than that",
             field="amount",
         )
-    decision.add(e.Waived(reason, Split(**{component: waived_minor})), today)
+    waived = e.Waived(reason, Split(**{component: waived_minor}))
+    give_up(decision, waived, today, because="waiver")
     return decision
 
 
@@ -131,7 +133,7 @@ def credit(
         forgiven=Split(principal=principal_minor),
         credit_minor=total_minor - principal_minor,
     )
-    decision.add(event, today)
+    give_up(decision, event, today, because=f"credit note {number}")
     return decision
 
 
@@ -158,7 +160,7 @@ def void(invoice: Invoice, today: date, reason: str) -> Decision:
             else f"the invoice is {invoice.status}; only a draft, sent or overdue one can be voided"
         )
     decision = bring_up_to_date(invoice, today, settle=True)
-    decision.add(e.Voided(reason, decision.invoice.open), today)
+    _close(decision, lambda forgiven: e.Voided(reason, forgiven), today, because="voided")
     return decision
 
 
@@ -168,7 +170,7 @@ def cancel(invoice: Invoice, today: date, reason: str) -> Decision:
     _require_no_agreement(invoice, "cancelled")
     require_open(invoice, "can be cancelled")
     decision = bring_up_to_date(invoice, today, settle=True)
-    decision.add(e.Cancelled(reason, decision.invoice.open), today)
+    _close(decision, lambda forgiven: e.Cancelled(reason, forgiven), today, because="cancelled")
     return decision
 
 
@@ -177,7 +179,7 @@ def write_off(invoice: Invoice, today: date, reason: str) -> Decision:
     require_reason(reason)
     require_open(invoice, "can be written off")
     decision = bring_up_to_date(invoice, today, settle=True)
-    decision.add(e.WrittenOff(reason, decision.invoice.open), today)
+    _close(decision, lambda forgiven: e.WrittenOff(reason, forgiven), today, because="write-off")
     return decision
 
 
@@ -185,7 +187,12 @@ def renegotiate(invoice: Invoice, agreement_id: UUID, today: date, reason: str) 
     """Closes what is open, because an agreement takes it over. Raises NotOpen."""
     require_open(invoice, "can be taken over by an agreement")
     decision = bring_up_to_date(invoice, today, settle=True)
-    decision.add(e.Renegotiated(agreement_id, reason, decision.invoice.open), today)
+    _close(
+        decision,
+        lambda forgiven: e.Renegotiated(agreement_id, reason, forgiven),
+        today,
+        because=f"agreement {agreement_id}",
+    )
     return decision
 
 
@@ -208,6 +215,11 @@ def require_reason(reason: str, field: str = "reason") -> None:
     """Raises ReasonMissing."""
     if not reason.strip():
         raise ReasonMissing(f"give a {field}; it is kept in the audit trail", field=field)
+
+
+def _close(decision: Decision, closed: Callable[[Split], Event], today: date, because: str) -> None:
+    forgiven = all_open(decision.invoice, closed, today)
+    give_up(decision, closed(forgiven), today, because)
 
 
 def _over_credited(invoice: Invoice, left_minor: int) -> OverCredited:

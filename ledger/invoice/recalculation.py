@@ -67,7 +67,15 @@ def charged_through(invoice: Invoice) -> date:
 
 def is_timely(invoice: Invoice, on: date) -> bool:
     """Whether a payment of that day comes after every fact and every charge, so that it changes none."""
+    if has_charge_back(invoice):
+        return False
     return on >= last_fact_on(invoice) and on >= charged_through(invoice)
+
+
+def has_charge_back(invoice: Invoice) -> bool:
+    """Whether a payment was charged back. What it had overpaid counted as principal for a while only: how much of it,
+    depends on the principal that later facts leave open."""
+    return any(part.split.total + part.recovered.total < 0 for part in invoice.received)
 
 
 def standing(invoice: Invoice) -> Standing:

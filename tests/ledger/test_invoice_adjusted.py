@@ -47,9 +47,7 @@ def day(n: int) -> date:
 def credit(ledger: Ledger, grosses: list[int], on: date) -> Credited:
     new = adjusting.credit(ledger.invoice, NOTE, "CN-1", grosses, "returned", on).new
     ledger.post(new)
-    event = new[-1].event
-    assert isinstance(event, Credited)
-    return event
+    return next(event for event, _ in new if isinstance(event, Credited))
 
 
 def write_off(ledger: Ledger, on: date) -> None:

@@ -35,6 +35,7 @@ from tests.ledger.test_invoice_adjusted import (
     BRAZIL,
     assert_sound,
     charge_back,
+    credit,
     day,
     receive,
     write_off,
@@ -335,3 +336,23 @@ class TestChargeBack:
         ledger = through(BRAZIL, day(10))
         with pytest.raises(settling.NotItsPayment):
             settling.charge_back(ledger.invoice, payment_id(9), day(10), day(10))
+
+    def test_and_a_later_credit_note_leave_nothing_to_recalculate(self) -> None:
+        """What the payment had overpaid counted as principal for a day; the credit note leaves no room for it."""
+        ledger = through(BRAZIL, day(1))
+        receive(ledger, 1, 1_100, day(1), day(1))
+        charge_back(ledger, 1, day(2), day(2))
+        ledger.extend(day(1), day(2))
+        credit(ledger, [50_000], day(2))
+        assert ledger.invoice.open.principal == 0
+        assert_sound(ledger)
+
+    @pytest.mark.parametrize("how", [adjusting.void, adjusting.cancel, adjusting.write_off])
+    def test_and_giving_up_all_of_it_leaves_nothing_open(self, how: Any) -> None:
+        ledger = through(BRAZIL, day(1))
+        receive(ledger, 1, 1_100, day(1), day(1))
+        charge_back(ledger, 1, day(2), day(2))
+        ledger.extend(day(1), day(2))
+        ledger.post(how(ledger.invoice, day(9), "hopeless").new)
+        assert ledger.invoice.open == Split()
+        assert_sound(ledger)
