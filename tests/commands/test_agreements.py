@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.adjustments import CreditInvoice, credit_invoice
+from commands.adjustments import CreditInvoice, credit_invoice, write_off
 from commands.agreement_view import agreement_view
 from commands.agreements import (
     PrincipalOrInvoices,
@@ -20,7 +20,13 @@ from commands.invoices import (
     change_invoice,
     void_invoice,
 )
-from commands.payments import Allocation, CurrencyDiffers, SeveralCustomers
+from commands.payments import (
+    Allocation,
+    ChargeBackPayment,
+    CurrencyDiffers,
+    SeveralCustomers,
+    charge_back_payment,
+)
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
 from ledger.agreement_decisions import NotActive, NotApproved, NothingToTakeOver, SameActor
@@ -254,6 +260,27 @@ def test_paid_with_its_last_instalment_and_open_again_with_a_reversal(books: Len
     assert books.status(view.id) == "paid"
     tags = [event.TAG for event in books.events("agreement", view.id)]
     assert tags[3:] == ["agreement.paid.v1", "agreement.reopened.v1", "agreement.paid.v1"]
+
+
+def test_a_charge_back_opens_a_paid_agreement_again(books: Lending) -> None:
+    view = books.lend(count=1)
+    payment = books.pay("1000.00", customer_id=books.customer_id)
+    assert books.status(view.id) == "paid"
+    books.on(date(2024, 3, 20))
+    books.run(charge_back_payment, payment.id, ChargeBackPayment("denied"))
+    assert books.status(view.id) == "active"
+    (instalment,) = books.instalments(view.id)
+    assert (instalment.status, instalment.open.total) == ("sent", 1000_00)
+
+
+def test_an_instalment_that_is_written_off_alone_keeps_its_agreement_open(books: Lending) -> None:
+    view = books.lend(count=2)
+    first, second = (one.invoice_id for one in view.instalments)
+    books.run(write_off, first, GiveUpInvoice("an agreed loss"))
+    books.pay("500.00", invoice_id=second)
+    assert books.status(view.id) == "active"
+    books.pay("500.00", invoice_id=first)  # a recovery
+    assert books.status(view.id) == "paid"
 
 
 def test_lost_stays_lost_whatever_arrives(books: Lending) -> None:

@@ -1,6 +1,6 @@
 """Agreements: given what happened, when somebody decides, then an event or a named refusal."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,13 +38,19 @@ from ledger.agreement_plan import (
     NothingLeft,
     planned,
 )
+from ledger.allocation import Split
+from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.events import Event
+from ledger.invoice import accrual, issuing
 from ledger.invoice.adjusting import ReasonMissing
 from ledger.invoice.issuing import DueTooEarly, DueTooLate
-from ledger.money import AmountTooLarge
+from ledger.invoice.state import evolve as evolve_invoice
+from ledger.money import AmountTooLarge, format_minor
+from ledger.policy import Base, FeePolicy
 from ledger.rates import Rate, RateTooHigh, parse_rate
 from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly
+from ledger.tax import Line, price_lines
 
 TODAY = date(2024, 1, 10)
 FIRST = date(2024, 1, 31)
@@ -167,6 +173,39 @@ def test_nothing_is_lost_between_what_is_owed_and_its_instalments(
         true_share = original * one.principal_minor
         assert abs(one.mora_base_minor * (owed - discount) - true_share) < owed - discount
         assert one.principal_minor + one.interest_minor > 0
+
+
+@given(
+    owed=st.integers(1_000, 10**8),
+    original=st.integers(1_000, 10**8),
+    count=st.integers(1, 24),
+    days=st.integers(1, 400),
+)
+def test_late_instalments_cost_together_what_the_original_value_costs(
+    owed: int, original: int, count: int, days: int
+) -> None:
+    """Whatever the debt has become: to less than a cent for each, as interest is rounded on each invoice."""
+    found = planned(replace(EQUAL, count=count), owed, original, "BRL", TODAY)
+    late = [
+        _late(one.principal_minor, one.mora_base_minor, one.due_on, days, "original")
+        for one in found
+    ]
+    whole = _late(original, original, FIRST, days, "outstanding")
+    for component in ("late_fee", "mora"):
+        together = sum(getattr(one, component) for one in late)
+        assert abs(together - getattr(whole, component)) <= (count + 1) / 2
+
+
+def _late(minor: int, base_minor: int, due_on: date, days: int, base: Base) -> Split:
+    """What is charged on an invoice of so much, so many days after its due date."""
+    policy = FeePolicy(late_fee=parse_rate("2%"), mora=parse_rate("1%/month"), base=base)
+    lines = [Line("Debt", "1", format_minor(minor, "BRL"))]
+    drafted = issuing.draft(UUID(int=1), "BRL", due_on, lines, price_lines(lines, "BRL"), "")
+    draft = evolve_invoice(None, drafted, TODAY)
+    none = Calendar("none", "1")
+    sent = issuing.send(draft, "INV-1", TODAY, policy, none, mora_base_minor=base_minor)
+    late = accrual.bring_up_to_date(evolve_invoice(draft, *sent), due_on + timedelta(days=days))
+    return late.invoice.charged
 
 
 @pytest.mark.parametrize(
