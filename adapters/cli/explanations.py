@@ -104,12 +104,16 @@ def _print_explanation(found: Explanation) -> None:
             for one in component.given_up
         ],
     )
+    stretches = [one for component in found.components for one in component.stretches]
+    is_held = any(one.held.minor for one in stretches)
     _print_if(
-        ("interest from", "through", "days", "on", "held"),
+        ("interest from", "through", "days", "on", *(("held",) if is_held else ())),
         [
-            (one.first_on, one.last_on, one.days, one.base.amount, one.held.amount)
-            for component in found.components
-            for one in component.stretches
+            (
+                *(one.first_on, one.last_on, one.days, one.base.amount),
+                *((one.held.amount,) if is_held else ()),
+            )
+            for one in stretches
         ],
     )
     _print_if(
