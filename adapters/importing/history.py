@@ -10,16 +10,22 @@ import msgspec
 
 from adapters.importing.rows import Row, content_hash
 from adapters.store.unit import new_command_id
+from commands.credit import post
 from commands.customers import RegisterCustomer, register_as
 from commands.invoices import DraftInvoice, draft_as, send_imported
 from commands.payments import ReceivePayment, receive_as
-from commands.unit import Unit
+from commands.unit import Unit, load
 from ledger.ids import stable_id
+from ledger.invoice import holding
+from ledger.invoice.state import Invoice
 from ledger.money import Money, format_minor
 from ledger.tax import Line
+from ledger.tenant import Tenant
 
 DISPUTED = "Disputed in the system it was imported from."
-"""The note of an invoice whose row said so: a fact kept for people, which changes nothing yet."""
+"""The reason of a dispute whose row says no more of it."""
+
+SETTLED = "It was settled."
 
 
 class BroughtIn(msgspec.Struct, frozen=True):
@@ -59,8 +65,8 @@ def send_command_id(tenant_id: UUID, row: Row) -> UUID:
 
 
 def send(unit: Unit, row: Row) -> BroughtIn:
-    """The customer if it is new, a draft, and its sending on the issue date. It is held from dunning and contacts
-    nobody. Raises AlreadyExists when another invoice has the number."""
+    """The customer if it is new, a draft, its sending on the issue date, and its dispute from that day on. It is held
+    from dunning and contacts nobody. Raises AlreadyExists when another invoice has the number."""
     customer_id = unit.named("customer_reference", row.customer_ref)
     if customer_id is None:
         customer_id = customer_id_of(unit.tenant_id, row.customer_ref)
@@ -77,22 +83,34 @@ def send(unit: Unit, row: Row) -> BroughtIn:
         due_on=row.due_on,
         lines=(line,),
         currency=row.currency,
-        notes=DISPUTED if row.disputed else "",
     )
     draft_as(unit, invoice_id, command, on=row.issued_on)
-    send_imported(unit, invoice_id, row.invoice_number, row.issued_on)
+    invoice = send_imported(unit, invoice_id, row.invoice_number, row.issued_on)
+    if row.disputed:
+        tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+        holds_interest = tenant.settings.dispute_holds_interest
+        reason = unit.seal(invoice.customer_id, DISPUTED)
+        decision = holding.dispute(invoice, None, holds_interest, reason, row.issued_on)
+        post(unit, invoice_id, decision.new)
     return BroughtIn(invoice_id)
 
 
 def settle(unit: Unit, row: Row) -> BroughtIn:
     """The payment that settled the row's invoice. One dated before the issue is a prepayment: it keeps its own date
-    and is booked once the invoice is there."""
+    and is booked once the invoice is there. What is paid was owed: a dispute ends with it, rejected."""
     assert row.settled_on is not None
+    settled_on = max(row.settled_on, row.issued_on)
+    invoice_id = invoice_id_of(unit.tenant_id, row.invoice_number)
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    if row.disputed and invoice.dispute is not None:
+        reason = unit.seal(invoice.customer_id, SETTLED)
+        decision = holding.resolve(invoice, "rejected", reason, settled_on)
+        post(unit, invoice_id, decision.new)
     payment_id = payment_id_of(unit.tenant_id, row.invoice_number)
     command = ReceivePayment(
         amount=Money.of(row.settled_minor, row.currency),
-        invoice_id=invoice_id_of(unit.tenant_id, row.invoice_number),
+        invoice_id=invoice_id,
         received_on=row.settled_on,
     )
-    receive_as(unit, payment_id, command, max(row.settled_on, row.issued_on))
+    receive_as(unit, payment_id, command, settled_on)
     return BroughtIn(payment_id)

@@ -31,7 +31,7 @@ SELECT kind, name, stream_id FROM unique_names
 """
 SELECT_FIRST_EVENTS = """
 SELECT stream_id, tag, data, command_id FROM events
- WHERE tenant_id = %(tenant)s AND stream_id = ANY (%(streams)s) AND version <= 2
+ WHERE tenant_id = %(tenant)s AND stream_id = ANY (%(streams)s) AND version <= 3
  ORDER BY stream_id, version
 """
 
@@ -45,7 +45,11 @@ class Standing(NamedTuple):
 
 
 class Held(msgspec.Struct):
-    """What the books hold of a batch of rows: names, and the first events of the streams the rows would write."""
+    """What the books hold of a batch of rows: names, and the events with which streams that the rows would write began.
+
+    events    of each stream, those of its first command
+    commands  that command of each stream
+    """
 
     tenant_id: UUID
     numbers: dict[str, UUID]
@@ -76,7 +80,7 @@ class Held(msgspec.Struct):
         )
 
     def _differences(self, row: Row, invoice_id: UUID) -> list[str]:
-        drafted, sent = self.events[invoice_id]
+        drafted, sent, *disputed = self.events[invoice_id]
         assert isinstance(drafted, Drafted)
         assert isinstance(sent, Sent)
         customer_id = self.customers.get(
@@ -87,7 +91,7 @@ class Held(msgspec.Struct):
             "amount": format_minor(drafted.total_minor, drafted.currency),
             "issued_on": sent.issued_on.isoformat(),
             "due_on": sent.due_on.isoformat(),
-            "disputed": "yes" if drafted.notes else "no",
+            "disputed": "yes" if disputed or drafted.notes else "no",
             **self._settlement(row, drafted.currency),
         }
         here = {
@@ -153,6 +157,6 @@ def held(connection: psycopg.Connection[Any], tenant_id: UUID, rows: Sequence[Ro
         for stream_id, tag, data, command_id in connection.execute(
             SELECT_FIRST_EVENTS, {"tenant": tenant_id, "streams": streams}
         ):
-            events.setdefault(stream_id, []).append(decode(tag, bytes(data)))
-            commands.setdefault(stream_id, command_id)
+            if commands.setdefault(stream_id, command_id) == command_id:
+                events.setdefault(stream_id, []).append(decode(tag, bytes(data)))
     return Held(tenant_id, numbers, customers, events, commands)

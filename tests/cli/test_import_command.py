@@ -186,16 +186,56 @@ def test_an_excess_becomes_credit_and_a_prepayment_keeps_its_date(
     assert sorted(str(event["effective_on"]) for event in received) == ["2012-12-24", "2013-01-20"]
 
 
-def test_a_dispute_is_kept_as_a_sealed_note(cli: Cli, acme: str, write: Write) -> None:
-    cli("import", write(row("A-1", disputed="yes")), "--tenant", "acme")
-    notes = [
-        event["data"]["notes"]  # type: ignore[index]
-        for options in ((), ("--unseal",))
-        for event in events(cli, *options)
-        if event["tag"] == "invoice.drafted.v1"
+def test_a_disputed_row_is_a_dispute_until_it_was_settled(
+    cli: Cli, acme: str, write: Write
+) -> None:
+    file = write(
+        row("A-1", disputed="yes"),
+        row("A-2", disputed="yes", settled_on="2013-02-20"),
+        row("A-3", disputed="yes", settled_on="2012-12-24"),
+        row("A-4", settled_on="2013-01-20"),
+    )
+    assert cli("import", file, "--tenant", "acme", "--json").json["added"] == 4
+    told = [event for event in events(cli, "--unseal") if "dispute" in str(event["tag"])]
+    assert [(event["tag"], event["effective_on"]) for event in told] == [
+        ("invoice.disputed.v1", "2013-01-02"),
+        ("invoice.disputed.v1", "2013-01-02"),
+        ("invoice.disputed.v1", "2013-01-02"),
+        ("invoice.dispute_resolved.v1", "2013-01-02"),  # a prepayment, booked on the issue date
+        ("invoice.dispute_resolved.v1", "2013-02-20"),
     ]
-    assert notes[0].startswith("sealed:1:")
-    assert notes[1] == "Disputed in the system it was imported from."
+    raised, *_, resolved = (event["data"] for event in told)
+    assert raised == {
+        "amount_minor": 10000,
+        "reason": "Disputed in the system it was imported from.",
+    }
+    assert resolved == {"outcome": "rejected", "reason": "It was settled."}
+    again = cli("import", file, "--tenant", "acme", "--json").json
+    assert (again["added"], again["unchanged"]) == (0, 4)
+    other = cli("import", write(row("A-1")), "--tenant", "acme", "--json").json
+    assert "disputed is yes there, no here" in other["failed"][0]["reason"]
+
+
+def test_interest_on_a_disputed_row_is_held_where_the_tenant_has_it_so(
+    cli: Cli, acme: str, write: Write
+) -> None:
+    """Ten days late: the fine and the interest of a dispute that was paid in the end were owed all along."""
+    settings = ("--late-fee", "2%", "--mora", "1%/month", "--dispute-holds-interest", "yes")
+    cli("tenant", "configure", "acme", *settings)
+    late = {"settled_on": "2013-02-11", "settled_amount": "102.33"}
+    file = write(row("A-1", disputed="yes", **late), row("A-2", **late), row("A-3", disputed="yes"))
+    assert cli("import", file, "--tenant", "acme", "--run-clock", "--json").json["added"] == 3
+    lines = cli("report", "statement", "--tenant", "acme", "--customer", "C-1", "--json").json
+    entries = [entry for one in lines["currencies"] for entry in one["entries"]]
+    charged = {
+        number: sum(
+            int(entry["amount"].replace(".", ""))
+            for entry in entries
+            if entry["number"] == number and entry["kind"] in ("late_fee", "interest", "adjustment")
+        )
+        for number in ("A-1", "A-2", "A-3")
+    }
+    assert charged == {"A-1": 233, "A-2": 233, "A-3": 0}
 
 
 def test_a_number_that_was_given_out_here_is_refused(

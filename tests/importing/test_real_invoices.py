@@ -144,7 +144,9 @@ class Account(msgspec.Struct):
             case "invoice.payment_received.v1":
                 for component, minor in data["split"].items():
                     self.paid[component] += minor
-            case "invoice.became_overdue.v1":
+            case (
+                "invoice.became_overdue.v1" | "invoice.disputed.v1" | "invoice.dispute_resolved.v1"
+            ):
                 pass  # charges nothing by itself
             case _:
                 raise AssertionError(f"unexpected {tag}")
