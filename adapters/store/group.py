@@ -254,7 +254,8 @@ class Group:
         return wanted
 
     def _names_asked(self, view: View) -> list[tuple[UUID, NameRange]]:
-        """The names that the commands will ask for. One that cannot tell will be refused when it is decided."""
+        """The names that the commands will ask for. One that cannot tell asks when it is decided, or is refused then;
+        it is not the others' fault."""
         asked: list[tuple[UUID, NameRange]] = []
         for job in self._jobs:
             request = job.request
@@ -263,8 +264,13 @@ class Group:
             unit = StoreUnit(
                 view, request.tenant_id, datetime.now(UTC), job.command_id, has_key=True
             )
-            with contextlib.suppress(LedgerError):
+            try:
                 asked += [(request.tenant_id, names) for names in request.asks(unit)]
+            except psycopg.Error:
+                raise  # the transaction is lost for all of the group
+            except Exception as error:
+                if not isinstance(error, LedgerError):
+                    log.exception("a command of %s cannot tell its names", request.actor)
         return asked
 
     def _replay(self, job: Job, recorded: _Recorded) -> None:

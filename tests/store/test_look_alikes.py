@@ -10,6 +10,7 @@ import pytest
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
 from commands.payments import ReceivePayment, names_asked, receive_payment
+from commands.unit import NameRange, Unit
 from ledger.money import Money
 from tests.store.asking import Asking
 from tests.store.forcing import in_one_group, rows
@@ -70,3 +71,16 @@ def test_one_customers_fingerprint_is_not_anothers(
     assert earlier(asking.books.writer.run(transfer(asking, other, "2"))) is None
     held = "SELECT count(DISTINCT name) FROM unique_names WHERE kind = 'payment_fingerprint'"
     assert rows(database, held) == [(2,)]
+
+
+def test_a_command_that_cannot_tell_its_names_holds_up_no_other(
+    asking: Asking, invoice: UUID
+) -> None:
+    def stumble(unit: Unit) -> list[NameRange]:
+        raise OverflowError("date value out of range")
+
+    stumbling = transfer(asking, invoice, "1", "transfer 8")
+    stumbling.asks = stumble
+    futures = in_one_group(asking.books.writer, [stumbling, transfer(asking, invoice, "2")])
+    wait(futures, timeout=20)
+    assert [earlier(future.result()) for future in futures] == [None, None]
