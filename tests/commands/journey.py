@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.tenants import ConfigureTenant, configure_tenant
+from ledger.agreement import Activated
 from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.events import New
@@ -25,6 +26,7 @@ from ledger.tax import Line
 from schedulers.steps import DECIDE
 from tests.commands import invariants
 from tests.commands.books import Books
+from tests.ledger.bookkeeping import Bookkeeper, assert_agree
 from tests.ledger.implied import Implied
 
 IS_OPEN = ("sent", "overdue", "disputed")
@@ -57,6 +59,7 @@ settings_of_tenant = st.fixed_dictionaries(
         "apply_credit": st.sampled_from(("by_hand", "automatic")),
         "dispute_holds_interest": st.booleans(),
         "duplicate_window_days": st.sampled_from((0, 7)),
+        "refund_excess_above": st.sampled_from((None, None, Money("10.00", "BRL"))),
     }
 )
 
@@ -78,6 +81,8 @@ class Journey(RuleBasedStateMachine):
         self.payments: list[UUID] = []
         self.told: dict[UUID, list[New]] = {}
         self.implied: dict[UUID, Implied] = {}
+        self.bookkeeper = Bookkeeper()
+        self.lent_minor = 0
         self.seen = 0
         self.agreements: list[UUID] = []
         self.today = BEGINS_ON
@@ -171,6 +176,9 @@ class Journey(RuleBasedStateMachine):
         changed = {stream_id: kind for kind, stream_id, _ in log[self.seen :]}
         for kind, stream_id, new in log[self.seen :]:
             self.told.setdefault(stream_id, []).append(new)
+            self.bookkeeper.post(kind, stream_id, new)
+            if isinstance(new.event, Activated) and new.event.disbursed_minor:
+                self.lent_minor += new.event.disbursed_minor
             if kind == "invoice":
                 self.implied.setdefault(stream_id, Implied()).tell(*new)
         self.seen = len(log)
@@ -187,10 +195,22 @@ class Journey(RuleBasedStateMachine):
             elif kind == "payment":
                 invariants.assert_payment_is_spread(state)
         invariants.assert_agreements_follow(self.books)
+        self._journal_agrees()
         invariants.assert_money_balances(self.books)
         invariants.assert_payments_are_on_their_invoices(self.books)
         if self.is_automatic:
             self._nothing_waits_to_be_applied()
+
+    def _journal_agrees(self) -> None:
+        """The accounts hold what the states say; what was lent, in BRL, is out of the cash."""
+        balances = self.bookkeeper.balances.copy()
+        balances["BRL", "cash"] += self.lent_minor
+        states = [(kind, state) for _, kind, state in invariants.states(self.books)]
+        assert_agree(balances, states)
+        of_currency: Counter[str] = Counter()
+        for (currency, _), minor in self.bookkeeper.balances.items():
+            of_currency[currency] += minor
+        assert not any(of_currency.values())
 
     def _nothing_waits_to_be_applied(self) -> None:
         owing = {

@@ -3,7 +3,8 @@
 from tests.commands.machine_agreements import Lending
 from tests.commands.machine_invoices import Invoicing
 from tests.commands.machine_payments import Paying
+from tests.commands.machine_refunds import Refunding
 
 
-class Machine(Invoicing, Paying, Lending):
+class Machine(Invoicing, Paying, Refunding, Lending):
     """Every rule together."""
