@@ -123,6 +123,14 @@ def use_credit(unit: Unit, lots: Iterable[Lot], invoice_id: UUID, most_minor: in
     return taken_minor
 
 
+def use_own_credit(unit: Unit, invoice_id: UUID) -> None:
+    """Covers what is open of an invoice by the credit that it gave back itself: its credit note counts there first."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    customer: Customer = load(unit, "customer", invoice.customer_id)
+    lots = lots_of(customer, invoice.currency, invoice_id)
+    use_credit(unit, lots, invoice_id, sum(lot.most_minor for lot in lots))
+
+
 def use_credit_by_itself(unit: Unit, customer_id: UUID, currency: str) -> None:
     """Where the tenant has it so, applies the customer's credit to what is open, the oldest due first."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)

@@ -19,6 +19,7 @@ from commands.credit import (
     take_back,
     use_credit,
     use_credit_by_itself,
+    use_own_credit,
 )
 from commands.refunds import refund_by_itself
 from commands.tenants import today
@@ -254,6 +255,7 @@ def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> Pa
     for invoice_id in _invoices_of(payment):
         invoice: Invoice = load(unit, "invoice", invoice_id)
         post(unit, invoice_id, settling.reverse(invoice, payment_id, now_on).new)
+        use_own_credit(unit, invoice_id)
     _take_back_unapplied(
         unit, payment_id, payment, "reversal of the payment it came from", payment.received_on
     )
@@ -275,6 +277,7 @@ def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment
     for invoice_id in _invoices_of(payment):
         invoice: Invoice = load(unit, "invoice", invoice_id)
         post(unit, invoice_id, settling.charge_back(invoice, payment_id, on, now_on).new)
+        use_own_credit(unit, invoice_id)
     _take_back_unapplied(unit, payment_id, payment, "charge-back of the payment it came from", on)
     state = unit.append("payment", payment_id, [New(event, on)])
     use_credit_by_itself(unit, payment.customer_id, payment.currency)
