@@ -15,8 +15,11 @@ from commands.tenants import (
     KeyView,
     MalformedNumberFormat,
     MalformedSeries,
+    MonthClosed,
     NameMissing,
+    NotAMonthEnd,
     TenantView,
+    WindowTooLong,
     add_fee_policy,
     configure_tenant,
     create_key,
@@ -29,7 +32,7 @@ from ledger.calendars import UnknownCalendar
 from ledger.money import Money, UnknownCurrency, ZeroAmount
 from ledger.policy import GraceTooLong, WrongPeriod
 from ledger.rates import MalformedRate, RateTooHigh
-from ledger.sealed import LooksSealed
+from ledger.sealed import ControlCharacter, LooksSealed
 from ledger.zones import UnknownZone
 from tests.commands.books import Books
 from tests.commands.memory_unit import MemoryUnit
@@ -146,6 +149,18 @@ class TestConfigure:
             (ConfigureTenant(series="A\tB"), MalformedSeries),
             (ConfigureTenant(series="sealed:"), LooksSealed),
             (ConfigureTenant(clock_starts_on=date(1969, 12, 31)), ClockStartsTooEarly),
+            (ConfigureTenant(credit_note_series=""), MalformedSeries),
+            (ConfigureTenant(credit_note_series="x" * 33), MalformedSeries),
+            (ConfigureTenant(credit_note_series="A\tB"), ControlCharacter),
+            (ConfigureTenant(credit_note_series="INV"), MalformedSeries),
+            (ConfigureTenant(series="CN"), MalformedSeries),
+            (ConfigureTenant(credit_note_series="sealed:"), LooksSealed),
+            (ConfigureTenant(refund_excess_above=Money("0.00", "BRL")), ZeroAmount),
+            (ConfigureTenant(refund_excess_above=Money("1.00", "XAU")), UnknownCurrency),
+            (ConfigureTenant(duplicate_window_days=-1), WindowTooLong),
+            (ConfigureTenant(duplicate_window_days=32), WindowTooLong),
+            (ConfigureTenant(books_closed_through=date(2024, 2, 28)), NotAMonthEnd),
+            (ConfigureTenant(books_closed_through=date(2024, 3, 31)), NotAMonthEnd),
         ],
     )
     def test_refuses_by_name(
@@ -156,7 +171,22 @@ class TestConfigure:
             books.run(configure_tenant, command)
         assert len(books.log) == before
 
-    @pytest.mark.parametrize("setting", ["tax_rounding", "rounding"])
+    def test_sets_and_unsets_the_threshold_of_refunds(self, books: Books) -> None:
+        for threshold in (Money("100.00", "BRL"), None):
+            command = ConfigureTenant(refund_excess_above=threshold)
+            view: TenantView = books.run(configure_tenant, command)
+            assert view.settings.refund_excess_above == threshold
+
+    def test_closes_months_and_never_opens_them_again(self, books: Books) -> None:
+        for closed in (date(2024, 1, 31), date(2024, 2, 29)):
+            books.run(configure_tenant, ConfigureTenant(books_closed_through=closed))
+        for earlier in (date(2024, 1, 31), None):
+            with pytest.raises(MonthClosed):
+                books.run(configure_tenant, ConfigureTenant(books_closed_through=earlier))  # type: ignore[arg-type]
+        view: TenantView = books.run(configure_tenant, ConfigureTenant(calendar="none"))
+        assert view.settings.books_closed_through == date(2024, 2, 29)
+
+    @pytest.mark.parametrize("setting", ["tax_rounding", "rounding", "apply_credit"])
     def test_takes_only_the_choices_there_are(self, setting: str) -> None:
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert({setting: "sideways"}, ConfigureTenant)

@@ -1,16 +1,27 @@
 from datetime import date
+from uuid import UUID
 
 import pytest
 
 from ledger.customer import (
+    NO_SOURCE,
     Changed,
     CreditAdded,
+    CreditApplied,
+    CreditPart,
+    CreditReserved,
+    CreditReturned,
     CreditWithdrawn,
     Customer,
+    Lot,
     Person,
     Registered,
+    ShortfallRecorded,
+    ShortfallSettled,
+    drawn,
     evolve,
 )
+from ledger.events import Event
 
 ON = date(2024, 3, 8)
 
@@ -53,3 +64,77 @@ def test_one_state_shares_nothing_with_the_next() -> None:
 def test_nothing_happens_to_a_customer_before_it_is_registered() -> None:
     with pytest.raises(AssertionError, match="before"):
         evolve(None, Changed(), ON)
+
+
+FIRST, SECOND, INVOICE = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+def with_credit(*events: Event) -> Customer:
+    """A customer with 30.00 of one payment, 40.00 of an invoice and 5.00 in another currency, and then the events."""
+    customer = registered()
+    for event in (
+        CreditAdded("BRL", 3_000, "excess", payment_id=FIRST),
+        CreditAdded("BRL", 4_000, "credit note", invoice_id=SECOND),
+        CreditAdded("EUR", 500, "excess", payment_id=FIRST),
+        *events,
+    ):
+        customer = evolve(customer, event, ON)
+    return customer
+
+
+def test_credit_is_kept_by_its_source_the_oldest_first() -> None:
+    customer = with_credit(CreditAdded("BRL", 1, "excess", payment_id=FIRST))
+    assert customer.lots == (
+        Lot(FIRST, "BRL", 3_001),
+        Lot(SECOND, "BRL", 4_000),
+        Lot(FIRST, "EUR", 500),
+    )
+    assert customer.of(FIRST, "BRL") == 3_001
+    assert customer.of(INVOICE, "BRL") == 0
+
+
+def test_credit_that_is_used_up_leaves_no_lot() -> None:
+    customer = with_credit(
+        CreditApplied("BRL", 3_000, FIRST, INVOICE),
+        CreditWithdrawn("BRL", 1_000, "recalculated", invoice_id=SECOND),
+    )
+    assert customer.lots == (Lot(SECOND, "BRL", 3_000), Lot(FIRST, "EUR", 500))
+
+
+def test_credit_of_the_first_release_has_no_source() -> None:
+    customer = evolve(registered(), CreditAdded("BRL", 70, "excess"), ON)
+    assert customer.lots == (Lot(NO_SOURCE, "BRL", 70),)
+
+
+@pytest.mark.parametrize(
+    ("most", "parts"),
+    [
+        (0, ()),
+        (1, (CreditPart(FIRST, 1),)),
+        (3_000, (CreditPart(FIRST, 3_000),)),
+        (3_001, (CreditPart(FIRST, 3_000), CreditPart(SECOND, 1))),
+        (9_999, (CreditPart(FIRST, 3_000), CreditPart(SECOND, 4_000))),
+    ],
+)
+def test_credit_is_drawn_of_the_oldest_source_first(
+    most: int, parts: tuple[CreditPart, ...]
+) -> None:
+    assert drawn(with_credit(), "BRL", most) == parts
+
+
+def test_what_a_refund_sets_aside_comes_back_when_it_fails() -> None:
+    parts = (CreditPart(FIRST, 3_000), CreditPart(SECOND, 500))
+    reserved = CreditReserved("BRL", INVOICE, parts)
+    assert with_credit(reserved).credit == {"BRL": 3_500, "EUR": 500}
+    returned = with_credit(reserved, CreditReturned("BRL", INVOICE, parts))
+    assert returned.credit == with_credit().credit
+    assert returned.of(FIRST, "BRL") == 3_000
+
+
+def test_a_shortfall_is_owed_until_credit_has_settled_it() -> None:
+    recorded = ShortfallRecorded("BRL", 3_500, "reversal", INVOICE)
+    assert with_credit(recorded).shortfall == {"BRL": 3_500}
+    part = with_credit(recorded, ShortfallSettled("BRL", (CreditPart(FIRST, 3_000),)))
+    assert (part.shortfall, part.of(FIRST, "BRL")) == ({"BRL": 500}, 0)
+    settled = evolve(part, ShortfallSettled("BRL", (CreditPart(SECOND, 500),)), ON)
+    assert (settled.shortfall, settled.credit) == ({}, {"BRL": 3_500, "EUR": 500})
