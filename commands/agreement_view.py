@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.agreement import Agreement, Kind, Schedule, ScheduledInstalment, Status
+from ledger.agreement.events import Kind, Schedule, ScheduledInstalment
+from ledger.agreement.state import Agreement, Status
 from ledger.invoice.state import Invoice
 from ledger.invoice.state import Status as InvoiceStatus
 from ledger.money import Money

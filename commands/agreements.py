@@ -13,8 +13,9 @@ from commands.instalment_invoices import invoice_of, issue_instalments
 from commands.payments import CurrencyDiffers, SeveralCustomers
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
-from ledger import agreement_decisions as decisions
-from ledger.agreement import Agreement, Kind, Plan, Requested, Schedule
+from ledger.agreement import decisions
+from ledger.agreement.events import Kind, Plan, Requested, Schedule
+from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting
@@ -92,7 +93,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
     """Asks for an agreement; another person approves or rejects it.
 
     Raises Unknown, AlreadyExists, PrincipalOrInvoices, SeveralCustomers, CurrencyDiffers, NotOpen,
-    BelongsToAgreement, and what `ledger.agreement_decisions.request` refuses.
+    BelongsToAgreement, and what `ledger.agreement.decisions.request` refuses.
     """
     load(unit, "customer", command.customer_id)
     agreement_id = unit.new_id("agreement")

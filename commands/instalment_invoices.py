@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from commands.invoices import next_numbers
 from commands.tenants import today
 from commands.unit import Unit, load
-from ledger.agreement import Activated, Agreement, ScheduledInstalment
+from ledger.agreement.events import Activated, ScheduledInstalment
+from ledger.agreement.state import Agreement
 from ledger.calendars import Calendar, calendar_named
 from ledger.events import New
 from ledger.invoice import events as e

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from commands.tenants import today
 from commands.unit import Unit, load
-from ledger.agreement import Agreement, Paid, Reopened
+from ledger.agreement.events import Paid, Reopened
+from ledger.agreement.state import Agreement
 from ledger.events import New
 from ledger.invoice.state import Invoice
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import agreement, business_day, customer, payment, refund, tenant
+from ledger import business_day, customer, payment, refund, tenant
+from ledger.agreement import state as agreement
 from ledger.events import Event
 from ledger.invoice import state as invoice
 from ledger.invoice.charges import DAY

@@ -8,7 +8,8 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
-from ledger.agreement import Kind, Schedule, Status
+from ledger.agreement.events import Kind, Schedule
+from ledger.agreement.state import Status
 from ledger.money import Money
 from projections.cursors import Page, checked, decoded, encoded, filters_of
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ledger import agreement as e
+from ledger.agreement import events as e
+from ledger.agreement.state import Status
 from ledger.events import Event
 from projections.projection import Part, Projection
 from projections.tables import RowTable
@@ -84,7 +85,7 @@ def _renegotiated(row: Folded, event: e.Renegotiated, on: date) -> None:
     row.successor_id = event.successor_id.bytes
 
 
-def _becomes(status: e.Status) -> Callable[[Folded, Event, date], None]:
+def _becomes(status: Status) -> Callable[[Folded, Event, date], None]:
     def becomes(row: Folded, event: Event, on: date) -> None:
         row.status = status
 

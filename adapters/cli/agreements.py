@@ -14,7 +14,7 @@ from adapters.settings import Settings
 from adapters.store.agreement_heads import read_agreement
 from adapters.wiring import open_books
 from commands.agreement_view import AgreementView
-from ledger.agreement import Status
+from ledger.agreement.state import Status
 from ledger.money import Money
 from ledger.zones import business_date
 from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements

@@ -9,7 +9,7 @@ import psycopg
 from adapters.store.reading import head, heads
 from commands.agreement_view import AgreementView, agreement_view
 from commands.unit import Unknown
-from ledger.agreement import Agreement
+from ledger.agreement.state import Agreement
 
 
 def read_agreement(

@@ -6,7 +6,8 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from ledger import agreement, payment, refund
+from ledger import payment, refund
+from ledger.agreement import events as agreement
 from ledger.allocation import Split
 from ledger.events import Event
 from ledger.invoice import events as e

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import agreement, customer, payment, refund
+from ledger import customer, payment, refund
+from ledger.agreement import events as agreement
 from ledger.allocation import Component, Split
 from ledger.chart import Account
 from ledger.events import Event

@@ -17,7 +17,7 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
-from ledger.agreement import Agreement
+from ledger.agreement.state import Agreement
 from ledger.invoice.state import Invoice
 from ledger.money import Money
 from tests.commands.books import Books

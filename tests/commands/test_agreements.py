@@ -29,8 +29,8 @@ from commands.payments import (
 )
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
-from ledger.agreement_decisions import NotActive, NotApproved, NothingToTakeOver, SameActor
-from ledger.agreement_plan import DueInPast
+from ledger.agreement.decisions import NotActive, NotApproved, NothingToTakeOver, SameActor
+from ledger.agreement.plan import DueInPast
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import BelongsToAgreement
 from ledger.invoice.issuing import NotADraft, NotOpen

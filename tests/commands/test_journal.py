@@ -25,7 +25,7 @@ from commands.payments import (
     charge_back_payment,
 )
 from commands.tenants import ConfigureTenant, configure_tenant
-from ledger.agreement import Activated
+from ledger.agreement.events import Activated
 from ledger.allocation import COMPONENTS
 from ledger.customer import CreditPart, CreditReserved
 from ledger.errors import LedgerError

@@ -9,10 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger import agreement_decisions as decisions
-from ledger.agreement import (
+from ledger.agreement import decisions
+from ledger.agreement.decisions import (
+    AlreadyDecided,
+    DiscountOnLoan,
+    NotActive,
+    NotApproved,
+    NothingToTakeOver,
+    SameActor,
+)
+from ledger.agreement.events import (
     Activated,
-    Agreement,
     Approved,
     Lost,
     Paid,
@@ -21,23 +28,15 @@ from ledger.agreement import (
     Renegotiated,
     Reopened,
     Requested,
-    evolve,
 )
-from ledger.agreement_decisions import (
-    AlreadyDecided,
-    DiscountOnLoan,
-    NotActive,
-    NotApproved,
-    NothingToTakeOver,
-    SameActor,
-)
-from ledger.agreement_plan import (
+from ledger.agreement.plan import (
     DownPaymentLate,
     DueInPast,
     EqualBearsNoInterest,
     NothingLeft,
     planned,
 )
+from ledger.agreement.state import Agreement, evolve
 from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.errors import Rejected

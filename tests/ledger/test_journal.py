@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from ledger import agreement, customer, payment, refund
+from ledger import customer, payment, refund
+from ledger.agreement import events as agreement
 from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.chart import CHART
@@ -232,7 +233,7 @@ def test_every_event_of_the_journals_streams_is_understood() -> None:
         "invoice": "drafted redrafted due_date_moved became_overdue disputed dispute_resolved promised "
         "promise_kept promise_broken held released",
         "payment": "applied",
-        "refund": "attempt_failed sent failed",
+        "refund": "attempted attempt_failed released sent failed",
         "agreement": "requested approved rejected paid reopened renegotiated lost",
         "customer": "registered changed credit_added credit_withdrawn credit_applied credit_reserved "
         "credit_returned",

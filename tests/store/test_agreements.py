@@ -18,7 +18,7 @@ from commands.agreements import (
 )
 from commands.invoices import next_numbers
 from commands.unit import Unit, load
-from ledger.agreement_decisions import NotApproved
+from ledger.agreement.decisions import NotApproved
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows
 from tests.store.test_two_writers import Overtaken

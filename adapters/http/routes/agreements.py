@@ -32,8 +32,7 @@ from commands.agreements import (
 )
 from commands.payments import CurrencyDiffers
 from commands.unit import NumberBeforeSeries, Unknown
-from ledger.agreement import Kind, Status
-from ledger.agreement_decisions import (
+from ledger.agreement.decisions import (
     AlreadyDecided,
     DiscountOnLoan,
     NotActive,
@@ -41,12 +40,14 @@ from ledger.agreement_decisions import (
     NothingToTakeOver,
     SameActor,
 )
-from ledger.agreement_plan import (
+from ledger.agreement.events import Kind
+from ledger.agreement.plan import (
     DownPaymentLate,
     DueInPast,
     EqualBearsNoInterest,
     NothingLeft,
 )
+from ledger.agreement.state import Status
 from ledger.invoice.adjusting import BelongsToAgreement, ReasonMissing
 from ledger.invoice.issuing import NotOpen
 from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly

@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger import schedules
-from ledger.agreement import Plan
+from ledger.agreement.events import Plan
 from ledger.errors import Rejected
 from ledger.invoice.issuing import require_plausible_due_date
 from ledger.money import bounded

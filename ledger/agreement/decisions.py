@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import date
 from uuid import UUID
 
-from ledger.agreement import (
+from ledger.agreement.events import (
     Activated,
-    Agreement,
     Approved,
     Lost,
     Refused,
@@ -17,7 +16,8 @@ from ledger.agreement import (
     Requested,
     ScheduledInstalment,
 )
-from ledger.agreement_plan import planned, require_ahead
+from ledger.agreement.plan import planned, require_ahead
+from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import require_reason
 from ledger.rounding import Rounding
@@ -50,7 +50,7 @@ class NothingToTakeOver(Rejected):
 def request(requested: Requested, today: date) -> Requested:
     """The request itself, when it could be put into force today but for its dates.
 
-    Raises DiscountOnLoan, NothingToTakeOver, and what `ledger.agreement_plan.planned` refuses.
+    Raises DiscountOnLoan, NothingToTakeOver, and what `ledger.agreement.plan.planned` refuses.
     """
     plan = requested.plan
     if requested.kind == "loan" and requested.renegotiates is None and plan.discount_minor:
@@ -105,7 +105,7 @@ def activate(
     """Puts an agreement into force over what is owed: the principal of a loan, or what was open on the invoices that
     are taken over. `invoice_id` names the invoice of an instalment by its number.
 
-    Raises NotApproved, DueInPast, NothingToTakeOver, and what `ledger.agreement_plan.planned` refuses.
+    Raises NotApproved, DueInPast, NothingToTakeOver, and what `ledger.agreement.plan.planned` refuses.
     """
     require_activable(agreement, today)
     if not owed_minor:
