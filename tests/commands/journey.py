@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.tenants import ConfigureTenant, configure_tenant
-from ledger.agreement import Activated
+from ledger.agreement.events import Activated
 from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.events import New
