@@ -12,14 +12,17 @@ from adapters.postgres.migrate import read_migrations
 from adapters.postgres.roles import API, OWNER, WRITER
 from adapters.settings import Settings
 from adapters.wiring import Books
+from ledger.refund import ATTEMPTS_MOST
 from ledger.zones import business_date
 from projections.holes import Hole, position_holes, tenant_holes
 from schedulers.catch_up import due_days
+from schedulers.payouts import every_waiting
 
 LONG_TRANSACTION_SECONDS = 60
 LONG_WAIT_SECONDS = 5
 BEHIND_EVENTS = 1_000
 PARKED_SHOWN = 5
+REFUNDS_SHOWN = 5
 
 SELECT_ROLES = """
 SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)
@@ -205,6 +208,23 @@ def _business_days(books: Books, connection: psycopg.Connection[Any]) -> Iterato
     )
 
 
+def _refunds(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    found = [
+        one.refund_id
+        for one in every_waiting(books.payouts)
+        if one.refund.attempts >= ATTEMPTS_MOST
+    ]
+    shown = ", ".join(str(refund_id) for refund_id in found[:REFUNDS_SHOWN])
+    yield Finding(
+        "refunds",
+        not found,
+        f"{len(found)} wait for a person: {shown}" if found else "none waits for a person",
+        "ask the provider what became of them; see: duebook refunds list --tenant T"
+        if found
+        else "",
+    )
+
+
 CHECKS: tuple[Check, ...] = (
     _migrations,
     _roles,
@@ -214,4 +234,5 @@ CHECKS: tuple[Check, ...] = (
     _locks,
     _leases,
     _business_days,
+    _refunds,
 )

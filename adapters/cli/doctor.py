@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         commands,
         "doctor",
         _doctor,
-        "check database, roles, log, read models, locks and business days, and say what to do",
+        "check database, roles, log, read models, locks, business days and refunds, and say what to do",
     )
     add_json(doctor)
 

@@ -38,6 +38,7 @@ def test_a_sound_installation(cli: Cli, acme: str) -> None:
         "locks",
         "leases",
         "business days",
+        "refunds",
     }
     assert set(report["versions"]) >= {"duebook", "python", "postgresql", "psycopg"}
     shown = cli("doctor").out

@@ -93,6 +93,10 @@ def test_what_waits_for_a_person_is_tried_again(
     assert (item["waits_for"], item["attempts"], item["in_doubt"]) == ("person", 10, True)
     assert item["last_error"] == "the provider did not answer in time"
 
+    told = {one["check"]: one for one in cli("doctor", "--json").json["findings"]}["refunds"]
+    assert (told["ok"], refund_id in told["detail"]) == (False, True)
+    assert "duebook refunds list" in told["what_to_do"]
+
     released = cli("refunds", "retry", refund_id, "--tenant", "acme")
     assert (released.status, refund_id in released.out) == (0, True)
     assert cli("refunds", "run", "--json").json["handed_over"] == 1

@@ -22,6 +22,7 @@ SERVED = [
     ROOT / "README.md",
     DOCS / "tutorial" / "first-invoice.md",
     DOCS / "how-to" / "lend-and-collect-in-instalments.md",
+    DOCS / "how-to" / "refund-a-customers-credit.md",
 ]
 ALONE = [
     page

@@ -6,16 +6,18 @@ import threading
 import time
 from typing import Any, ClassVar, Literal
 
+import httpx
 import psycopg
 
-Place = Literal["pause", "statement", "commit", "in commit", "in copy"]
+Place = Literal["pause", "statement", "commit", "in commit", "in copy", "file", "request"]
 
 
 class Doom:
     """Strikes the process with a signal at the n-th passing of a kind of place, from 0.
 
     `in commit` strikes when the server has been sent the COMMIT and before its reply is read; `in copy` when half of
-    a COPY's data has been sent.
+    a COPY's data has been sent; `file` before each step that changes a folder or puts it on the disk; `request` before
+    a request is sent, while it is under way, and when its answer has come.
     """
 
     def __init__(self, place: Place | None, n: int, strike: signal.Signals) -> None:
@@ -86,3 +88,36 @@ def doom_copies(doom: Doom) -> None:
         write(copy, data)
 
     psycopg.Copy.write = written  # type: ignore[method-assign]
+
+
+def doom_files(doom: Doom) -> None:
+    """Lets the doom strike before each step that changes a folder or puts it on the disk."""
+    for name in ("fsync", "link", "open", "unlink"):
+        step = getattr(os, name)
+
+        def doomed(*arguments: Any, _step: Any = step, **options: Any) -> Any:
+            doom.at("file")
+            return _step(*arguments, **options)
+
+        setattr(os, name, doomed)
+
+
+IN_FLIGHT_SECONDS = 0.03
+
+
+class DoomedTransport(httpx.BaseTransport):
+    """Requests under a doom. The peer must take longer than IN_FLIGHT_SECONDS to answer."""
+
+    def __init__(self, doom: Doom, transport: httpx.BaseTransport) -> None:
+        self._doom, self._transport = doom, transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._doom.at("request")
+        if self._doom.passes("request"):
+            threading.Timer(IN_FLIGHT_SECONDS, self._doom.strike).start()
+        answer = self._transport.handle_request(request)
+        self._doom.at("request")
+        return answer
+
+    def close(self) -> None:
+        self._transport.close()

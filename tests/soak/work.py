@@ -1,4 +1,4 @@
-"""What a forked worker does: run a tenant's nights, or pay from many threads. Each may be under a doom."""
+"""What a forked worker does: run a tenant's nights, pay from many threads, or refund. Each may be under a doom."""
 
 import base64
 import os
@@ -7,26 +7,49 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg_pool import ConnectionPool
 
+from adapters.payouts.files import FilePayout
+from adapters.payouts.http import HttpPayout
 from adapters.postgres.connection import Pool
 from adapters.store import clock as clock_module
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.payouts import PostgresPayouts
 from adapters.store.sealing import Sealer
 from adapters.store.writer import Request, Writer
 from commands.payments import ReceivePayment, receive_payment
+from commands.refunds import (
+    ConfirmRefund,
+    FailRefund,
+    RefundView,
+    RequestRefund,
+    confirm_refund,
+    fail_refund,
+    request_refund,
+)
+from commands.unit import Unit, load
 from ledger.money import Money
 from schedulers import chunks
 from schedulers.catch_up import tick
 from schedulers.day import run_day
+from schedulers.payouts import Payout, pay_out
 from schedulers.ports import Run
 from tests.conftest import MASTER_KEY
 from tests.schedulers.nights import TENANT, day
-from tests.soak.doom import Doom, DoomedConnection, Place, doom_copies
+from tests.soak.doom import (
+    Doom,
+    DoomedConnection,
+    DoomedTransport,
+    Place,
+    doom_copies,
+    doom_files,
+)
 
 PAID_AT = datetime(2026, 1, 20, 15, tzinfo=UTC)
 
@@ -172,3 +195,79 @@ def paying(invoice_id: UUID, key: str) -> Request:
         creates=("payment",),
         now=PAID_AT,
     )
+
+
+def refunds(
+    url: str,
+    tenant_id: str,
+    customer_id: str,
+    wanted: dict[str, str],
+    now: str,
+    folder: str = "",
+    peer: str = "",
+    place: Place | None = None,
+    n: int = 0,
+    strike: str = "SIGKILL",
+) -> dict[str, int]:
+    """Refunds from their request to their end, as often as it is run: asked for with keys, handed over, settled.
+
+    wanted   by idempotency key, what becomes of each of 1.00: `confirm`, `fail`, or `refuse` by the provider
+    folder   where files go, or else `peer`, the URL of a provider
+    """
+    doom = _doom(place, n, strike)
+    moment = datetime.fromisoformat(now)
+    with _pool(url, doom) as pool, _writer(pool) as writer:
+        made = {
+            key: _asked(writer, UUID(tenant_id), UUID(customer_id), key, end, moment)
+            for key, end in wanted.items()
+        }
+        store = PostgresPayouts(pool, writer, Sealer(pool, MASTER_KEY), lambda: moment)
+        with _payout(folder, peer, doom) as payout:
+            pay_out(store, payout, lambda: moment, pause=lambda point: doom.at("pause"))
+        for key, refund_id in made.items():
+            doom.at("pause")
+            _settled(writer, UUID(tenant_id), refund_id, key, wanted[key], moment)
+    return doom.passed
+
+
+@contextmanager
+def _payout(folder: str, peer: str, doom: Doom) -> Iterator[Payout]:
+    if folder:
+        doom_files(doom)
+        yield FilePayout(Path(folder))
+        return
+    with HttpPayout(peer) as payout:
+        client = payout._client
+        client._transport = DoomedTransport(doom, client._transport)
+        yield payout
+
+
+def _asked(
+    writer: Writer, tenant_id: UUID, customer_id: UUID, key: str, end: str, moment: datetime
+) -> UUID:
+    command = RequestRefund(customer_id, "asked", Money("1.00", "EUR"), "", f"account to {end}")
+    request = Request(
+        tenant_id=tenant_id,
+        actor="test",
+        handler=lambda unit: request_refund(unit, command),
+        key=key,
+        request_hash=key.encode(),
+        creates=("refund",),
+        now=moment,
+    )
+    return msgspec.json.decode(writer.run(request).body, type=RefundView).id
+
+
+def _settled(
+    writer: Writer, tenant_id: UUID, refund_id: UUID, key: str, end: str, moment: datetime
+) -> None:
+    """Confirms it or has it fail, once it is sent."""
+
+    def settle(unit: Unit) -> Any:
+        if load(unit, "refund", refund_id).status != "sent":
+            return None
+        if end == "confirm":
+            return confirm_refund(unit, refund_id, ConfirmRefund("po-1"))
+        return fail_refund(unit, refund_id, FailRefund("came back"))
+
+    writer.run(Request(tenant_id=tenant_id, actor="test", handler=settle, now=moment))
