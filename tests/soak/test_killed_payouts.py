@@ -21,7 +21,7 @@ from tests.soak.doom import Place
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
-SHUFFLED = 60
+SHUFFLED = 20
 
 
 @pytest.fixture
