@@ -1,4 +1,4 @@
-"""`duebook export events`: a tenant's whole log, one JSON object per line."""
+"""`duebook export events`: a tenant's whole log, one JSON object per line. Here the family of exports is made."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.cli import journals
 from adapters.cli.parsing import add_command, add_family, add_tenant
 from adapters.cli.progress import Progress
 from adapters.settings import Settings
@@ -47,6 +48,7 @@ def add(commands: Any) -> None:
         "--unseal", action="store_true", help="personal texts in the clear, not as they are stored"
     )
     add_tenant(export)
+    journals.add(family)
 
 
 def exported(one: Stored) -> ExportedEvent:

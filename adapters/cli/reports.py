@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.cli import explanations, statements
+from adapters.cli import explanations, statements, trial_balances
 from adapters.cli.parsing import add_family
 from adapters.cli.reporting import Cells, add_report, answer, left_out, reported
 from projections.aging import Aging, aging
@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
         family, "dashboard", _dashboard, "outstanding, overdue, paid this month, and by status"
     )
     statements.add(family)
+    trial_balances.add(family)
     explanations.add(family)
 
 

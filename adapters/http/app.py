@@ -87,6 +87,7 @@ API_ROUTES: Final = (
     days.run,
     reports.show_aging,
     reports.show_dashboard,
+    reports.show_trial_balance,
     events.feed,
 )
 PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.postgres.connection import Database, owner_connection
 from tests.cli.conftest import Cli
 
 HEADER = "customer_ref,invoice_number,issued_on,due_on,amount,currency,customer_name,settled_on\n"
@@ -56,6 +57,67 @@ def test_aging_has_the_shape_of_the_contract(cli: Cli, books: str) -> None:
     }
     after = cli("report", "aging", "--tenant", "acme", "--as-of", "2024-02-11", "--json").json
     assert buckets(after, "USD")["1-30"] == (1, "11.67")
+
+
+def test_a_trial_balance_has_equal_totals(cli: Cli, books: str) -> None:
+    asked = ("report", "trial-balance", "--tenant", "acme", "--as-of", "2024-02-11")
+    (dollars,) = [
+        one for one in cli(*asked, "--json").json["currencies"] if one["currency"] == "USD"
+    ]
+    assert list(dollars) == ["currency", "accounts", "debit", "credit"]
+    assert dollars["accounts"][0] == {
+        "account": "cash",
+        "name": "Assets:Cash",
+        "debit": "500.00",
+        "credit": "0.00",
+        "balance": "500.00",
+    }
+    assert {one["account"]: one["balance"] for one in dollars["accounts"]} == {
+        "cash": "500.00",
+        "receivable_principal": "111.67",
+        "receivable_late_fee": "0.00",
+        "receivable_mora": "0.00",
+        "customer_credit": "0.00",
+        "revenue": "-600.00",
+        "late_fee_income": "-10.00",
+        "mora_income": "-1.67",
+    }
+    assert dollars["debit"] == dollars["credit"] == "1611.67"
+    cli("tenant", "configure", "acme", "--chart", "cash=Assets:Bank:Checking")
+    text = cli(*asked).out.splitlines()
+    assert text[0] == "posted to 2024-02-11"
+    assert text[1].split() == ["currency", "account", "debit", "credit", "balance"]
+    assert ["USD", "Assets:Bank:Checking", "500.00", "0.00", "500.00"] in [
+        line.split() for line in text
+    ]
+    rows = list(csv.reader(io.StringIO(cli(*asked, "--csv").out)))
+    assert ["USD", "total", "1611.67", "1611.67", ""] in rows
+
+
+def test_a_journal_can_be_exported_in_part(cli: Cli, books: str) -> None:
+    asked = ("export", "journal", "--tenant", "acme", "--format", "csv")
+    whole = list(csv.DictReader(io.StringIO(cli(*asked).out)))
+    assert {row["posted_on"] for row in whole} > {"2024-01-02", "2024-02-11"}
+    part = cli(*asked, "--from", "2024-02-10", "--to", "2024-02-11").out
+    rows = list(csv.DictReader(io.StringIO(part)))
+    assert {row["posted_on"] for row in rows} == {"2024-02-10", "2024-02-11"}
+    assert {row["event"] for row in rows} == {
+        "invoice.mora_posted.v1",
+        "invoice.payment_received.v1",
+        "payment.received.v1",
+    }
+    assert "Ana" not in cli(*asked).out
+
+
+def test_an_export_says_what_it_leaves_out(
+    cli: Cli, books: str, settings: dict[str, str], database: Database
+) -> None:
+    with owner_connection(database) as connection:
+        connection.execute("UPDATE events SET data = '[]' WHERE tag = 'payment.received.v1'")
+    done = cli("export", "journal", "--tenant", "acme", "--format", "beancount")
+    assert done.status == 1
+    assert "1 streams cannot be read" in done.err
+    assert "invoice sent A-1" in done.out
 
 
 def test_aging_of_today_is_fresh_without_a_worker(cli: Cli, books: str) -> None:

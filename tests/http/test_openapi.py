@@ -43,6 +43,7 @@ AGREED = {
         ("POST", "/api/days/{date}/run"),
         ("GET", "/api/reports/aging"),
         ("GET", "/api/reports/dashboard"),
+        ("GET", "/api/reports/trial-balance"),
         ("GET", "/api/events"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),

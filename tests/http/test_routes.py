@@ -225,6 +225,28 @@ def test_reports_follow_the_books(clients: Clients) -> None:
     assert totals["currencies"][0]["paid_this_month"] == {"count": 1, "amount": "40.00"}
 
 
+def test_the_trial_balance_follows_the_books(clients: Clients) -> None:
+    client = clients()
+    invoice_id = client.sent()
+    before = client.get("/api/events", params={"limit": 200}).json()["items"][-1]["recorded_at"]
+    client.paid(invoice_id, "40.00")
+    assert client.patch("/api/tenant", json={"chart": {"cash": "Assets:Bank:1"}}).status_code == 200
+    position = client.get("/api/tenant").headers["Duebook-Position"]
+    path = "/api/reports/trial-balance"
+    (found,) = body_of(client.get(path, params={"min_position": position}))["currencies"]
+    assert {one["name"]: one["balance"] for one in found["accounts"]} == {
+        "Assets:Bank:1": "40.00",
+        "Assets:Receivable:Principal": "60.00",
+        "Liabilities:CustomerCredit": "0.00",
+        "Income:Revenue": "-100.00",
+    }
+    assert found["debit"] == found["credit"] == "180.00"
+    (known,) = body_of(client.get(path, params={"known_at": before}))["currencies"]
+    assert [one["account"] for one in known["accounts"]] == ["receivable_principal", "revenue"]
+    refused = client.patch("/api/tenant", json={"chart": {"cash": "no name"}})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "chart.cash")
+
+
 def test_reports_of_another_day_and_of_another_knowledge(clients: Clients) -> None:
     client = clients()
     invoice_id = client.sent()

@@ -1,4 +1,4 @@
-"""`/api/reports/aging|dashboard`, `/api/customers/{id}/statement`: as of any day, as known at any instant."""
+"""`/api/reports/aging|dashboard|trial-balance` and customers' statements: of any day, as known at any instant."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -6,17 +6,20 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples
+from adapters.http import examples, journal_examples
 from adapters.http.edge import Call, look_up
 from adapters.http.operations import query
 from adapters.http.queries import DatedQuery, read_query
 from adapters.http.readers import Connection, found_head, today
+from ledger.tenant import Tenant
 from projections.aging import Aging, aging
 from projections.customers import CUSTOMERS
 from projections.dashboard import Dashboard, dashboard
 from projections.invoices import INVOICES
+from projections.journal import JOURNAL
 from projections.payments import PAYMENTS
 from projections.statement import Statement, statement
+from projections.trial_balance import TrialBalance, trial_balance
 
 
 @query(
@@ -74,6 +77,39 @@ async def show_dashboard(request: Call) -> Response[bytes]:
 
     models = () if query.known_at else (INVOICES.name, CUSTOMERS.name, PAYMENTS.name)
     return await look_up(request, read, query, models=models)
+
+
+@query(
+    "/reports/trial-balance",
+    parameters=DatedQuery,
+    answers=TrialBalance,
+    example=journal_examples.TRIAL_BALANCE,
+)
+async def show_trial_balance(request: Call) -> Response[bytes]:
+    """Debits, credits and balance of each account of the journal, by the day of posting
+
+    What takes effect in a month that was closed before it was recorded is posted on the first open day. A balance is
+    debits less credits. Accounts have the names that the tenant's chart gives them.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], DatedQuery)
+
+    def read(connection: Connection) -> TrialBalance:
+        now = datetime.now(UTC)
+        tenant: Tenant = found_head(connection, tenant_id, "tenant", tenant_id)
+        return trial_balance(
+            connection,
+            tenant_id,
+            today=today(connection, tenant_id, now),
+            now=now,
+            chart=tenant.settings.chart,
+            as_of=query.as_of,
+            known_at=query.known_at,
+        )
+
+    return await look_up(
+        request, read, query, models=(JOURNAL.name,) if query.known_at is None else ()
+    )
 
 
 class StatementQuery(DatedQuery, frozen=True, kw_only=True):
