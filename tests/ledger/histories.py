@@ -1,6 +1,7 @@
 """Histories of an invoice: random facts, told to the ledger with the clock running as it pleases."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -8,7 +9,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, cast
 from uuid import UUID
 
-from ledger.allocation import COMPONENTS, Order, Split
+from ledger.allocation import COMPONENTS, Component, Order, Split
 from ledger.calendars import Calendar
 from ledger.events import New
 from ledger.invoice import accrual, adjusting, charges, issuing, settling
@@ -22,9 +23,9 @@ from ledger.rounding import Rounding
 from ledger.tax import Line, Priced, PricedLine
 from tests.ledger.independent import Terms
 
-Kind = Literal["pay", "reverse", "extend", "cancel"]
+Kind = Literal["pay", "reverse", "extend", "cancel", "charge back", "waive"]
 DAY = timedelta(days=1)
-KINDS: tuple[Kind, ...] = ("pay", "reverse", "extend", "cancel")
+KINDS: tuple[Kind, ...] = ("pay", "reverse", "extend", "cancel", "charge back", "waive")
 CUSTOMER = UUID(int=7)
 Clock = Literal["daily", "never", "sometimes"]
 
@@ -121,6 +122,14 @@ class Ledger:
         self.post(settling.reverse(self.invoice, payment_id(number), today).new)
         del self.taken[number]
 
+    def charge_back(self, number: int, on: date, today: date) -> None:
+        new = settling.charge_back(self.invoice, payment_id(number), on, today).new
+        self.post(new)
+        del self.taken[number]
+
+    def waive(self, component: Component, today: date) -> None:
+        self.post(adjusting.waive(self.invoice, component, None, "kindness", today).new)
+
     def extend(self, due_on: date, today: date) -> None:
         self.post(issuing.move_due_date(self.invoice, due_on, today, "agreed").new)
 
@@ -162,6 +171,18 @@ def _told(ledger: Ledger, fact: Fact, number: int) -> Told | None:
             taken = standing[fact.choice % len(standing)]
             ledger.reverse(taken, fact.today)
             return Told(fact, taken)
+    elif fact.kind == "charge back":
+        standing = sorted(ledger.taken)
+        if standing:
+            taken = standing[fact.choice % len(standing)]
+            ledger.charge_back(taken, fact.on, fact.today)
+            return Told(fact, taken)
+    elif fact.kind == "waive":
+        try:
+            ledger.waive(component_of(fact), fact.today)
+        except (issuing.NotOpen, adjusting.OverWaived):
+            return None
+        return Told(fact)
     elif fact.kind == "extend":
         if may_change and fact.on > ledger.invoice.due_on:
             ledger.extend(fact.on, fact.today)
@@ -170,6 +191,10 @@ def _told(ledger: Ledger, fact: Fact, number: int) -> Told | None:
         ledger.cancel(fact.today)
         return Told(fact)
     return None
+
+
+def component_of(fact: Fact) -> Component:
+    return ("late_fee", "mora", "mora", "principal")[fact.choice % 4]
 
 
 def amount_of(invoice: Invoice, fact: Fact) -> int:
@@ -194,8 +219,11 @@ def assert_sound(ledger: Ledger) -> None:
     assert (invoice.status in OPEN) == (invoice.open.total > 0)
     assert invoice.credited_minor == ledger.credit_minor >= 0
     assert sum(ledger.taken.values()) == invoice.paid.total + ledger.credit_minor
-    splits = [part.split.total for part in invoice.received]
-    assert sorted(splits) == sorted(ledger.taken.values())
+    splits: Counter[UUID] = Counter()
+    for part in invoice.received:
+        splits[part.source_id] += part.split.total
+    taken = {payment_id(number): minor for number, minor in ledger.taken.items()}
+    assert {one: minor for one, minor in splits.items() if minor} == taken
 
 
 def random_terms(rng: random.Random) -> Terms:
@@ -226,7 +254,16 @@ def random_terms(rng: random.Random) -> Terms:
 def random_facts(rng: random.Random, terms: Terms, length: int) -> list[Fact]:
     """Facts in the order in which they become known; payments dated up to two months back."""
     most = rng.choice((100, 400, 1_100))
-    kinds = rng.choice(((70, 22, 5, 3), (60, 20, 2, 18), (50, 45, 5, 0), (90, 5, 5, 0)))
+    kinds = rng.choice(
+        (
+            (70, 22, 5, 3, 0, 0),
+            (60, 20, 2, 18, 0, 0),
+            (50, 45, 5, 0, 0, 0),
+            (90, 5, 5, 0, 0, 0),
+            (50, 10, 10, 5, 25, 0),
+            (50, 10, 5, 5, 15, 15),
+        )
+    )
     today = terms.issued_on + rng.choice((0, 0, 10, 30)) * DAY
     due_on = terms.due_on
     facts: list[Fact] = []
@@ -234,7 +271,7 @@ def random_facts(rng: random.Random, terms: Terms, length: int) -> list[Fact]:
         today += rng.choice((0, 0, 1, 2, 5, 10, 20)) * DAY
         kind = rng.choices(KINDS, kinds)[0]
         on = today
-        if kind == "pay":
+        if kind in ("pay", "charge back"):
             on -= rng.choice((0, 0, 1, 3, 10, 30, 60)) * DAY
         if kind == "extend":
             due_on += rng.randrange(1, 40) * DAY

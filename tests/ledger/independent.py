@@ -137,19 +137,43 @@ class Books:
     def reverse(self, name: object) -> None:
         self.payments = [paid for paid in self.payments if paid.name != name]
 
+    def charge_back(self, name: object, on: date) -> None:
+        """The payment stood until that day."""
+        for paid in [paid for paid in self.payments if paid.name == name]:
+            taken = {c: -paid.split[c] for c in COMPONENTS}
+            self.payments.append(Paid(name, max(on, paid.on), taken))
+
+    def waive(self, component: str, on: date) -> None:
+        split = dict.fromkeys(COMPONENTS, 0) | {component: self._open(on)[component]}
+        self.gifts.append(Gift(on, split))
+
     def give_up(self, on: date) -> None:
+        """Gives up all that is open, and what is open in consequence."""
+        gift = Gift(on, dict.fromkeys(COMPONENTS, 0))
+        more = self._open(on)
+        self.gifts.append(gift)
+        while any(more.values()):
+            gift.split = {c: gift.split[c] + more[c] for c in COMPONENTS}
+            more = self._open(on)
+
+    def _open(self, on: date) -> Amounts:
         page = self.at(on)
-        self.gifts.append(
-            Gift(
-                on,
-                {
-                    "other_fees": 0,
-                    "late_fee": max(0, page.fee - page.covered("late_fee")),
-                    "mora": max(0, page.mora - page.covered("mora")),
-                    "principal": self.open_principal(),
-                },
-            )
-        )
+        return {
+            "other_fees": 0,
+            "late_fee": max(0, page.fee - page.covered("late_fee")),
+            "mora": max(0, page.mora - page.covered("mora")),
+            "principal": self.open_principal(),
+        }
+
+    def _room(self) -> dict[date, int]:
+        """By the days of facts: the least principal that stored splits leave open from then on."""
+        facts = [(paid.on, paid.split["principal"]) for paid in self.payments]
+        facts += [(gift.on, gift.split["principal"]) for gift in self.gifts]
+        days = sorted({on for on, _ in facts})
+        left = {
+            day: self.terms.total - sum(amount for on, amount in facts if on <= day) for day in days
+        }
+        return {day: min(left[later] for later in days if later >= day) for day in days}
 
     def last_on(self) -> date:
         return max(
@@ -172,22 +196,20 @@ class Books:
 
     def pages(self, through: date) -> Iterator[Page]:
         terms = self.terms
-        free = terms.total
-        free -= sum(payment.split["principal"] for payment in self.payments)
-        free -= sum(gift.split["principal"] for gift in self.gifts)
+        room, moved_so_far, is_late = self._room(), 0, False
         principal, fee, exact = terms.total, 0, Fraction(0)
         paid, given = dict.fromkeys(COMPONENTS, 0), dict.fromkeys(COMPONENTS, 0)
         day = terms.issued_on
         while day <= through:
+            base = terms.total if terms.base == "original" else principal
+            if day >= terms.late_on and principal > 0 and not is_late:
+                is_late, fee = True, max(terms.minimum, terms.rounded(base * terms.late_fee))
             if day == terms.late_on and principal > 0:
-                base = terms.total if terms.base == "original" else principal
-                fee = max(terms.minimum, terms.rounded(base * terms.late_fee))
                 waited = terms.interest_after + DAY
                 while waited < day:
                     exact += base * terms.daily(waited)
                     waited += DAY
             if day >= terms.late_on and principal > 0:
-                base = terms.total if terms.base == "original" else principal
                 exact += base * terms.daily(day)
             mora = terms.rounded(exact)
             for payment in self.payments:
@@ -195,9 +217,10 @@ class Books:
                     paid = {c: paid[c] + payment.split[c] for c in COMPONENTS}
                     principal -= payment.split["principal"]
             for component, owed in (("late_fee", fee), ("mora", mora)):
-                over = max(0, paid[component] + given[component] - owed)
-                moved = min(over, free)
-                free -= moved
+                covers = paid[component] + given[component]
+                free = max(0, room[day] - moved_so_far) if day in room else 0
+                moved = min(max(0, covers - owed), free) - max(0, -covers)
+                moved_so_far += moved
                 principal -= moved
                 paid[component] -= moved
                 paid["principal"] += moved
