@@ -92,10 +92,10 @@ def standing(invoice: Invoice) -> Standing:
     for day in days:
         paid += _sum(part.split for part in invoice.received if part.on == day)
         over = _over(at, day, paid + moved + forgiven)
-        room = max(0, room_minor[day] - moved.principal)
+        back = _below_zero(paid + moved + forgiven)
+        room = max(0, room_minor[day] - moved.principal + back.total)
         late_fee = min(over.late_fee, room)
         mora = min(over.mora, room - late_fee)
-        back = _below_zero(paid + moved + forgiven)
         late_fee, mora = late_fee - back.late_fee, mora - back.mora
         if late_fee or mora:
             moved += Split(late_fee=-late_fee, mora=-mora, principal=late_fee + mora)

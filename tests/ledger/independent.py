@@ -216,10 +216,18 @@ class Books:
                 if payment.on == day:
                     paid = {c: paid[c] + payment.split[c] for c in COMPONENTS}
                     principal -= payment.split["principal"]
-            for component, owed in (("late_fee", fee), ("mora", mora)):
+            for component, owed in (
+                ("late_fee", None),
+                ("mora", None),
+                ("late_fee", fee),
+                ("mora", mora),
+            ):
                 covers = paid[component] + given[component]
-                free = max(0, room[day] - moved_so_far) if day in room else 0
-                moved = min(max(0, covers - owed), free) - max(0, -covers)
+                if owed is None:  # what a charge-back took had moved to principal, and comes back
+                    moved = min(0, covers)
+                else:
+                    free = max(0, room[day] - moved_so_far) if day in room else 0
+                    moved = min(max(0, covers - owed), free)
                 moved_so_far += moved
                 principal -= moved
                 paid[component] -= moved
