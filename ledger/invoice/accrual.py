@@ -15,7 +15,7 @@ from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.charges import DAY
 from ledger.invoice.recalculation import has_charge_back, recalculation
-from ledger.invoice.state import OPEN, Invoice, evolve
+from ledger.invoice.state import OPEN, Invoice, Promise, evolve
 
 DAYS_ONE_BY_ONE = 1_100
 """A command posts so many of the last days one by one, and what lies before them as one amount."""
@@ -62,15 +62,32 @@ def promise_over(invoice: Invoice, on: date) -> list[New]:
     promise = invoice.promise
     if promise is None or promise.kept is not None or on <= promise.promised_on:
         return []
-    paid_minor = sum(
-        (part.split + part.recovered).total
-        for part in invoice.received
-        if promise.on <= part.on <= promise.promised_on and part not in promise.before
-    )
+    paid_minor = _paid_on(invoice, promise)
     is_settled = invoice.open.total == 0 and invoice.status != "written_off"
     kept = paid_minor >= promise.minor or is_settled
     event = e.PromiseKept(paid_minor) if kept else e.PromiseBroken(paid_minor)
     return [New(event, promise.promised_on + DAY)]
+
+
+def promise_after_all(decision: Decision) -> None:
+    """Says otherwise of a promise that is over, where a late fact has changed what was paid on it by its day."""
+    promise = decision.invoice.promise
+    if promise is None or promise.kept is None:
+        return
+    paid_minor, after = _paid_on(decision.invoice, promise), promise.promised_on + DAY
+    if not promise.kept and paid_minor >= promise.minor:
+        decision.add(e.PromiseKept(paid_minor), after)
+    elif promise.kept and paid_minor < promise.minor <= promise.paid_minor:
+        decision.add(e.PromiseBroken(paid_minor), after)
+
+
+def _paid_on(invoice: Invoice, promise: Promise) -> int:
+    """What was paid from a promise to the end of its day, in minor units."""
+    return sum(
+        (part.split + part.recovered).total
+        for part in invoice.received
+        if promise.on <= part.on <= promise.promised_on and part not in promise.before
+    )
 
 
 def mora_on(invoice: Invoice, day: date) -> e.MoraPosted | None:

@@ -11,7 +11,13 @@ from ledger.allocation import Split, waterfall
 from ledger.errors import Rejected
 from ledger.invoice import charges
 from ledger.invoice import events as e
-from ledger.invoice.accrual import Decision, bring_up_to_date, recalculate, reopen
+from ledger.invoice.accrual import (
+    Decision,
+    bring_up_to_date,
+    promise_after_all,
+    recalculate,
+    reopen,
+)
 from ledger.invoice.issuing import NotOpen
 from ledger.invoice.recalculation import is_timely, still_owed
 from ledger.invoice.state import NOTHING, OPEN, Invoice, evolve
@@ -82,6 +88,7 @@ def reverse(invoice: Invoice, payment_id: UUID, today: date) -> Decision:
     for part in parts:
         decision.add(e.PaymentReversed(payment_id, part.split, part.recovered), part.on)
     reopen(decision, today, because=f"reversal of payment {payment_id}")
+    promise_after_all(decision)
     return decision
 
 
@@ -98,6 +105,7 @@ def charge_back(invoice: Invoice, payment_id: UUID, on: date, today: date) -> De
         event = e.PaymentChargedBack(payment_id, part.split, part.recovered)
         decision.add(event, max(on, part.on))
     reopen(decision, today, because=f"charge-back of payment {payment_id}")
+    promise_after_all(decision)
     return decision
 
 
@@ -123,6 +131,7 @@ def _cover(
     if recovered.total:
         last = max(gift.on for gift in invoice.given_up if gift.way == "written_off")
         decision.add(e.Recovered(source_id, recovered), max(value_on, last))
+    promise_after_all(decision)
     return decision, rest_minor
 
 

@@ -73,6 +73,7 @@ class Promise(msgspec.Struct, frozen=True, array_like=True):
     """What the customer promised on a day to pay by another; `kept` once that one is over.
 
     before  what had been received of that day when the promise was made: it is no part of its keeping
+    paid_minor  what was found paid on it once its day was over
     """
 
     on: date
@@ -80,6 +81,7 @@ class Promise(msgspec.Struct, frozen=True, array_like=True):
     promised_on: date
     kept: bool | None = None
     before: tuple[Received, ...] = ()
+    paid_minor: int = 0
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
@@ -289,10 +291,12 @@ def _said(invoice: Invoice, event: Event, on: date) -> Invoice:
             return replace(invoice, promise=promise)
         case e.PromiseKept():
             assert invoice.promise is not None
-            return replace(invoice, promise=replace(invoice.promise, kept=True))
+            kept = replace(invoice.promise, kept=True, paid_minor=event.paid_minor)
+            return replace(invoice, promise=kept)
         case e.PromiseBroken():
             assert invoice.promise is not None
-            return replace(invoice, promise=replace(invoice.promise, kept=False))
+            broken = replace(invoice.promise, kept=False, paid_minor=event.paid_minor)
+            return replace(invoice, promise=broken)
     raise AssertionError(f"an invoice does not know {event.TAG}")
 
 

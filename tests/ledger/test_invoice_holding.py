@@ -231,6 +231,39 @@ class TestPromise:
         wake(ledger, 6)
         assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
 
+    def test_is_kept_after_all_by_a_payment_that_is_recorded_late(self) -> None:
+        """Whether the clock has run in between makes no difference."""
+        for ran in (True, False):
+            ledger = through(BRAZIL, day(1))
+            promise(ledger, 20_000, day(5), day(1))
+            if ran:
+                wake(ledger, 6)
+                assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
+            receive(ledger, 1, 20_000, day(4), day(8))
+            wake(ledger, 9)
+            assert outcome(ledger)[-1] == New(PromiseKept(20_000), day(6))
+            assert ledger.invoice.promise is not None
+            assert ledger.invoice.promise.kept is True
+
+    def test_is_broken_after_all_when_its_payment_is_reversed(self) -> None:
+        for ran in (True, False):
+            ledger = through(BRAZIL, day(1))
+            promise(ledger, 20_000, day(5), day(1))
+            receive(ledger, 1, 20_000, day(4), day(4))
+            if ran:
+                wake(ledger, 6)
+            ledger.post(settling.reverse(ledger.invoice, payment_id(1), day(8)).new)
+            kept, broken = outcome(ledger)
+            assert kept == New(PromiseKept(20_000), day(6))
+            assert broken == New(PromiseBroken(0), day(6))
+
+    def test_stays_kept_when_its_payment_is_charged_back_after_its_day(self) -> None:
+        ledger = through(BRAZIL, day(1))
+        promise(ledger, 20_000, day(5), day(1))
+        receive(ledger, 1, 20_000, day(4), day(4))
+        charge_back(ledger, 1, day(8), day(8))
+        assert outcome(ledger) == [New(PromiseKept(20_000), day(6))]
+
     def test_of_what_is_not_owed_any_more_is_kept(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, None, day(5), day(1))
