@@ -1,9 +1,10 @@
 """A customer's statement: what was owed at the start, documents, charges and payments, and what is owed at the end.
 
 The balance is what is open on the customer's invoices; credit that no invoice has taken stands beside it. Entries
-stand on their effective dates, so a late recorded payment stands where its value date puts it; interest is one entry
-per invoice and month. What each event writes is in `projections.statement_entries`. The customer's invoices are found
-by the read model and folded from their events.
+stand on their effective dates, so a late recorded payment stands where its value date puts it; those of one day stand
+as they were recorded, after what the clock has charged. Interest is one entry per invoice and month. What each event
+writes is in `projections.statement_entries`. The customer's invoices are found by the read model and folded from their
+events.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,10 +19,10 @@ from ledger.events import Event, decode
 from ledger.money import format_minor
 from projections.customers import CUSTOMERS, credit_of, shortfall_of
 from projections.invoices import INVOICES, Folded
-from projections.statement_entries import COLUMNS, ORDER, Column, Kind, changes
+from projections.statement_entries import COLUMNS, Column, Kind, changes
 
 INVOICE_EVENTS = """
-SELECT uuid_send(stream_id), tag, effective_on, data
+SELECT uuid_send(stream_id), tenant_seq, tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
    AND stream_id IN (SELECT invoice_id FROM invoices
@@ -98,6 +99,7 @@ class _Line(msgspec.Struct):
     """An entry in the making: amounts in minor units."""
 
     on: date
+    seq: int
     kind: Kind
     invoice: Folded
     payment_id: UUID | None
@@ -106,7 +108,10 @@ class _Line(msgspec.Struct):
 
     @property
     def place(self) -> tuple[Any, ...]:
-        return self.on, ORDER[self.kind], self.invoice.number, self.invoice.invoice_id
+        """By date; on one date what the clock has charged, by number, then the rest as it was recorded."""
+        if self.kind in ("late_fee", "interest"):
+            return self.on, 0, self.kind == "interest", self.invoice.number, self.invoice.invoice_id
+        return self.on, 1, self.seq
 
 
 def statement(
@@ -171,7 +176,7 @@ class _Reading:
         row: Folded | None = None
         interest: _Months = {}
         failed = False
-        for stream_id, tag, effective_on, data in self._events():
+        for stream_id, seq, tag, effective_on, data in self._events():
             if row is None or row.invoice_id != stream_id:
                 yield from interest.values()
                 interest = {}
@@ -188,7 +193,7 @@ class _Reading:
                 failed = True
                 self.failed += 1
                 continue
-            for line in _lines(row, event, effective_on):
+            for line in _lines(row, event, effective_on, seq):
                 if line.kind != "interest":
                     yield line
                     continue
@@ -197,20 +202,21 @@ class _Reading:
                 _gather(interest.setdefault(month, line), line)
         yield from interest.values()
 
-    def _events(self) -> Iterator[tuple[bytes, str, date, bytes]]:
+    def _events(self) -> Iterator[tuple[bytes, int, str, date, bytes]]:
         with self._connection.cursor() as cursor:
             yield from cursor.stream(INVOICE_EVENTS, self._values, binary=True, size=500)
 
 
-def _lines(row: Folded, event: Event, on: date) -> list[_Line]:
+def _lines(row: Folded, event: Event, on: date, seq: int) -> list[_Line]:
     payment_id = getattr(event, "payment_id", None)
-    return [_Line(on, kind, row, payment_id, minor) for kind, minor in changes(row, event)]
+    return [_Line(on, seq, kind, row, payment_id, minor) for kind, minor in changes(row, event)]
 
 
 def _gather(month: _Line, line: _Line) -> None:
     """Adds a posting of interest to its month's entry."""
     if month is not line:
         month.on = max(month.on, line.on)
+        month.seq = line.seq
         month.minor += line.minor
         month.events += 1
 

@@ -55,8 +55,6 @@ COLUMNS: dict[Kind, Column] = {
     "void": "given_up",
     "cancelled": "given_up",
 }
-ORDER = {kind: place for place, kind in enumerate(COLUMNS)}
-"""The order of entries of one day."""
 
 _GIVEN_UP: dict[e.GivenUpAs, Kind] = {
     "void": "void",
@@ -76,9 +74,13 @@ class Change(NamedTuple):
 
 
 def changes(row: Folded, event: Event) -> list[Change]:
-    """What an event writes into the statement, given its invoice's row after it; nothing where no amount moved."""
+    """What an event writes into the statement, given its invoice's row after it; nothing where no amount moved.
+
+    What is owed more comes first, so that two entries of one event take the balance no further down than it ends.
+    """
     write = _WRITES.get(type(event))
-    return [] if write is None else [change for change in write(row, event) if change.minor]
+    found = [] if write is None else [change for change in write(row, event) if change.minor]
+    return sorted(found, key=lambda change: -change.minor)
 
 
 def _sent(row: Folded, event: e.Sent) -> list[Change]:

@@ -17,10 +17,13 @@ from tests.conftest import FOLDER_PREFIX, _memory_disk
 from tests.docs.blocks import DOCS, ROOT
 from tests.docs.examples import examples
 from tests.docs.running import differs, environment_of, free_port, run, served
+from tests.importing import real
 
 SERVED = [
     ROOT / "README.md",
     DOCS / "tutorial" / "first-invoice.md",
+    DOCS / "how-to" / "adjust-an-invoice.md",
+    DOCS / "how-to" / "credit-and-payments-taken-back.md",
     DOCS / "how-to" / "lend-and-collect-in-instalments.md",
     DOCS / "how-to" / "refund-a-customers-credit.md",
 ]
@@ -60,8 +63,15 @@ def test_lines_that_need_no_service(page: Path, folder: Path) -> None:
     """Each page has an installation of its own; its database is kept running, so that commands start quickly."""
     place = folder / page.stem
     with EmbeddedPostgres(place / _home(page)):
-        _check(page, folder, environment_of(place / "var", free_port()))
+        _check(page, folder, environment_of(place / "var", free_port()) | _data(page))
     shutil.rmtree(place)
+
+
+def _data(page: Path) -> dict[str, str]:
+    """Where the real invoices are, for a page that asks for them."""
+    if "$RECEIVABLES" not in page.read_text():
+        return {}
+    return {"RECEIVABLES": str(real.file())}
 
 
 def _home(page: Path) -> str:

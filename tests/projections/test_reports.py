@@ -393,10 +393,10 @@ def test_a_statement_shows_a_recovery_and_a_credit_note_twice(books: Books, runn
     _assert_adds_up(found)
     assert [(one.kind, one.amount) for one in found.entries if one.invoice_id == invoice_id] == [
         ("invoice", "1000.00"),
+        ("written_off", "-1000.00"),
+        ("written_off", "1000.00"),
         ("recovery", "-1000.00"),
         ("to_credit", "300.00"),
         ("credit_note", "-300.00"),
-        ("written_off", "-1000.00"),
-        ("written_off", "1000.00"),
     ]
     assert (found.unapplied_credit, found.shortfall) == ("300.00", "0.00")
