@@ -18,6 +18,7 @@ from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
 from adapters.store.recorder import LedgerTracking
 from adapters.store.sealing import Sealer
@@ -68,6 +69,7 @@ class Books:
     sealer       seals and opens personal data
     writer       runs commands; it is running
     clock        the clock's bulk path
+    inbox        requests that are accepted and carried out soon; once it is started
     payouts      refunds that wait to be handed over
     projections  the read models' runner; it runs once it is started
     """
@@ -80,6 +82,7 @@ class Books:
         self.writer = Writer(self.application, database.writer, self.sealer)
         self.writer.start()
         self.clock = PostgresClock(database.writer, self.writer.waiting)
+        self.inbox = Inbox(database.writer, self.writer, self.sealer)
         self.payouts = PostgresPayouts(database.writer, self.writer, self.sealer)
         self.projections = ReadModels(database, self.application.tracking())
 
@@ -92,6 +95,7 @@ class Books:
     def close(self) -> None:
         """Finishes what waits, then closes the pools and, when it was opened here, the database."""
         self.projections.stop()
+        self.inbox.stop()
         self.writer.close()
         self.application.close()
         if self._owns_database:

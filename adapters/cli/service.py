@@ -91,11 +91,12 @@ def _watched(books: Books) -> Watch:
 
 @contextlib.contextmanager
 def _background(books: Books, settings: Settings) -> Iterator[None]:
-    """The read models' runner, the clock's alarm and the payouts' rounds, in threads of their own."""
+    """The read models' runner, the inbox, the clock's alarm and the payouts' rounds, in threads of their own."""
     with chosen_payout(settings) as payout:
         alarm = Alarm(books.clock, holder_name())
         payouts = Payouts(books.payouts, payout)
         books.projections.start()
+        books.inbox.start()
         alarm.start()
         payouts.start()
         try:
@@ -103,6 +104,7 @@ def _background(books: Books, settings: Settings) -> Iterator[None]:
         finally:
             payouts.stop()
             alarm.stop()
+            books.inbox.stop()
             books.projections.stop()
 
 

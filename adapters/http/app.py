@@ -33,6 +33,7 @@ from adapters.http.routes import (
     payments,
     refunds,
     reports,
+    requests,
     tenant,
 )
 from adapters.wiring import Books
@@ -78,6 +79,7 @@ API_ROUTES: Final = (
     agreements.lose,
     payments.charge_back,
     payments.apply,
+    requests.show,
     refunds.list_all,
     refunds.ask,
     refunds.show,

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 
@@ -119,6 +120,36 @@ async def carry_out(
     if done.replayed:
         headers["Idempotency-Replayed"] = "true"
     return json_answer(body, done.status, headers)
+
+
+def prefers_waiting(call: Call) -> bool:
+    """Whether the request would rather be accepted now and carried out soon (RFC 7240)."""
+    given = arrival_of(call.scope).prefer.lower().replace(b"\n", b",")
+    return any(part.split(b";")[0].strip() == b"respond-async" for part in given.split(b","))
+
+
+async def accept(call: Call, operation: str) -> Response[bytes]:
+    """Keeps a request to be carried out soon, and answers 202 once it is stored. Raises KeyReused."""
+    edge, arrival, caller = edge_of(call), arrival_of(call.scope), call.user
+    refuse_query(call.scope)
+    key = idempotency_key(arrival, required=True)
+    assert key is not None
+    request_id = await edge.readers.run(
+        edge.books.inbox.accept,
+        caller.tenant_id,
+        key,
+        operation,
+        _request_hash(call, arrival.body),
+        arrival.body,
+        actor=caller.actor,
+        correlation_id=arrival.correlation_id,
+    )
+    headers = {
+        "Location": f"/api/requests/{request_id}",
+        "Preference-Applied": "respond-async",
+    }
+    answer = msgspec.json.encode({"id": request_id, "status": "accepted"})
+    return json_answer(answer, 202, headers)
 
 
 async def look_up(

@@ -34,6 +34,7 @@ class Arrival(msgspec.Struct):
     idempotency_key: bytes | None = None
     content_type: bytes = b""
     authorization: bytes = b""
+    prefer: bytes = b""
     body: bytes = b""
     tenant: str = "-"
     status: int = 0
@@ -46,6 +47,7 @@ _FIELDS: Final = {
     b"idempotency-key": "idempotency_key",
     b"content-type": "content_type",
     b"authorization": "authorization",
+    b"prefer": "prefer",
 }
 
 

@@ -92,6 +92,10 @@ _HEADERS: Final[dict[str, Any]] = {
         "description": "A place in the tenant's log: the command's last event, or what a query reflects at least.",
         "schema": {"type": "integer"},
     },
+    "Location": {
+        "description": "Where to ask how an accepted request stands.",
+        "schema": {"type": "string"},
+    },
     "Idempotency-Replayed": {
         "description": "`true` when the answer of an earlier request with the same key is given again.",
         "schema": {"type": "string"},
@@ -104,6 +108,12 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "in": "header",
         "description": "Kept when it is plain: 1 to 64 letters, digits, dots, dashes or underscores.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    },
+    "Prefer": {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async`: answer 202 once the request is stored, and carry it out soon.",
+        "schema": {"type": "string"},
     },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
@@ -216,6 +226,8 @@ def _parameters(route: HTTPRoute, method: str, operation: Operation) -> list[dic
         found.append({**_PARAMETERS["Idempotency-Key"], "required": True})
     elif operation.takes is not None:
         found.append({"$ref": "#/components/parameters/Idempotency-Key"})
+    if operation.can_wait:
+        found.append({"$ref": "#/components/parameters/Prefer"})
     return found
 
 
@@ -233,6 +245,14 @@ def _responses(route: HTTPRoute, operation: Operation, schemas: dict[Any, Any]) 
             "content": {operation.media_type: content},
         }
     }
+    if operation.can_wait:
+        responses["202"] = {
+            "description": "Accepted: it is stored and will be carried out once; `Location` says how it stands",
+            "headers": {
+                name: {"$ref": f"#/components/headers/{name}"}
+                for name in ("X-Correlation-Id", "Location")
+            },
+        }
     for status, errors in sorted(_refusals(route, operation).items()):
         responses[str(status)] = {
             "description": "; ".join(_sentence(error) for error in errors),

@@ -28,6 +28,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answers       the answer's type; `example` is one
     status        of the answer when all goes well
     key_required  whether it needs an Idempotency-Key
+    can_wait      whether it may be accepted and carried out soon, when `Prefer: respond-async` asks for it
     refuses       conditions worth naming in the document, besides what every operation may answer
     media_type    of the answer
     """
@@ -40,6 +41,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     parameters: type[msgspec.Struct] | None = None
     status: int = 200
     key_required: bool = False
+    can_wait: bool = False
     refuses: tuple[type[LedgerError], ...] = ()
     media_type: str = "application/json"
 
@@ -70,6 +72,7 @@ def command(
     may: tuple[Role, ...] = OPERATORS,
     status: int = 200,
     key_required: bool = False,
+    can_wait: bool = False,
     refuses: tuple[type[LedgerError], ...] = (),
 ) -> HTTPRouteHandler:
     """A route that writes. `body` is an example of what it takes."""
@@ -81,6 +84,7 @@ def command(
         body=body,
         status=status,
         key_required=key_required,
+        can_wait=can_wait,
         refuses=refuses,
     )
     return HTTPRouteHandler(path, http_method=method, opt={_OPT: operation}, status_code=status)

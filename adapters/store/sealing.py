@@ -68,6 +68,16 @@ class Sealer:
         derived = key.encrypt(bytes(NONCE_BYTES), b"", FINGERPRINT_CONTEXT)
         return base64.urlsafe_b64encode(hmac.digest(derived, text.encode(), "sha256")[:18]).decode()
 
+    def seal_request(self, tenant_id: UUID, key: str, body: bytes) -> bytes:
+        """A request's body under the master key, for the moment until it is carried out."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._master.encrypt(nonce, body, tenant_id.bytes + key.encode())
+
+    def open_request(self, tenant_id: UUID, key: str, sealed: bytes) -> bytes:
+        """The body that `seal_request` sealed for this tenant and key."""
+        nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        return self._master.decrypt(nonce, data, tenant_id.bytes + key.encode())
+
     def new_key(self, owner: Owner) -> tuple[AESGCM, bytes]:
         """A fresh key for a customer, and its wrapped form, to be stored with the command's events."""
         key = AESGCM.generate_key(256)

@@ -89,6 +89,16 @@ class Client(httpx.Client):
         body = {"invoice_id": invoice_id, "amount": usd(amount)}
         return str(self.made("/api/payments", body, key or secrets.token_hex(8))["id"])
 
+    def accepted(self, customer_id: str) -> str:
+        """A payment of 1.00 that was accepted to be recorded soon; nobody does, in these tests."""
+        answer = self.post(
+            "/api/payments",
+            json={"customer_id": customer_id, "amount": usd("1.00")},
+            headers={"Idempotency-Key": secrets.token_hex(8), "Prefer": "respond-async"},
+        )
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
     def agreement(self, customer_id: str | None = None, **terms: Any) -> str:
         """A loan of 1,000.00 in three equal parts, requested."""
         body = {

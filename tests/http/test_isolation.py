@@ -28,6 +28,7 @@ ID_OF_NOUN = {
     "payments": "payment_id",
     "agreements": "agreement_id",
     "refunds": "refund_id",
+    "requests": "request_id",
 }
 DAY = "2026-01-05"
 
@@ -131,6 +132,7 @@ def one_of_each(client: Client) -> dict[str, str]:
         "invoice_id": invoice_id,
         "payment_id": client.paid(invoice_id, "1.00"),
         "agreement_id": client.agreement(customer_id),
+        "request_id": client.accepted(customer_id),
         "refund_id": str(client.made("/api/refunds", refund, "refund")["id"]),
     }
 

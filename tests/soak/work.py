@@ -20,6 +20,7 @@ from adapters.postgres.connection import Pool
 from adapters.store import clock as clock_module
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
 from adapters.store.sealing import Sealer
 from adapters.store.writer import Request, Writer
@@ -256,6 +257,40 @@ def _asked(
         now=moment,
     )
     return msgspec.json.decode(writer.run(request).body, type=RefundView).id
+
+
+def accepting(
+    url: str,
+    tenant_id: str,
+    customer_id: str,
+    keys: list[str],
+    told: str,
+    place: Place | None = None,
+    n: int = 0,
+    strike: str = "SIGKILL",
+) -> dict[str, int]:
+    """Payments of 1.00 accepted into the inbox and carried out, as often as it is run.
+
+    told   a file to which each key is added once it was accepted
+    """
+    doom = _doom(place, n, strike)
+    log = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    body = msgspec.json.encode(ReceivePayment(Money("1.00", "EUR"), UUID(customer_id)))
+    with _pool(url, doom) as pool, _writer(pool) as writer:
+        inbox = Inbox(pool, writer, Sealer(pool, MASTER_KEY))
+        for key in keys:
+            inbox.accept(
+                UUID(tenant_id),
+                key,
+                "receive_payment",
+                b"hash",
+                body,
+                actor="test",
+                correlation_id="",
+            )
+            os.write(log, f"{key}\n".encode())
+        inbox.carry_out()
+    return doom.passed
 
 
 def _settled(

@@ -61,6 +61,15 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
             asking.agreement(customer)
             refund = RequestRefund(customer, "asked", Money("1.00", "BRL"))
             asking.ask(lambda unit, command=refund: request_refund(unit, command))
+            books.inbox.accept(
+                asking.tenant_id,
+                "n",
+                "receive_payment",
+                b"",
+                b"{}",
+                actor="test",
+                correlation_id="",
+            )
             asking.key("key", b"hash" + asking.tenant_id.bytes)
             with module_database.writer.connection() as connection:
                 connection.execute(

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from adapters.http import adjustment_examples, examples
 from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.edge import Call, accept, carry_out, look_up, prefers_waiting
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
@@ -94,6 +94,7 @@ async def list_all(request: Call) -> Response[bytes]:
     example=examples.PAYMENT,
     status=201,
     key_required=True,
+    can_wait=True,
     refuses=(
         Unknown,
         NoPayer,
@@ -109,8 +110,13 @@ async def receive(request: Call) -> Response[bytes]:
 
     Say one of `invoice_id`, `allocations` or `customer_id` (then the oldest due is paid first). What no invoice takes
     becomes the customer's credit.
+
+    With `Prefer: respond-async` it is stored, answered 202 with the payment's id, and recorded within a second or
+    so, as of the moment it was accepted; `Location` says where to see how it stands.
     """
     payment = await read_body(request, ReceivePayment)
+    if prefers_waiting(request):
+        return await accept(request, "receive_payment")
     loads = tuple(allocation.invoice_id for allocation in payment.allocations)
     if payment.invoice_id is not None:
         loads += (payment.invoice_id,)

@@ -1,0 +1,68 @@
+"""`/api/requests`: what was accepted to be carried out soon."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Response
+from litestar.params import FromPath
+
+from adapters.http import examples
+from adapters.http.edge import Call, look_up
+from adapters.http.operations import query
+from adapters.http.problems import TYPE_PREFIX
+from adapters.http.queries import ReadQuery, read_query
+from adapters.http.readers import Connection, found_head
+from adapters.store.inbox import status_of
+from adapters.store.reading import head
+
+
+class AcceptedRequest(msgspec.Struct, frozen=True):
+    """A request that was accepted. `id` is that of what it makes, such as a payment.
+
+    status       `accepted` while it waits, `done`, or `refused`
+    problem      the type of the problem it was refused with; empty otherwise
+    detail       what was wrong, for a person
+    """
+
+    id: UUID
+    status: Literal["accepted", "done", "refused"]
+    accepted_at: datetime | None = None
+    problem: str = ""
+    detail: str = ""
+
+
+@query(
+    "/requests/{id:uuid}",
+    answers=AcceptedRequest,
+    example=AcceptedRequest(examples.PAYMENT_ID, "done"),
+)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """How a request stands that was accepted with `Prefer: respond-async`
+
+    Once it is `done`, what it made is found under the same id, for a payment at `/api/payments/{id}`.
+    """
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: _standing(connection, tenant_id, id),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+def _standing(connection: Connection, tenant_id: UUID, request_id: UUID) -> AcceptedRequest:
+    found = status_of(connection, tenant_id, request_id)
+    if found is None or head(connection, tenant_id, "payment", request_id) is not None:
+        # It may have been carried out otherwise: under the same key, without waiting.
+        found_head(connection, tenant_id, "payment", request_id)
+        return AcceptedRequest(request_id, "done")
+    if found.refusal is None:
+        return AcceptedRequest(request_id, "accepted", found.accepted_at)
+    return AcceptedRequest(
+        id=request_id,
+        status="refused",
+        accepted_at=found.accepted_at,
+        problem=TYPE_PREFIX + found.refusal.code,
+        detail=found.refusal.detail,
+    )
