@@ -77,8 +77,8 @@ def resolve(invoice: Invoice, outcome: e.Outcome, reason: str, today: date) -> D
     held = invoice.dispute.holds_interest
     decision = bring_up_to_date(invoice, today)
     decision.add(e.DisputeResolved(outcome, reason), today)
-    if held and outcome == "rejected" and invoice.status not in GIVEN_UP:
-        reopen(decision, today, because="dispute rejected")
+    if held and invoice.status not in GIVEN_UP:
+        reopen(decision, today, because=f"dispute {outcome}")
     return decision
 
 

@@ -126,6 +126,18 @@ class TestDispute:
         assert ledger.invoice.open == Split(mora=166)
         assert_sound(ledger)
 
+    def test_accepted_lets_a_debt_be_late_that_it_had_hidden(self) -> None:
+        """Paid in time and charged back while all of it was disputed: it is late once the dispute is over."""
+        ledger = through(BRAZIL, day(1))
+        dispute(ledger, None, day(1))
+        receive(ledger, 1, 50_000, day(0), day(1))
+        charge_back(ledger, 1, day(1), day(1))
+        assert ledger.invoice.charged.late_fee == 0
+        resolve(ledger, "accepted", day(1))
+        run(ledger, 2, 3)
+        assert ledger.invoice.charged == Split(late_fee=1_000, mora=33, principal=50_000)
+        assert_sound(ledger)
+
     @pytest.mark.parametrize("how", ["void", "cancelled", "written_off", "renegotiated"])
     def test_rejected_charges_nothing_more_on_a_debt_given_up_meanwhile(self, how: str) -> None:
         ledger = through(BRAZIL, day(10))

@@ -64,19 +64,25 @@ class Payer:
 
     def run(self, customer: str, invoices: list[str], void: str) -> None:
         with self.http:
-            while time.monotonic() < self.ends_at:
-                roll = self.chance.random()
-                if roll < 0.5 or not self.mine:
-                    self.pay(customer, invoices, void)
-                elif roll < 0.65:
-                    self.take_back("reverse")
-                elif roll < 0.8:
-                    self.take_back("charge-back")
-                elif roll < 0.9:
-                    self.ask("apply", f"/api/payments/{self.one_of_mine()}/apply", {})
-                else:
-                    path = f"/api/customers/{customer}/apply-credit"
-                    self.ask("apply credit", path, {"currency": "USD"})
+            try:
+                while time.monotonic() < self.ends_at:
+                    self.step(customer, invoices, void)
+            except (httpx.HTTPError, AssertionError) as error:
+                self.told.broken.append(repr(error))
+
+    def step(self, customer: str, invoices: list[str], void: str) -> None:
+        roll = self.chance.random()
+        if roll < 0.5 or not self.mine:
+            self.pay(customer, invoices, void)
+        elif roll < 0.65:
+            self.take_back("reverse")
+        elif roll < 0.8:
+            self.take_back("charge-back")
+        elif roll < 0.9:
+            self.ask("apply", f"/api/payments/{self.one_of_mine()}/apply", {})
+        else:
+            path = f"/api/customers/{customer}/apply-credit"
+            self.ask("apply credit", path, {"currency": "USD"})
 
     def pay(self, customer: str, invoices: list[str], void: str) -> None:
         minor = self.chance.randrange(1, 5_000)
@@ -91,7 +97,7 @@ class Payer:
         )
         key = f"{self.number}-{self.keys}"
         made = self.ask("pay", "/api/payments", {"amount": amount, **target}, key)
-        assert made is not None
+        assert made is not None, "arrived money is never refused"
         self.mine.append(made["id"])
         with self.told.lock:
             self.told.paid[key] = (made["id"], minor)
@@ -121,6 +127,13 @@ class Payer:
                 continue
             if answer.status_code in (200, 201):
                 self.told.note(what)
+                if self.chance.random() < 0.1:  # its reply was lost, say
+                    again = self.http.post(path, json=body, headers=headers)
+                    assert (again.status_code, again.content) == (
+                        answer.status_code,
+                        answer.content,
+                    )
+                    self.told.note("asked again")
                 found: dict[str, Any] = answer.json()
                 return found
             code = answer.json()["type"].rpartition(":")[2]
