@@ -2,7 +2,7 @@
 
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ LONG_WAIT_SECONDS = 5
 BEHIND_EVENTS = 1_000
 PARKED_SHOWN = 5
 REFUNDS_SHOWN = 5
+LONG_ACCEPTED_SECONDS = 60
 
 SELECT_ROLES = """
 SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)
@@ -34,6 +35,9 @@ SELECT name, setting FROM pg_catalog.pg_settings
 SELECT_LOG = """
 SELECT (SELECT position FROM log_head WHERE shard = 1), count(*), coalesce(max(position), 0)
   FROM events
+"""
+SELECT_ACCEPTED = """
+SELECT count(*), min(accepted_at) FROM accepted_requests WHERE refusal IS NULL AND accepted_at < %s
 """
 SELECT_LEASES = "SELECT name, holder, fence, expires_at FROM leases ORDER BY name"
 SELECT_BUSY = """
@@ -225,6 +229,19 @@ def _refunds(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Find
     )
 
 
+def _accepted(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    long_ago = datetime.now(UTC) - timedelta(seconds=LONG_ACCEPTED_SECONDS)
+    row = connection.execute(SELECT_ACCEPTED, (long_ago,)).fetchone()
+    assert row is not None
+    count, oldest_at = row
+    yield Finding(
+        "accepted requests",
+        not count,
+        f"{count} wait since {oldest_at}" if count else "none waits for long",
+        "start: duebook worker (or up), and look into its log" if count else "",
+    )
+
+
 CHECKS: tuple[Check, ...] = (
     _migrations,
     _roles,
@@ -235,4 +252,5 @@ CHECKS: tuple[Check, ...] = (
     _leases,
     _business_days,
     _refunds,
+    _accepted,
 )

@@ -6,6 +6,7 @@ import pytest
 from psycopg.sql import SQL
 
 from adapters.postgres.connection import Database, connect, owner_connection
+from adapters.wiring import Books
 from tests.cli.conftest import Cli
 from tests.conftest import FAST
 
@@ -39,6 +40,7 @@ def test_a_sound_installation(cli: Cli, acme: str) -> None:
         "leases",
         "business days",
         "refunds",
+        "accepted requests",
     }
     assert set(report["versions"]) >= {"duebook", "python", "postgresql", "psycopg"}
     shown = cli("doctor").out
@@ -75,6 +77,21 @@ def test_missed_days_are_counted(cli: Cli, acme: str) -> None:
     assert set(found) == {"business days"}
     assert "since 2024-01-31" in found["business days"]["detail"]
     assert "day catch-up" in found["business days"]["what_to_do"]
+
+
+def test_accepted_requests_that_nobody_carries_out_are_told(
+    cli: Cli, acme: str, database: Database
+) -> None:
+    with Books(database) as books:
+        books.inbox.accept(
+            UUID(acme), "k", "receive_payment", b"hash", b"{}", actor="test", correlation_id=""
+        )
+    assert wrong(cli) == {}
+    with database.writer.connection() as connection:
+        connection.execute("UPDATE accepted_requests SET accepted_at = '2026-01-05'")
+    found = wrong(cli)["accepted requests"]
+    assert "1 wait since 2026-01-05" in found["detail"]
+    assert "duebook worker" in found["what_to_do"]
 
 
 def test_a_parked_stream_is_told(cli: Cli, acme: str, database: Database) -> None:
