@@ -1,4 +1,4 @@
-"""Payments: receive over one invoice, several, or whatever the customer owes; apply what is left; take back.
+"""Payments: receive over one invoice, several, or whatever the customer owes; reverse; charge back.
 
 Arrived money is never refused for an invoice's state or amount: what no invoice takes becomes the customer's
 credit in its own currency, flagged for a person (decision 10).
@@ -11,25 +11,22 @@ from uuid import UUID
 import msgspec
 
 from commands.credit import (
-    Lot,
     add_credit,
-    lots_of,
     oldest_due_first,
     post,
     take_back,
-    use_credit,
     use_credit_by_itself,
     use_own_credit,
 )
 from commands.refunds import refund_by_itself
 from commands.tenants import today
 from commands.unit import AlreadyExists, NameRange, Unit, load
-from ledger.customer import CreditAdded, CreditWithdrawn, Customer
+from ledger.customer import CreditAdded, CreditWithdrawn
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting, issuing, settling
 from ledger.invoice.state import Invoice
-from ledger.money import Money, format_minor, positive_minor
+from ledger.money import Money, positive_minor
 from ledger.payment import (
     Allocated,
     Payment,
@@ -67,14 +64,6 @@ class CurrencyDiffers(Rejected):
     """An allocation is in another currency than the payment or its invoice."""
 
 
-class NothingToApply(Rejected):
-    """The payment, or the customer, has no credit left to apply."""
-
-
-class OverApplied(Rejected):
-    """More credit is to be applied than is left."""
-
-
 class Allocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of a payment is meant for an invoice."""
 
@@ -105,17 +94,6 @@ class ChargeBackPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     reason: str
     charged_back_on: date | None = None
-
-
-class ApplyPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left of a payment, for one invoice, for several, or, left out, for what falls due first.
-
-    `amount` is at most so much; all that is left when left out.
-    """
-
-    invoice_id: UUID | None = None
-    allocations: tuple[Allocation, ...] = ()
-    amount: Money | None = None
 
 
 class AllocationView(msgspec.Struct, frozen=True):
@@ -284,50 +262,6 @@ def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment
     return payment_view(payment_id, state)
 
 
-def apply_payment(unit: Unit, payment_id: UUID, command: ApplyPayment) -> PaymentView:
-    """Applies what is left of a payment, today.
-
-    Raises Unknown, NothingToApply, OverApplied, OverAllocated, TwoTargets, AllocatedTwice, SeveralCustomers,
-    CurrencyDiffers, NotOpen, and the refusals of a malformed amount.
-    """
-    payment: Payment = load(unit, "payment", payment_id)
-    customer: Customer = load(unit, "customer", payment.customer_id)
-    lots = lots_of(customer, payment.currency, payment_id)
-    apply_lots(unit, payment.customer_id, payment.currency, lots, command)
-    return payment_view(payment_id, load(unit, "payment", payment_id))
-
-
-def apply_lots(
-    unit: Unit, customer_id: UUID, currency: str, lots: list[Lot], command: ApplyPayment
-) -> list[Allocated]:
-    """Applies credit to the invoices that a command names, or to what falls due first; returns what each took.
-
-    An invoice that is named must be able to take money. Raises what `apply_payment` raises.
-    """
-    left_minor = sum(lot.most_minor for lot in lots)
-    if not left_minor:
-        raise NothingToApply(f"no credit in {currency} is left to apply")
-    most_minor = left_minor
-    if command.amount is not None:
-        most_minor = positive_minor(command.amount)
-        if command.amount.currency != currency:
-            raise CurrencyDiffers(f"the credit is in {currency}", field="amount")
-        if most_minor > left_minor:
-            raise OverApplied(
-                f"{format_minor(left_minor, currency)} {currency} is left to apply", field="amount"
-            )
-    taken: list[Allocated] = []
-    taken_minor = 0
-    for invoice_id, asked_minor in _targets(unit, customer_id, currency, command, most_minor):
-        wanted_minor = min(asked_minor, most_minor - taken_minor)
-        used_minor = use_credit(unit, lots, invoice_id, wanted_minor)
-        lots = _left(lots, used_minor)
-        taken_minor += used_minor
-        if used_minor:
-            taken.append(Allocated(invoice_id, used_minor))
-    return taken
-
-
 def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
     currency = payment.currency
     return PaymentView(
@@ -349,7 +283,7 @@ def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
 def _offers(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID, list[Offer]]:
     """Whose money it is, and to which invoices it is offered, in order."""
     if command.allocations:
-        return _named(unit, command, amount_minor)
+        return named_offers(unit, command, amount_minor)
     if command.invoice_id is not None:
         invoice: Invoice = load(unit, "invoice", command.invoice_id)
         _same_customer(command.customer_id, invoice.customer_id, "invoice_id")
@@ -361,7 +295,10 @@ def _offers(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUI
     return command.customer_id, [Offer(*one, amount_minor) for one in owed]
 
 
-def _named(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID, list[Offer]]:
+def named_offers(
+    unit: Unit, command: ReceivePayment, amount_minor: int
+) -> tuple[UUID, list[Offer]]:
+    """Whose money it is, and the invoices that a payment names, in their order."""
     if command.invoice_id is not None:
         raise TwoTargets("say invoice_id or allocations, not both", field="allocations")
     customer_id = command.customer_id
@@ -384,42 +321,6 @@ def _named(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUID
         raise OverAllocated("the allocations add up to more than the payment", field="allocations")
     assert customer_id is not None
     return customer_id, offers
-
-
-def _targets(
-    unit: Unit, customer_id: UUID, currency: str, command: ApplyPayment, most_minor: int
-) -> list[tuple[UUID, int]]:
-    """(invoice, at most so much) in the order in which credit is applied."""
-    if command.invoice_id is None and not command.allocations:
-        owed = oldest_due_first(unit, customer_id, currency)
-        return [(invoice_id, most_minor) for invoice_id, _ in owed]
-    allocations = command.allocations
-    if command.invoice_id is not None:
-        if allocations:
-            raise TwoTargets("say invoice_id or allocations, not both", field="allocations")
-        allocations = (Allocation(command.invoice_id, Money.of(most_minor, currency)),)
-    named = ReceivePayment(Money.of(most_minor, currency), customer_id, allocations=allocations)
-    _, offers = _named(unit, named, most_minor)
-    for offer in offers:
-        if offer.invoice.currency != currency:
-            raise CurrencyDiffers(f"the invoice is in {offer.invoice.currency}", field="invoice_id")
-        if not settling.takes_money(offer.invoice):
-            raise issuing.NotOpen(
-                f"the invoice is {offer.invoice.status}, so nothing is open on it",
-                field="invoice_id",
-            )
-    return [(offer.invoice_id, offer.most_minor) for offer in offers]
-
-
-def _left(lots: list[Lot], used_minor: int) -> list[Lot]:
-    """The lots after so much of them was used, oldest first."""
-    left: list[Lot] = []
-    for source_id, minor in lots:
-        used = min(minor, used_minor)
-        used_minor -= used
-        if minor > used:
-            left.append(Lot(source_id, minor - used))
-    return left
 
 
 def names_asked(unit: Unit, command: ReceivePayment) -> list[NameRange]:

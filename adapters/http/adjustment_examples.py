@@ -21,7 +21,7 @@ from commands.adjustments import (
     CreditNoteView,
     WaiveComponent,
 )
-from commands.applying import ApplyCredit, CreditAppliedView
+from commands.applying import ApplyCredit, ApplyPayment, CreditAppliedView
 from commands.holds import (
     DisputeInvoice,
     HoldInvoice,
@@ -30,7 +30,7 @@ from commands.holds import (
     ResolveDispute,
 )
 from commands.invoices import DisputeView, GiveUpInvoice, HoldView, PromiseView
-from commands.payments import AllocationView, ApplyPayment, ChargeBackPayment
+from commands.payments import AllocationView, ChargeBackPayment
 
 CREDIT_NOTE_ID: Final = UUID("8e4b7f21-6a5d-8c3e-9f10-2b4d6f8a0c1e")
 

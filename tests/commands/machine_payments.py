@@ -6,14 +6,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from commands.applying import ApplyPayment, apply_payment
 from commands.payments import (
     Allocation,
-    ApplyPayment,
     ChargeBackPayment,
     PaymentView,
     ReceivePayment,
     ReversePayment,
-    apply_payment,
     charge_back_payment,
     receive_payment,
     reverse_payment,

@@ -7,21 +7,24 @@ from uuid import UUID
 import pytest
 
 from commands.adjustments import CreditInvoice, credit_invoice, write_off
-from commands.applying import ApplyCredit, apply_credit
+from commands.applying import (
+    ApplyCredit,
+    ApplyPayment,
+    NothingToApply,
+    OverApplied,
+    apply_credit,
+    apply_payment,
+)
 from commands.invoices import ChangeInvoice, GiveUpInvoice, change_invoice
 from commands.payments import (
     AllocatedTwice,
     Allocation,
-    ApplyPayment,
     ChargeBackPayment,
     CurrencyDiffers,
-    NothingToApply,
     OverAllocated,
-    OverApplied,
     PaymentView,
     SeveralCustomers,
     TwoTargets,
-    apply_payment,
     charge_back_payment,
 )
 from commands.tenants import ConfigureTenant, configure_tenant

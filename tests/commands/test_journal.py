@@ -17,13 +17,9 @@ from commands.adjustments import (
     waive,
     write_off,
 )
+from commands.applying import ApplyPayment, apply_payment
 from commands.invoices import ChangeInvoice, GiveUpInvoice, change_invoice
-from commands.payments import (
-    ApplyPayment,
-    ChargeBackPayment,
-    apply_payment,
-    charge_back_payment,
-)
+from commands.payments import ChargeBackPayment, charge_back_payment
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.agreement.events import Activated
 from ledger.allocation import COMPONENTS

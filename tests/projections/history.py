@@ -22,6 +22,7 @@ from commands.adjustments import (
     waive,
     write_off,
 )
+from commands.applying import ApplyPayment, apply_payment
 from commands.customers import (
     ChangeCustomer,
     RegisterCustomer,
@@ -53,11 +54,9 @@ from commands.invoices import (
 )
 from commands.payments import (
     Allocation,
-    ApplyPayment,
     ChargeBackPayment,
     ReceivePayment,
     ReversePayment,
-    apply_payment,
     charge_back_payment,
     receive_payment,
     reverse_payment,

@@ -11,7 +11,13 @@ from adapters.http.edge import Call, carry_out, look_up
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
-from commands.applying import ApplyCredit, CreditAppliedView, apply_credit
+from commands.applying import (
+    ApplyCredit,
+    CreditAppliedView,
+    NothingToApply,
+    OverApplied,
+    apply_credit,
+)
 from commands.customers import (
     ChangeCustomer,
     CustomerNameMissing,
@@ -24,9 +30,7 @@ from commands.customers import (
 from commands.payments import (
     AllocatedTwice,
     CurrencyDiffers,
-    NothingToApply,
     OverAllocated,
-    OverApplied,
     SeveralCustomers,
     TwoTargets,
 )

@@ -12,21 +12,18 @@ from adapters.http.edge import Call, accept, carry_out, look_up, prefers_waiting
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import found_head
+from commands.applying import ApplyPayment, NothingToApply, OverApplied, apply_payment
 from commands.payments import (
     AllocatedTwice,
-    ApplyPayment,
     ChargeBackPayment,
     CurrencyDiffers,
     NoPayer,
-    NothingToApply,
     OverAllocated,
-    OverApplied,
     PaymentView,
     ReceivePayment,
     ReversePayment,
     SeveralCustomers,
     TwoTargets,
-    apply_payment,
     charge_back_payment,
     names_asked,
     payment_view,
