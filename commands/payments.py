@@ -144,7 +144,7 @@ def receive_payment(unit: Unit, command: ReceivePayment) -> PaymentView:
     ReceivedInFuture, ReceivedTooEarly, and the refusals of a malformed amount.
     """
     payment_id = unit.new_id("payment")
-    return receive_as(unit, payment_id, command, today(unit), refunds_excess=True)
+    return receive_as(unit, payment_id, command, today(unit), arrives_now=True)
 
 
 def receive_as(
@@ -153,11 +153,12 @@ def receive_as(
     command: ReceivePayment,
     today_on: date,
     *,
-    refunds_excess: bool = False,
+    arrives_now: bool = False,
 ) -> PaymentView:
     """Receives a payment under a given id, on a given business date.
 
-    refunds_excess  the money arrives now, so that an excess may be paid back by itself; never that of an import
+    arrives_now  what is left over may be applied or paid back by itself, today; never that of an import, whose days
+                 are long over
     """
     if unit.find("payment", payment_id) is not None:
         raise AlreadyExists(f"payment {payment_id} exists; its idempotency key was used before")
@@ -216,9 +217,10 @@ def receive_as(
             flag=flag,
         )
         add_credit(unit, customer_id, credit, received_on)
-    use_credit_by_itself(unit, customer_id, command.amount.currency)
-    if refunds_excess and rest_minor and flag == "excess":
-        refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
+    if arrives_now:
+        use_credit_by_itself(unit, customer_id, command.amount.currency)
+        if rest_minor and flag == "excess":
+            refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
     return payment_view(payment_id, load(unit, "payment", payment_id))
 
 

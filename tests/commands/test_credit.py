@@ -23,9 +23,11 @@ from commands.payments import (
     CurrencyDiffers,
     OverAllocated,
     PaymentView,
+    ReceivePayment,
     SeveralCustomers,
     TwoTargets,
     charge_back_payment,
+    receive_as,
 )
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
@@ -231,6 +233,16 @@ class TestAppliedByItself:
         books.pay("400.00", invoice_id=late, received_on=DUE + 10 * DAY)
         assert books.of_invoice(other).open.total == 50_000 - 133
         assert books.credit() == {}
+
+    def test_but_not_of_an_import_whose_days_are_long_over(self, books: Books) -> None:
+        automatic(books)
+        invoice_id, other = books.invoice("50.00"), books.invoice("50.00")
+        books.on(JUNE)
+        paid = ReceivePayment(brl("80.00"), invoice_id=invoice_id, received_on=DUE)
+        books.run(receive_as, UUID(int=77), paid, DUE)
+        assert books.of_invoice(invoice_id).status == "paid"
+        assert books.of_invoice(other).open == Split(principal=5_000), "and no clock has run on it"
+        assert books.credit() == {"BRL": 3_000}
 
 
 class TestTakenBackAfterItWasSpent:
