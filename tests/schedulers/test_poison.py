@@ -7,6 +7,7 @@ import pytest
 
 from adapters.postgres.connection import Database, owner_connection
 from adapters.wiring import Books
+from ledger.streams import STREAMS
 from schedulers.catch_up import tick
 from tests.schedulers.nights import Nights, day
 from tests.store.forcing import assert_log_is_whole, rows
@@ -98,7 +99,7 @@ def test_every_head_of_another_fold_version_is_folded_anew_by_the_clock(
         "SELECT DISTINCT fold_version FROM heads WHERE stream = 'invoice' AND accrues AND tenant_id = %s",
         UUID(int=71),
     )
-    assert versions == [(1,)]
+    assert versions == [(STREAMS["invoice"].fold_version,)]
     assert len(found[0]) == 6
 
 
