@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -143,3 +144,34 @@ def agreed(cli: Cli, folder: Path) -> dict[tuple[str, str], Decimal]:
         files[form].write_text(exported.out)
     report = cli("report", "trial-balance", "--tenant", "acme", "--json").json
     return assert_both_agree(files["beancount"], files["hledger"], report)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_text_stays_text(seed: int, tmp_path: Path) -> None:
+    """Numbers drawn from the characters that mean something to one program or the other, and some of all others."""
+    rng = random.Random(seed)
+    meaning = (
+        "\";|\\\n\r\t\0\v\f\x1c\x85\u2028\u2029\u00a0()[]{}<>*!#^@=:,.-+%&~?/ 0123456789ABCab'`$€"
+    )
+    texts = [
+        "".join(
+            rng.choice(meaning) if rng.random() < 0.9 else chr(rng.choice((233, 0x4E00, 0x1F600)))
+            for _ in range(rng.randrange(1, 40))
+        )
+        for _ in range(300)
+    ]
+    entries = [posted(text) for text in texts]
+    minor = Decimal(1234 * len(texts)) / 100
+    expected = {("Assets:Receivable:Principal", "USD"): minor, ("Income:Revenue", "USD"): -minor}
+    for form, check, balances in (
+        (beancount, bean_check, beancount_balances),
+        (hledger, hledger_check, hledger_balances),
+    ):
+        file = tmp_path / form.__name__
+        with file.open("w", newline="") as stream:
+            stream.writelines(written(form, texts[0], CHART, entries))
+        check(file)
+        assert balances(file) == expected
+        assert file.read_bytes().count(b"2024-03-01 * invoice") + file.read_bytes().count(
+            b'2024-03-01 * "invoice'
+        ) == len(texts)
