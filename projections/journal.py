@@ -6,7 +6,7 @@ not kept: `projections.journal_entries` derives them from the log.
 Interest is nine events of ten. Where a page brings a stream nothing else, its row is neither loaded nor written whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from ledger.events import Event, decode
+from ledger.events import Event
 from ledger.invoice.events import MoraPosted
 from ledger.journal.entry import posted_on
 from ledger.journal.facts import Facts, evolve, tells
@@ -29,13 +29,15 @@ from projections.tables import RowTable, SumTable
 _PASS = SQL("""
 UPDATE {table} AS stream
    SET version = new.version, tenant_seq = new.tenant_seq
-  FROM unnest(%s::uuid[], %s::uuid[], %s::integer[], %s::integer[], %s::bigint[])
-    AS new (tenant_id, stream_id, version_before, version, tenant_seq)
+  FROM unnest(%s::integer[], %s::uuid[], %s::uuid[], %s::integer[], %s::integer[], %s::bigint[])
+    AS new (place, tenant_id, stream_id, version_before, version, tenant_seq)
  WHERE stream.tenant_id = new.tenant_id
    AND stream.stream_id = new.stream_id
    AND stream.version = new.version_before
-RETURNING uuid_send(stream.tenant_id), uuid_send(stream.stream_id), stream.currency
+RETURNING new.place, stream.currency
 """)
+
+_decoder = msgspec.json.Decoder(MoraPosted)
 
 TABLE = RowTable(
     "journal_streams",
@@ -116,42 +118,68 @@ def post_interest(cursor: psycopg.Cursor[Any], suffix: str, streams: Streams) ->
     if not interest:
         return streams
     found = closings(cursor, {tenant for tenant, _ in interest})
-    totals = Totals(JOURNAL)
     with cursor.connection.transaction() as savepoint:
         passed = cursor.execute(_passing(suffix), _passes(interest), binary=True).fetchall()
         if len(passed) < len(interest):
             raise psycopg.Rollback(savepoint)
-        for tenant, stream, currency in passed:
-            row = Folded(tenant, stream, currency=currency)
-            for _, _, _, _, tenant_seq, tag, effective_on, data in interest[tenant, stream]:
-                try:
-                    event = decode(tag, data)
-                    totals.add(parts(row, event, effective_on, tenant_seq, found))
-                except (msgspec.DecodeError, SettingsUnreadable) as error:
-                    raise psycopg.Rollback(savepoint) from error
+        try:
+            days = _days(interest, passed, found)
+        except (msgspec.DecodeError, SettingsUnreadable) as error:
+            raise psycopg.Rollback(savepoint) from error
+        if days is None:
+            raise psycopg.Rollback(savepoint)
+        totals = Totals(JOURNAL)
+        for (tenant, currency, on, _), (minor, tenant_seq) in days.items():
+            row = Folded(tenant, b"", currency=currency)
+            totals.add(parts(row, MoraPosted(minor, on), on, tenant_seq, found))
         totals.write(cursor, suffix)
         return {key: events for key, events in streams.items() if key not in interest}
     return streams
 
 
+_Day = tuple[bytes, str, date, date | None]
+"""(tenant, currency, effective date, through which day the books were closed)"""
+
+
+def _days(
+    interest: Streams, passed: Sequence[tuple[int, str]], found: dict[bytes, Closings]
+) -> dict[_Day, tuple[int, int]] | None:
+    """(minor units, tenant_seq of one of the events) of the interest by what decides where it is posted.
+
+    It debits one account and credits another, so that a sum is posted as its parts would be; not so where one is below
+    zero, and then the answer is None. Raises what decoding raises, and SettingsUnreadable.
+    """
+    days: dict[_Day, tuple[int, int]] = {}
+    places = list(interest.items())
+    for place, currency in passed:
+        (tenant, _), events = places[place]
+        closed = found[tenant]
+        for _, _, _, _, tenant_seq, _, on, data in events:
+            minor = _decoder.decode(data).amount_minor
+            if minor < 0:
+                return None
+            day = (tenant, currency, on, closed.before(tenant_seq))
+            before = days.get(day)
+            days[day] = (minor if before is None else minor + before[0], tenant_seq)
+    return days
+
+
 def _is_interest(events: list[Logged]) -> bool:
-    first, last = events[0][3], events[-1][3]
-    if last - first != len(events) - 1:
+    if events[-1][3] - events[0][3] != len(events) - 1:
         return False
-    return all(tag == MoraPosted.TAG for _, _, _, _, _, tag, _, _ in events)
+    return all(event[5] == MoraPosted.TAG for event in events)
 
 
 def _passes(interest: Streams) -> tuple[Array, ...]:
     """The columns of `new` in the statement."""
     tenants, streams = zip(*interest, strict=True)
-    first = [events[0] for events in interest.values()]
-    last = [events[-1] for events in interest.values()]
     return (
+        Array("integer", range(len(interest))),
         Array("uuid", tenants),
         Array("uuid", streams),
-        Array("integer", [event[3] - 1 for event in first]),
-        Array("integer", [event[3] for event in last]),
-        Array("bigint", [event[4] for event in last]),
+        Array("integer", [events[0][3] - 1 for events in interest.values()]),
+        Array("integer", [events[-1][3] for events in interest.values()]),
+        Array("bigint", [events[-1][4] for events in interest.values()]),
     )
 
 

@@ -327,6 +327,25 @@ def test_the_shortcut_for_interest_comes_to_what_folding_comes_to(
     assert verify(JOURNAL, books.database.writer.connection, owner).holds
 
 
+def test_interest_below_zero_is_folded(books: Books, history: Histories, runner: Runner) -> None:
+    """The shortcut sums what it posts, which holds for debits of one account alone."""
+    life = closing_life(history, 72)
+    runner.catch_up()
+    chosen, version = _open_invoice(books)
+    life.night(2)
+    with books.database.writer.connection() as connection:
+        row = connection.execute(
+            """SELECT version FROM events
+                WHERE stream_id = %s AND version > %s AND tag = 'invoice.mora_posted.v1' LIMIT 1""",
+            (chosen, version),
+        ).fetchone()
+    assert row is not None
+    _set_event(books, chosen, row[0], b'{"amount_minor":-5,"through":"2024-05-05"}')
+    runner.catch_up()
+    assert runner.parked() == []
+    assert_kept(books)
+
+
 def _open_invoice(books: Books) -> tuple[UUID, int]:
     with books.database.writer.connection() as connection:
         row = connection.execute(
