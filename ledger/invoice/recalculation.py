@@ -92,7 +92,7 @@ def standing(invoice: Invoice) -> Standing:
     for day in days:
         paid += _sum(part.split for part in invoice.received if part.on == day)
         over = _over(at, day, paid + moved + forgiven)
-        back = _below_zero(paid + moved + forgiven)
+        back = _below_zero(paid + moved)
         room = max(0, room_minor[day] - moved.principal + back.total)
         late_fee = min(over.late_fee, room)
         mora = min(over.mora, room - late_fee)
@@ -192,7 +192,7 @@ def _over(invoice: Invoice, day: date, covered: Split, at_most: Split | None = N
 
 
 def _below_zero(covered: Split) -> Split:
-    """How far the charges are covered below zero: what a charge-back took away that had moved to principal."""
+    """How far the charges are paid below zero: what a charge-back took away that had moved to principal."""
     return Split(
         other_fees=max(0, -covered.other_fees),
         late_fee=max(0, -covered.late_fee),

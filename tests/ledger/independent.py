@@ -224,7 +224,7 @@ class Books:
             ):
                 covers = paid[component] + given[component]
                 if owed is None:  # what a charge-back took had moved to principal, and comes back
-                    moved = min(0, covers)
+                    moved = min(0, paid[component])
                 else:
                     free = max(0, room[day] - moved_so_far) if day in room else 0
                     moved = min(max(0, covers - owed), free)

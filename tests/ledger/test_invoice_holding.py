@@ -382,6 +382,18 @@ class TestChargeBack:
         with pytest.raises(settling.NotItsPayment):
             settling.charge_back(ledger.invoice, payment_id(9), day(10), day(10))
 
+    def test_after_a_write_off_leaves_no_charge_paid_below_zero(self) -> None:
+        """Interest that was overpaid had moved to principal; then as much interest was written off."""
+        ledger = through(BRAZIL, day(1))
+        receive(ledger, 1, 1_017, day(1), day(1))
+        ledger.extend(day(1), day(2))
+        write_off(ledger, day(2))
+        assert ledger.invoice.forgiven == Split(0, 980, 16, 48_983)
+        charge_back(ledger, 1, day(3), day(3))
+        assert ledger.invoice.paid == Split()
+        assert ledger.invoice.open == Split(principal=1_017)
+        assert_sound(ledger)
+
     def test_and_a_later_credit_note_leave_nothing_to_recalculate(self) -> None:
         """What the payment had overpaid counted as principal for a day; the credit note leaves no room for it."""
         ledger = through(BRAZIL, day(1))
