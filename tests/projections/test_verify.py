@@ -1,15 +1,21 @@
 """Verification: it holds for what was written properly, and names by row and column what was tampered with."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from adapters.postgres.connection import Database, owner_connection
 from adapters.wiring import Books
+from commands.adjustments import CreditInvoice, credit_invoice
+from commands.payments import ReceivePayment, receive_payment
+from commands.tenants import ConfigureTenant, configure_tenant
+from ledger.money import Money
 from projections import filling, log, verify_heads
 from projections.catalog import CATALOG, projection_named
 from projections.filling import Stopped
@@ -260,6 +266,73 @@ def test_manipulated_numbers_are_named(books: Books, history: Histories) -> None
         ("unique_names", "stream_id"),
         ("unique_names", ""),
     }
+
+
+def test_credit_notes_and_look_alikes_hold_their_numbers_and_names(books: Books) -> None:
+    life = History(books, 1)
+    customer_id, invoice_id = life.customers[0], life.invoices[0]
+    currency = life.currencies[invoice_id]
+    answers = []
+    for minor, reference in ((7, "transfer"), (7, "transfer"), (9, "transfer")):
+        pay = ReceivePayment(Money.of(minor, currency), customer_id, reference=reference)
+        answers.append(life.ask(lambda unit, pay=pay: receive_payment(unit, pay)))
+    assert answers[1] is not None
+    assert answers[1]["suspected_duplicate_of"] == answers[0]["id"]
+    for _ in range(2):
+        note = CreditInvoice("too much", Money.of(1, currency))
+        assert life.ask(lambda unit, note=note: credit_invoice(unit, invoice_id, note)) is not None
+    settings = ConfigureTenant(credit_note_series="NC", number_format="{series}{year}/{n}")
+    life.ask(lambda unit: configure_tenant(unit, settings))
+    note = CreditInvoice("too much", Money.of(1, currency))
+    assert life.ask(lambda unit: credit_invoice(unit, invoice_id, note)) is not None
+    verified = numbers_verified(books)
+    assert verified.differences == []
+    held = _names(books)
+    assert held["credit_note_number"] == {"CN-000001", "CN-000002", "NC2024/1"}
+    assert (
+        len(held["payment_fingerprint"]) == 2
+    )  # the first of those that look alike holds the name
+
+    tamper(books, "UPDATE number_series SET last_issued_on = '2024-01-01' WHERE series = 'NC'")
+    tamper(books, "UPDATE unique_names SET stream_id = %s WHERE name = 'CN-000001'", (invoice_id,))
+    second_id = UUID(answers[1]["id"])
+    tamper(
+        books,
+        "UPDATE unique_names SET stream_id = %s WHERE kind = 'payment_fingerprint' AND stream_id = %s",
+        (second_id, UUID(answers[0]["id"])),
+    )
+    tamper(
+        books,
+        "INSERT INTO unique_names (tenant_id, kind, name, stream_id) VALUES (%s, 'credit_note_number', 'CN-9', %s)",
+        (life.tenant_id, invoice_id),
+    )
+    found = numbers_verified(books).differences
+    assert Counter(
+        (one.table, one.key.get("name", one.key.get("series")), one.column) for one in found
+    ) == {
+        ("number_series", "NC", "last_issued_on"): 1,
+        ("unique_names", "CN-000001", "stream_id"): 1,
+        ("unique_names", _name_of(books, second_id), "stream_id"): 1,
+        ("unique_names", "CN-000001", ""): 1,
+        ("unique_names", "CN-9", ""): 1,
+    }
+
+
+def _names(books: Books) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    with books.database.writer.connection() as connection:
+        for kind, name in connection.execute("SELECT kind, name FROM unique_names").fetchall():
+            found.setdefault(kind, set()).add(name)
+    return found
+
+
+def _name_of(books: Books, stream_id: UUID) -> str:
+    with books.database.writer.connection() as connection:
+        row = connection.execute(
+            "SELECT name FROM unique_names WHERE stream_id = %s", (stream_id,)
+        ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def test_holes_in_the_log_are_named(books: Books, history: Histories) -> None:
