@@ -14,7 +14,7 @@ from ledger.events import Event, New
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.charges import DAY
-from ledger.invoice.recalculation import has_charge_back, recalculation
+from ledger.invoice.recalculation import has_charge_back, recalculation, standing
 from ledger.invoice.state import OPEN, Invoice, Promise, evolve
 
 DAYS_ONE_BY_ONE = 1_100
@@ -145,7 +145,8 @@ def _after_long_gap(decision: Decision, day: date, on: date) -> date:
 
 def reopen(decision: Decision, today: date, because: str) -> None:
     """Charges what the clock would have charged by today, had it known."""
-    for event, effective_on in overdue(decision.invoice, today):
+    # Whether it is late follows from the principal that is open once overpaid charges have moved.
+    for event, effective_on in overdue(standing(decision.invoice).invoice, today):
         decision.add(event, effective_on)
     assert decision.invoice.terms is not None
     reach = charges.last_posting_day(decision.invoice.terms.policy, today)

@@ -152,8 +152,8 @@ def recalculation(
     if invoice.terms is None:
         return None
     through = max(mora_through(invoice), last_fact_on(invoice), reach or date.min)
-    fee_through = max(through, charged_through(invoice))
     after = standing(invoice)
+    fee_through = max(through, charged_through(after.invoice))
     recalculated = ChargesRecalculated(
         through=through,
         because=because,

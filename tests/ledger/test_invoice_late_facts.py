@@ -271,6 +271,19 @@ class TestDueDateMoved:
         assert ledger.invoice.charged == Split(late_fee=1_000, mora=100, principal=50_000)
         assert_sound(ledger)
 
+    def test_is_late_no_more_where_what_was_paid_on_the_charges_pays_it_in_time(self) -> None:
+        """Paid in full with fee and interest; by the new due date all of it was principal, paid in time."""
+        ledger = through(BRAZIL, day(10))
+        ledger.pay(1, 50_000, day(10), day(10))
+        assert ledger.invoice.open == Split(principal=1_167)
+        ledger.extend(day(11), day(40))
+        assert status(ledger) == "paid"
+        assert not ledger.invoice.was_overdue
+        assert [e for e, _ in ledger.events if isinstance(e, LateFeeCharged)] == [
+            LateFeeCharged(1_000, 50_000)
+        ]
+        assert_sound(ledger)
+
     def test_what_was_paid_on_the_charges_becomes_principal_on_the_day_it_was_paid(self) -> None:
         ledger = through(BRAZIL, day(10))
         ledger.pay(1, 11_167, day(10), day(10))
