@@ -4,7 +4,7 @@ Arrived money is never refused for an invoice's state or amount: what no invoice
 credit in its own currency, flagged for a person (decision 10).
 """
 
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from commands.credit import (
     use_credit_by_itself,
     use_own_credit,
 )
+from commands.look_alikes import alike, look_alike
 from commands.refunds import refund_by_itself
 from commands.tenants import today
 from commands.unit import AlreadyExists, NameRange, Unit, load
@@ -34,10 +35,8 @@ from ledger.payment import (
     ReceivedInFuture,
     ReceivedTooEarly,
     charge_back,
-    fingerprint_name,
     reverse,
 )
-from ledger.tenant import Tenant
 
 
 class NoPayer(Rejected):
@@ -193,7 +192,9 @@ def receive_as(
         post(unit, invoice_id, decision.new)
         allocations.append(Allocated(invoice_id, offered_minor - left_minor))
         rest_minor -= offered_minor - left_minor
-    fingerprint, duplicate_of = _looks_like(unit, customer_id, command, received_on, payment_id)
+    fingerprint, duplicate_of = look_alike(
+        unit, customer_id, command.amount, command.reference, received_on, payment_id
+    )
     received = Received(
         customer_id=customer_id,
         currency=command.amount.currency,
@@ -341,45 +342,7 @@ def names_asked(unit: Unit, command: ReceivePayment) -> list[NameRange]:
     received_on = command.received_on or now_on
     if not issuing.FIRST_ISSUE_ON <= received_on <= now_on:
         return []  # it will be refused
-    return [_alike(unit, customer_id, command, received_on)[1]]
-
-
-def _looks_like(
-    unit: Unit, customer_id: UUID, command: ReceivePayment, received_on: date, payment_id: UUID
-) -> tuple[str, UUID | None]:
-    """(the payment's fingerprint, an earlier payment that looks the same), where it has a reference to tell by.
-
-    A payment that was taken back does not count: the same money may come again.
-    """
-    if not command.reference.strip():
-        return "", None
-    fingerprint, names = _alike(unit, customer_id, command, received_on)
-    holders = unit.holders(names)
-    own_name = fingerprint_name(fingerprint, received_on)
-    if own_name not in holders:
-        unit.claim(names.kind, own_name, payment_id)
-    for name in sorted(holders, key=lambda name: abs(_day_of(name) - received_on)):
-        earlier: Payment | None = unit.find("payment", holders[name])
-        if earlier is not None and earlier.status == "received":
-            return fingerprint, holders[name]
-    return fingerprint, None
-
-
-def _alike(
-    unit: Unit, customer_id: UUID, command: ReceivePayment, received_on: date
-) -> tuple[str, NameRange]:
-    """(the payment's fingerprint, the names that payments like it hold, one for each value date)."""
-    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    amount, reference = command.amount, command.reference.strip()
-    fingerprint = unit.fingerprint(customer_id, f"{amount.currency} {amount.amount} {reference}")
-    window = timedelta(days=tenant.settings.duplicate_window_days)
-    first = fingerprint_name(fingerprint, received_on - window)
-    last = fingerprint_name(fingerprint, received_on + window)
-    return fingerprint, NameRange("payment_fingerprint", first, last)
-
-
-def _day_of(name: str) -> date:
-    return date.fromisoformat(name.rpartition(":")[2])
+    return [alike(unit, customer_id, command.amount, command.reference, received_on).names]
 
 
 def _invoices_of(payment: Payment) -> list[UUID]:
