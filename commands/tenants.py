@@ -318,7 +318,7 @@ def _check_closing(before: Settings, after: Settings, now_on: date) -> None:
             f"the books are closed through {before.books_closed_through}, and stay so",
             field="books_closed_through",
         )
-    if closed is None or (closed + timedelta(days=1)).day != 1 or closed >= now_on:
+    if closed is None or closed >= now_on or (closed + timedelta(days=1)).day != 1:
         raise NotAMonthEnd(
             f"books_closed_through {closed} must be the last day of a month that is over",
             field="books_closed_through",

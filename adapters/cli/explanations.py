@@ -35,7 +35,7 @@ def add(family: Any) -> None:
     parser = add_report(
         family, "explain", _explain, "why each cent of an invoice is there, by rule and event"
     )
-    parser.add_argument("--invoice", required=True, metavar="N", help="the invoice's id or number")
+    parser.add_argument("invoice", metavar="INVOICE", help="the invoice's id or number")
 
 
 def _explain(arguments: argparse.Namespace) -> int:

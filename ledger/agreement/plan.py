@@ -74,6 +74,7 @@ def planned(
     )
     if plan.down_payment_minor:
         down_on = plan.down_payment_due_on or min(today, plan.first_due_on)
+        require_plausible_due_date(down_on, "down_payment_due_on")
         if down_on > plan.first_due_on:
             raise DownPaymentLate(
                 f"the down payment is due on {down_on}, after the first instalment; choose an earlier day",

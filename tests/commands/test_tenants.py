@@ -161,6 +161,7 @@ class TestConfigure:
             (ConfigureTenant(duplicate_window_days=32), WindowTooLong),
             (ConfigureTenant(books_closed_through=date(2024, 2, 28)), NotAMonthEnd),
             (ConfigureTenant(books_closed_through=date(2024, 3, 31)), NotAMonthEnd),
+            (ConfigureTenant(books_closed_through=date.max), NotAMonthEnd),
         ],
     )
     def test_refuses_by_name(

@@ -229,6 +229,14 @@ def _late(minor: int, base_minor: int, due_on: date, days: int, base: Base) -> S
             {"plan": replace(PLAN, down_payment_minor=1, down_payment_due_on=date(2024, 2, 1))},
             DownPaymentLate,
         ),
+        (
+            {
+                "plan": replace(
+                    PLAN, down_payment_minor=50_00, down_payment_due_on=date(1899, 12, 31)
+                )
+            },
+            DueTooEarly,
+        ),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
