@@ -13,7 +13,7 @@ from ledger.calendars import Calendar, calendar_named
 from ledger.events import New
 from ledger.invoice import events as e
 from ledger.invoice import issuing
-from ledger.invoice.state import evolve
+from ledger.invoice.evolving import evolve
 from ledger.money import format_minor
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced, PricedLine

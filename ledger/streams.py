@@ -12,6 +12,7 @@ from ledger.agreement import state as agreement
 from ledger.events import Event
 from ledger.invoice import state as invoice
 from ledger.invoice.charges import DAY
+from ledger.invoice.evolving import evolve as evolve_invoice
 
 State = Any
 """An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant` or `BusinessDay`, by the stream's kind."""
@@ -69,7 +70,7 @@ def refund_facts(state: refund.Refund) -> HeadFacts:
 STREAMS: dict[str, Stream] = {
     stream.kind: stream
     for stream in (
-        Stream("invoice", invoice.Invoice, invoice.FOLD_VERSION, invoice.evolve, invoice_facts),
+        Stream("invoice", invoice.Invoice, invoice.FOLD_VERSION, evolve_invoice, invoice_facts),
         Stream("payment", payment.Payment, payment.FOLD_VERSION, payment.evolve, _no_facts),
         Stream("refund", refund.Refund, refund.FOLD_VERSION, refund.evolve, refund_facts),
         Stream(

@@ -20,7 +20,8 @@ from ledger.events import Event, decode
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.events import GivenUpAs, Outcome
-from ledger.invoice.state import Invoice, evolve
+from ledger.invoice.evolving import evolve
+from ledger.invoice.state import Invoice
 from ledger.money import Money, format_minor
 from projections.explain_rules import rule_of
 

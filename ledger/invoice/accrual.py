@@ -14,8 +14,9 @@ from ledger.events import Event, New
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.charges import DAY
+from ledger.invoice.evolving import evolve
 from ledger.invoice.recalculation import has_charge_back, recalculation, standing
-from ledger.invoice.state import OPEN, Invoice, Promise, evolve
+from ledger.invoice.state import OPEN, Invoice, Promise
 
 DAYS_ONE_BY_ONE = 1_100
 """A command posts so many of the last days one by one, and what lies before them as one amount."""

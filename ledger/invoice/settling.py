@@ -18,9 +18,10 @@ from ledger.invoice.accrual import (
     recalculate,
     reopen,
 )
+from ledger.invoice.evolving import evolve
 from ledger.invoice.issuing import NotOpen
 from ledger.invoice.recalculation import is_timely, still_owed
-from ledger.invoice.state import NOTHING, OPEN, Invoice, evolve
+from ledger.invoice.state import NOTHING, OPEN, Invoice
 
 _DIGITS = re.compile(r"([0-9]+)")
 

@@ -14,8 +14,9 @@ from ledger.calendars import Calendar
 from ledger.events import New
 from ledger.invoice import accrual, adjusting, charges, issuing, settling
 from ledger.invoice.events import ChargesRecalculated
+from ledger.invoice.evolving import evolve
 from ledger.invoice.recalculation import charged_through, mora_through, recalculation
-from ledger.invoice.state import OPEN, Invoice, evolve
+from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money
 from ledger.policy import Base, DayCount, FeePolicy
 from ledger.rates import Rate

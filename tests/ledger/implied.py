@@ -13,7 +13,8 @@ from fractions import Fraction
 from ledger.allocation import Split
 from ledger.events import Event
 from ledger.invoice import events as e
-from ledger.invoice.state import Invoice, evolve
+from ledger.invoice.evolving import evolve
+from ledger.invoice.state import Invoice
 from tests.ledger.independent import DAY, Terms
 
 GIFTS = (e.Waived, e.Credited, e.WrittenOff, e.Renegotiated, e.Voided, e.Cancelled)

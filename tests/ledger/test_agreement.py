@@ -43,8 +43,8 @@ from ledger.errors import Rejected
 from ledger.events import Event
 from ledger.invoice import accrual, issuing
 from ledger.invoice.adjusting import ReasonMissing
+from ledger.invoice.evolving import evolve as evolve_invoice
 from ledger.invoice.issuing import DueTooEarly, DueTooLate
-from ledger.invoice.state import evolve as evolve_invoice
 from ledger.money import AmountTooLarge, format_minor
 from ledger.policy import Base, FeePolicy
 from ledger.rates import Rate, RateTooHigh, parse_rate

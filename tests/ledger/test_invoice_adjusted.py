@@ -25,8 +25,8 @@ from ledger.invoice.events import (
     Waived,
     WrittenOff,
 )
+from ledger.invoice.evolving import evolve
 from ledger.invoice.issuing import NotOpen
-from ledger.invoice.state import evolve
 from ledger.money import AmountTooLarge
 from ledger.policy import FeePolicy
 from ledger.tax import Line, price_lines

@@ -13,6 +13,7 @@ from ledger.events import New
 from ledger.invoice import accrual, adjusting, issuing, settling
 from ledger.invoice.adjusting import NotVoidable, ReasonMissing
 from ledger.invoice.events import Cancelled, Drafted, Redrafted, Sent, Voided
+from ledger.invoice.evolving import evolve
 from ledger.invoice.issuing import (
     DueBeforeIssue,
     DueDateNotExtended,
@@ -22,7 +23,7 @@ from ledger.invoice.issuing import (
     NotOpen,
 )
 from ledger.invoice.settling import NotItsPayment
-from ledger.invoice.state import Invoice, evolve, lines_of
+from ledger.invoice.state import Invoice, lines_of
 from ledger.policy import FeePolicy
 from ledger.rates import Rate
 from ledger.streams import invoice_facts
