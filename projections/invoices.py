@@ -303,7 +303,7 @@ def _recover(row: Folded, split: Split) -> None:
 
 
 def _settle(row: Folded, on: date) -> None:
-    """The status that follows from what is open, as `ledger.invoice.state` has it."""
+    """The status that follows from what is open, as `ledger.invoice.evolving` has it."""
     if row.open_minor:
         _reopen(row)
     elif row.status in ("sent", "overdue", "paid", "written_off"):
