@@ -13,6 +13,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,10 @@ FAST = {
     "max_connections": "200",
 }
 FOLDER_PREFIX = "duebook-tests-"
+
+# Tests that were started in the background ignore Ctrl-C, and so would the programs that they start and stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Engine:

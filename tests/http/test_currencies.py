@@ -108,7 +108,7 @@ def test_a_debt_of_any_number_of_digits(clients: Clients, duebook: Program, curr
     }
     assert text(-1_293, currency) in duebook(*asked)
 
-    explained = duebook("report", "explain", "--tenant", tenant, "--invoice", invoice["number"])
+    explained = duebook("report", "explain", invoice["number"], "--tenant", tenant)
     assert f"open           {text(11_345, currency)} {currency}" in explained
 
     events = [
