@@ -244,13 +244,12 @@ def _stretches(invoice: Invoice) -> list[Stretch]:
             first_on=first,
             last_on=last,
             days=(last - first).days + 1,
-            base=Money.of(
-                terms.mora_base_minor if terms.policy.base == "original" else open_minor,
-                invoice.currency,
+            base=Money.of(round(charges.base_on(invoice, first, bearing_minor)), invoice.currency),
+            held=Money.of(
+                charges.held_before(invoice, max(first, terms.late_on)), invoice.currency
             ),
-            held=Money.of(charges.held_before(invoice, first), invoice.currency),
         )
-        for first, last, open_minor in charges.segments(invoice, invoice.mora_through)
+        for first, last, bearing_minor in charges.segments(invoice, invoice.mora_through)
     ]
 
 

@@ -38,8 +38,9 @@ def _late_fee_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
     base = format_minor(base_minor, invoice.currency)
     rule = f"{format_rate(policy.late_fee)} once of {base}, the {_base(terms)} on {late_on}"
     held_minor = charges.held_before(invoice, late_on)
-    if held_minor and policy.base == "outstanding":
-        rule += f" less {format_minor(held_minor, invoice.currency)} in dispute"
+    if held_minor:
+        held = format_minor(held_minor, invoice.currency)
+        rule += f" less {'the part of ' if policy.base == 'original' else ''}{held} in dispute"
     minimum = policy.late_fee_minimum
     if minimum is not None and minimum.currency == invoice.currency:
         rule += f", at least {minimum.amount}"

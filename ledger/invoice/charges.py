@@ -13,6 +13,7 @@ Sources: `docs/explanation/money.md`.
 from calendar import isleap
 from collections.abc import Iterable
 from datetime import date, timedelta
+from fractions import Fraction
 
 from ledger.invoice.state import Invoice, Terms
 from ledger.policy import FeePolicy
@@ -75,13 +76,32 @@ def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
     if late_on is None or through < late_on:
         return 0, 0
     open_minor = principal_before(invoice, late_on) - held_before(invoice, late_on)
-    base_minor = open_minor if terms.policy.base == "outstanding" else terms.mora_base_minor
+    base = base_on(invoice, late_on, open_minor)
+    base_minor = divide(base.numerator, base.denominator, terms.policy.rounding)
     rate = terms.policy.late_fee
-    fee_minor = divide(base_minor * rate.numerator, rate.denominator, terms.policy.rounding)
+    fee_minor = divide(
+        base.numerator * rate.numerator,
+        base.denominator * rate.denominator,
+        terms.policy.rounding,
+    )
     minimum = terms.policy.late_fee_minimum
     if minimum is not None and minimum.currency == invoice.currency:
         fee_minor = max(fee_minor, minimum.minor)
     return fee_minor, base_minor
+
+
+def base_on(invoice: Invoice, day: date, bearing_minor: int) -> int | Fraction:
+    """What fee and interest count on when `day` begins with so much principal that bears them, in minor units, exactly.
+
+    Of the value first asked for, what is disputed takes off its part of the open principal.
+    """
+    terms = _terms(invoice)
+    if terms.policy.base == "outstanding":
+        return bearing_minor
+    held_minor = held_before(invoice, max(day, terms.late_on)) if invoice.disputes else 0
+    if not held_minor:
+        return terms.mora_base_minor
+    return Fraction(terms.mora_base_minor * bearing_minor, bearing_minor + held_minor)
 
 
 def cumulative_mora(invoice: Invoice, through: date) -> int:
@@ -91,16 +111,16 @@ def cumulative_mora(invoice: Invoice, through: date) -> int:
     rate = policy.mora
     if rate.numerator == 0 or through < terms.late_on:
         return 0
-    units = 0
-    for after, last, open_minor in _stretches(invoice, terms, through):
-        base_minor = open_minor if policy.base == "outstanding" else terms.mora_base_minor
+    units: int | Fraction = 0
+    for after, last, bearing_minor in _stretches(invoice, terms, through):
+        base = base_on(invoice, after + DAY, bearing_minor)
         if policy.day_count == "actual":
-            units += base_minor * _weighted_days(after, last)
+            units += base * _weighted_days(after, last)
         else:
-            units += base_minor * (last - after).days
+            units += base * (last - after).days
     numerator, denominator = _PER_DAY[rate.per, policy.day_count]
-    numerator *= units * rate.numerator
-    return divide(numerator, denominator * rate.denominator, policy.rounding)
+    numerator *= units.numerator * rate.numerator
+    return divide(numerator, denominator * units.denominator * rate.denominator, policy.rounding)
 
 
 def segments(invoice: Invoice, through: date) -> list[tuple[date, date, int]]:

@@ -124,7 +124,11 @@ class Implied:
             last = max([through, terms.late_on, *changes, *self._held_days()]) + DAY
         while day <= last:
             bearing = principal - self._held(day)
-            base = self.original if terms.base == "original" else bearing
+            base: int | Fraction = bearing
+            if terms.base == "original":
+                base = self.original
+                if bearing > 0 and bearing < principal:
+                    base = Fraction(self.original * bearing, principal)
             if day >= terms.late_on and bearing > 0:
                 first = terms.interest_after + DAY if day == terms.late_on else day
                 while first <= day:

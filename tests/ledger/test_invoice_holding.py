@@ -1,5 +1,6 @@
 """Disputes, promises and holds: given, when, then."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -63,6 +64,30 @@ class TestDispute:
         assert ledger.events[-1] == New(Disputed(20_000, "never ordered", True), day(10))
         run(ledger, 11, 20)
         assert ledger.invoice.charged.mora == 267  # 500.00 and 300.00, ten days each
+        assert_sound(ledger)
+
+    def test_holds_its_part_of_interest_on_the_value_first_asked_for(self) -> None:
+        ledger = through(replace(BRAZIL, base="original"), day(10))
+        dispute(ledger, 20_000, day(10))
+        run(ledger, 11, 20)
+        assert ledger.invoice.charged.mora == 267  # 500.00 and 300.00, ten days each
+        assert_sound(ledger)
+        receive(ledger, 1, 1000 + 267 + 24_000, day(20), day(20))
+        run(ledger, 21, 30)
+        assert ledger.invoice.open.principal == 26_000
+        assert (
+            ledger.invoice.charged.mora == 267 + 38
+        )  # 60 of the open 260.00 bear: 60/260 of 500.00
+        assert_sound(ledger)
+        resolve(ledger, "rejected", day(30))
+        assert ledger.invoice.charged.mora == 500  # 500.00, thirty days
+        assert_sound(ledger)
+
+    def test_of_nearly_all_bears_nearly_nothing(self) -> None:
+        ledger = through(replace(BRAZIL, base="original"), day(0))
+        dispute(ledger, 49_999, day(0))
+        run(ledger, 1, 20)
+        assert ledger.invoice.charged == Split(principal=50_000)
         assert_sound(ledger)
 
     def test_that_holds_nothing_changes_no_interest(self) -> None:
