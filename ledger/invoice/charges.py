@@ -93,15 +93,20 @@ def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
 def base_on(invoice: Invoice, day: date, bearing_minor: int) -> int | Fraction:
     """What fee and interest count on when `day` begins with so much principal that bears them, in minor units, exactly.
 
-    Of the value first asked for, what is disputed takes off its part of the open principal.
+    Of the value first asked for, what is disputed takes off its part of the principal; so does what an agreement has
+    taken over, which bears them there.
     """
     terms = _terms(invoice)
     if terms.policy.base == "outstanding":
         return bearing_minor
-    held_minor = held_before(invoice, max(day, terms.late_on)) if invoice.disputes else 0
-    if not held_minor:
+    day = max(day, terms.late_on)
+    elsewhere_minor = held_before(invoice, day) if invoice.disputes else 0
+    for gift in invoice.given_up:
+        if gift.way == "renegotiated" and gift.on < day:
+            elsewhere_minor += gift.split.principal
+    if not elsewhere_minor:
         return terms.mora_base_minor
-    return Fraction(terms.mora_base_minor * bearing_minor, bearing_minor + held_minor)
+    return Fraction(terms.mora_base_minor * bearing_minor, bearing_minor + elsewhere_minor)
 
 
 def cumulative_mora(invoice: Invoice, through: date) -> int:

@@ -45,6 +45,7 @@ class Implied:
     original: int = 0
     parts: list[tuple[object, date, Split]] = field(default_factory=list)
     principal_gifts: list[tuple[date, int]] = field(default_factory=list)
+    taken_over: list[tuple[date, int]] = field(default_factory=list)
     moved: dict[date, int] = field(default_factory=dict)
     holds: list[Hold] = field(default_factory=list)
     disputed: Hold | None = None
@@ -101,6 +102,8 @@ class Implied:
                 self.disputed = None
         if isinstance(event, GIFTS):
             self.principal_gifts.append((on, event.forgiven.principal))
+        if isinstance(event, e.Renegotiated):
+            self.taken_over.append((on, event.forgiven.principal))
 
     def asked_for(self) -> tuple[int, int]:
         """(late fee, interest) that ought to stand."""
@@ -127,8 +130,9 @@ class Implied:
             base: int | Fraction = bearing
             if terms.base == "original":
                 base = self.original
-                if bearing > 0 and bearing < principal:
-                    base = Fraction(self.original * bearing, principal)
+                whole = principal + sum(amount for on, amount in self.taken_over if on < day)
+                if 0 < bearing < whole:
+                    base = Fraction(self.original * bearing, whole)
             if day >= terms.late_on and bearing > 0:
                 first = terms.interest_after + DAY if day == terms.late_on else day
                 while first <= day:

@@ -1,5 +1,6 @@
 """Fees by hand, waivers, credit notes, write-offs and recoveries: given, when, then."""
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -379,3 +380,17 @@ class TestWriteOff:
         assert ledger.invoice.status == "paid"
         assert ledger.invoice.forgiven == Split()
         assert rest + ledger.invoice.paid.total + ledger.credit_minor == 99_999
+
+
+class TestTakenOver:
+    def test_what_opens_again_bears_its_part_of_the_value_first_asked_for(self) -> None:
+        ledger = through(replace(BRAZIL, base="original"), day(0))
+        receive(ledger, 1, 15_000, day(0), day(0))
+        ledger.post(adjusting.renegotiate(ledger.invoice, UUID(int=7), day(0), "in two").new)
+        ledger.post(settling.reverse(ledger.invoice, payment_id(1), day(0)).new)
+        assert ledger.invoice.open == Split(principal=15_000)
+        for n in range(1, 31):
+            ledger.run_clock(day(n))
+        # 150.00 of 500.00: the agreement's instalments bear the rest.
+        assert (ledger.invoice.charged.late_fee, ledger.invoice.charged.mora) == (300, 150)
+        assert_sound(ledger)
