@@ -249,7 +249,9 @@ def _open_instalments(unit: Unit, agreement: Agreement) -> tuple[UUID, ...]:
 def _open_minor(unit: Unit, invoice_ids: Iterable[UUID]) -> int:
     """What is open on invoices today, with fee and interest to this day."""
     return sum(
-        bring_up_to_date(load(unit, "invoice", one), today(unit), settle=True).invoice.open.total
+        bring_up_to_date(
+            load(unit, "invoice", one), today(unit), settle=True, one_by_one=0
+        ).invoice.open.total
         for one in invoice_ids
     )
 

@@ -3,7 +3,6 @@
 The dashboard of today reads the sums; any other day's folds the tenant's streams. Both come to the same.
 """
 
-from collections import Counter
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,8 @@ import psycopg
 from ledger.money import format_minor
 from projections import parked
 from projections.asof import AsOf
-from projections.customers import CUSTOMERS, credit_of
+from projections.credit import CreditAsOf
+from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
 from projections.payments import PAYMENTS
 
@@ -148,14 +148,10 @@ def _gather_as_of(
             paid = _of(sums, row.currency).paid
             paid[0] += 1
             paid[1] += row.amount_minor
-    customers = AsOf(connection, CUSTOMERS, tenant_id, day, known_at)
-    credit: Counter[str] = Counter()
-    for row in customers:
-        credit.update(credit_of(row))
-    for currency, minor in credit.items():
-        if minor:
-            _of(sums, currency).credit_minor = minor
-    return invoices.failed + payments.failed + customers.failed
+    held = CreditAsOf(connection, tenant_id, day, known_at)
+    for currency, minor in held.credit().items():
+        _of(sums, currency).credit_minor = minor
+    return invoices.failed + payments.failed + held.failed
 
 
 def _of(sums: dict[str, _Sums], currency: str) -> _Sums:

@@ -17,7 +17,7 @@ import psycopg
 
 from ledger.events import Event, decode
 from ledger.money import format_minor
-from projections.customers import CUSTOMERS, credit_of, shortfall_of
+from projections.credit import CreditAsOf
 from projections.invoices import INVOICES, Folded
 from projections.statement_entries import COLUMNS, Column, Kind, changes
 
@@ -30,14 +30,6 @@ SELECT uuid_send(stream_id), tenant_seq, tag, effective_on, data
    AND (effective_on <= %(to_on)s OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%')
    AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
  ORDER BY stream_id, version
-"""
-CUSTOMER_EVENTS = """
-SELECT tag, effective_on, data
-  FROM events
- WHERE tenant_id = %(tenant_id)s AND stream_id = %(customer_id)s
-   AND effective_on <= %(to_on)s
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
- ORDER BY version
 """
 
 
@@ -137,7 +129,8 @@ def statement(
     by_currency: dict[str, list[_Line]] = {}
     for line in reading.lines():
         by_currency.setdefault(line.invoice.currency, []).append(line)
-    credit, shortfall = _credit(connection, values)
+    held = CreditAsOf(connection, tenant_id, to_on or today, known_at, customer_id=customer_id)
+    credit, shortfall = held.credit(), held.shortfall()
     currencies = sorted({*by_currency, *credit, *shortfall})
     return Statement(
         customer_id=customer_id,
@@ -219,16 +212,6 @@ def _gather(month: _Line, line: _Line) -> None:
         month.seq = line.seq
         month.minor += line.minor
         month.events += 1
-
-
-def _credit(
-    connection: psycopg.Connection[Any], values: dict[str, Any]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """The customer's unapplied credit and its shortfall: minor units by currency."""
-    row = CUSTOMERS.row(values["tenant_id"].bytes, values["customer_id"].bytes)
-    for tag, effective_on, data in connection.execute(CUSTOMER_EVENTS, values).fetchall():
-        CUSTOMERS.fold(row, decode(tag, bytes(data)), effective_on)
-    return credit_of(row), shortfall_of(row)
 
 
 def _currency(

@@ -103,10 +103,13 @@ def mora_on(invoice: Invoice, day: date) -> e.MoraPosted | None:
     return _mora(invoice, day)
 
 
-def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Decision:
+def bring_up_to_date(
+    invoice: Invoice, on: date, *, settle: bool = False, one_by_one: int = DAYS_ONE_BY_ONE
+) -> Decision:
     """What the clock would have posted through `on`.
 
-    With `settle`, interest is posted to `on` itself even when the policy posts only at month ends.
+    With `settle`, interest is posted to `on` itself even when the policy posts only at month ends. Days that lie more
+    than `one_by_one` back are posted as one amount.
     """
     decision = Decision(invoice, [])
     for event, effective_on in due_on_waking(invoice, on):
@@ -118,7 +121,7 @@ def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Dec
     day = invoice.terms.late_on
     if invoice.mora_through is not None and invoice.mora_through >= day:
         day = invoice.mora_through + DAY
-    day = _after_long_gap(decision, day, on)
+    day = _after_long_gap(decision, day, on, one_by_one)
     while day <= on:
         posted = mora_on(decision.invoice, day)
         if posted is not None:
@@ -131,11 +134,11 @@ def bring_up_to_date(invoice: Invoice, on: date, *, settle: bool = False) -> Dec
     return decision
 
 
-def _after_long_gap(decision: Decision, day: date, on: date) -> date:
-    """Posts what lies more than DAYS_ONE_BY_ONE before `on` as one amount, so that no command writes for centuries;
+def _after_long_gap(decision: Decision, day: date, on: date, one_by_one: int) -> date:
+    """Posts what lies more than `one_by_one` days before `on` as one amount, so that no command writes for centuries;
     returns the day that comes next."""
     terms = decision.invoice.terms
-    last = date.fromordinal(max(1, on.toordinal() - DAYS_ONE_BY_ONE))
+    last = date.fromordinal(max(1, on.toordinal() - one_by_one))
     if terms is None or terms.policy.accrual != "daily" or day >= last:
         return day
     posted = _mora(decision.invoice, last)

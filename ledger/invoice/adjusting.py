@@ -175,18 +175,20 @@ def cancel(invoice: Invoice, today: date, reason: str) -> Decision:
 
 
 def write_off(invoice: Invoice, today: date, reason: str) -> Decision:
-    """Writes off what is open. Raises NotOpen, ReasonMissing."""
+    """Writes off what is open. Interest that is missing is posted as one amount, for an agreement may give up hundreds
+    of instalments at once. Raises NotOpen, ReasonMissing."""
     require_reason(reason)
     require_open(invoice, "can be written off")
-    decision = bring_up_to_date(invoice, today, settle=True)
+    decision = bring_up_to_date(invoice, today, settle=True, one_by_one=0)
     _close(decision, lambda forgiven: e.WrittenOff(reason, forgiven), today, because="write-off")
     return decision
 
 
 def renegotiate(invoice: Invoice, agreement_id: UUID, today: date, reason: str) -> Decision:
-    """Closes what is open, because an agreement takes it over. Raises NotOpen."""
+    """Closes what is open, because an agreement takes it over. Interest that is missing is posted as one amount, for it
+    may take over a thousand invoices at once. Raises NotOpen."""
     require_open(invoice, "can be taken over by an agreement")
-    decision = bring_up_to_date(invoice, today, settle=True)
+    decision = bring_up_to_date(invoice, today, settle=True, one_by_one=0)
     _close(
         decision,
         lambda forgiven: e.Renegotiated(agreement_id, reason, forgiven),

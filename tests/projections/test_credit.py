@@ -1,0 +1,120 @@
+"""Credit as of any day is what the journal has on its account, and today what the customers' own events say."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from adapters.wiring import Books
+from commands.applying import ApplyPayment, apply_payment
+from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
+from commands.payments import ReceivePayment, receive_payment
+from ledger.events import decode
+from ledger.journal.facts import Facts
+from ledger.journal.posting import POSTING, entries
+from ledger.money import Money
+from ledger.tax import Line
+from projections.credit import _ACCOUNTS, _BEGINNING, _MOVING, CreditAsOf
+from projections.dashboard import dashboard
+from projections.runner import Runner
+from projections.statement import statement
+from tests.ledger.test_events import golden
+from tests.projections.history import History
+from tests.projections.state import heads
+from tests.store.asking import Asking
+
+Histories = Callable[[int], History]
+ON = date(2024, 3, 31)
+
+
+def test_it_reads_every_event_that_moves_the_account() -> None:
+    facts = Facts("EUR", is_sent=True, net_minor=30_000, tax_minor=3_000, amount_minor=500)
+    moving = {
+        kind
+        for kind in POSTING
+        for entry in entries(facts, decode(kind.TAG, golden(kind.TAG)), ON)
+        if any(posting.account in _ACCOUNTS for posting in entry.postings)
+    }
+    assert moving <= {*_BEGINNING, *_MOVING}
+
+
+NET = """
+SELECT currency, -sum(debit_minor - credit_minor) FROM journal_totals
+ WHERE tenant_id = %s AND account IN ('customer_credit', 'shortfall_receivable') AND posted_on <= %s
+ GROUP BY currency HAVING sum(debit_minor - credit_minor) <> 0
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_every_day_it_is_what_the_journal_says(
+    books: Books, history: Histories, runner: Runner, seed: int
+) -> None:
+    life = history(seed).run(150)
+    runner.catch_up()
+    owing = 0
+    with books.reading(life.tenant_id) as connection:
+        rows = connection.execute("SELECT DISTINCT effective_on FROM events ORDER BY 1").fetchall()
+        for (day,) in rows:
+            held = CreditAsOf(connection, life.tenant_id, day)
+            net = dict(held.credit())
+            for currency, minor in held.shortfall().items():
+                net[currency] = net.get(currency, 0) - minor
+                owing += 1
+            said = {
+                code: int(minor) for code, minor in connection.execute(NET, (life.tenant_id, day))
+            }
+            assert {code: minor for code, minor in net.items() if minor} == said, day
+    assert owing  # some customer had been given too much on some day
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_today_it_is_what_the_customers_own_events_say(
+    books: Books, history: Histories, runner: Runner, seed: int
+) -> None:
+    life = history(seed + 5).run(120)
+    runner.catch_up()
+    with books.database.writer.connection() as connection:
+        customers = heads(connection, "customer")
+    with books.reading(life.tenant_id) as connection:
+        for customer_id in life.customers:
+            held = CreditAsOf(connection, life.tenant_id, life.today, customer_id=customer_id)
+            _, customer = customers[life.tenant_id, customer_id]
+            credit = {code: minor for code, minor in customer.credit.items() if minor}
+            assert (held.credit(), held.shortfall()) == (credit, customer.shortfall)
+
+
+def test_a_payment_that_was_taken_back_left_no_credit_on_the_days_before(
+    books: Books, runner: Runner
+) -> None:
+    """150.00 came on a debt of 100.00; twenty days later its excess paid another debt, and then all was taken back."""
+    now = datetime.now(UTC)
+    then = now - timedelta(days=20)
+    asking = Asking.new_tenant(books, "acme", fees=False)
+    customer_id = asking.customer()
+
+    def invoice(amount: str) -> UUID:
+        lines = (Line("Service", "1", amount),)
+        draft = DraftInvoice(customer_id, asking.today() + timedelta(days=10), lines)
+        made = UUID(asking.ask(lambda unit: draft_invoice(unit, draft), now=then)["id"])
+        asking.ask(lambda unit: send_invoice(unit, made, SendInvoice()), now=then)
+        return made
+
+    first, second = invoice("100.00"), invoice("50.00")
+    payment = ReceivePayment(Money("150.00", "BRL"), invoice_id=first)
+    paid = UUID(asking.ask(lambda unit: receive_payment(unit, payment), now=then)["id"])
+    asking.ask(lambda unit: apply_payment(unit, paid, ApplyPayment(invoice_id=second)))
+    runner.catch_up()
+
+    def credit_on(day: date) -> set[str]:
+        with books.reading(asking.tenant_id) as connection:
+            options = {"today": asking.today(), "now": now}
+            told = statement(connection, asking.tenant_id, customer_id, to_on=day, **options)
+            shown = dashboard(connection, asking.tenant_id, as_of=day, **options)
+        return {one.currencies[0].unapplied_credit for one in (told, shown)}
+
+    between = asking.today() - timedelta(days=5)
+    assert (credit_on(between), credit_on(asking.today())) == ({"50.00"}, {"0.00"})
+    asking.reverse(paid)
+    runner.catch_up()
+    assert (credit_on(between), credit_on(asking.today())) == ({"0.00"}, {"0.00"})
