@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from ledger.errors import Rejected
 from ledger.events import Event, decode
 from ledger.money import format_minor
 from projections.credit import CreditAsOf
@@ -31,6 +32,10 @@ SELECT uuid_send(stream_id), tenant_seq, tag, effective_on, data
    AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
  ORDER BY stream_id, version
 """
+
+
+class PeriodEndsBeforeItBegins(Rejected):
+    """A period's first day is no later than its last."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -117,7 +122,11 @@ def statement(
     to_on: date | None = None,
     known_at: datetime | None = None,
 ) -> Statement:
-    """The statement up to `to_on` (today when left out), as known at an instant (now when left out)."""
+    """The statement up to `to_on` (today when left out), as known at an instant (now when left out).
+
+    Raises PeriodEndsBeforeItBegins.
+    """
+    require_period(from_on, to_on or today)
     values = {
         "tenant_id": tenant_id,
         "customer_id": customer_id,
@@ -149,6 +158,14 @@ def statement(
         ],
         unreadable=reading.failed,
     )
+
+
+def require_period(from_on: date | None, to_on: date) -> None:
+    """Raises PeriodEndsBeforeItBegins."""
+    if from_on is not None and from_on > to_on:
+        raise PeriodEndsBeforeItBegins(
+            f"the period begins on {from_on} and ends before, on {to_on}", field="from_on"
+        )
 
 
 _Months = dict[tuple[int, int, bool], _Line]

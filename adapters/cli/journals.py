@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from adapters.wiring import open_books
 from ledger.chart import Account, named
 from ledger.money import format_minor
 from projections.journal_entries import JournalEntries, PostedEntry
+from projections.statement import require_period
 
 _FORMATS: dict[str, ModuleType] = {"beancount": beancount, "hledger": hledger}
 HEADERS = (
@@ -53,6 +55,7 @@ def add(family: Any) -> None:
 
 
 def _export_journal(arguments: argparse.Namespace) -> int:
+    require_period(arguments.from_on, arguments.to_on or date.max)
     with open_books(Settings.from_environment()) as books:
         tenant_id = books.tenant_called(arguments.tenant)
         tenant = books.tenant(tenant_id)

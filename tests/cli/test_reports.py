@@ -286,3 +286,14 @@ def test_a_report_is_the_tenants_own(cli: Cli, books: str) -> None:
     assert cli("report", "aging", "--tenant", "other", "--json").json["currencies"] == []
     assert cli("report", "explain", "--tenant", "other", "A-1").status == 1
     assert cli("report", "statement", "--tenant", "other", "--customer", "C-1").status == 1
+
+
+def test_a_period_ends_no_earlier_than_it_begins(cli: Cli, books: str) -> None:
+    period = ("--from", "2024-03-01")
+    for command in (
+        ("report", "statement", "--customer", "C-1", "--as-of", "2024-02-01"),
+        ("export", "journal", "--format", "csv", "--to", "2024-02-01"),
+    ):
+        refused = cli(*command, *period, "--tenant", "acme")
+        assert (refused.status, refused.out) == (1, "")
+        assert "begins on 2024-03-01 and ends before" in refused.err

@@ -294,6 +294,9 @@ def test_a_statement_opens_and_closes(clients: Clients) -> None:
     tomorrow = (TODAY + timedelta(days=1)).isoformat()
     later = body_of(client.get(path, params={"from_on": tomorrow, "as_of": tomorrow}))
     assert later["currencies"][0]["entries"] == []
+    backwards = client.get(path, params={"from_on": tomorrow, "as_of": TODAY.isoformat()})
+    assert backwards.status_code == 422
+    assert backwards.json()["type"] == "urn:duebook:problem:period_ends_before_it_begins"
     nobody = client.get("/api/customers/00000000-0000-4000-8000-000000000000/statement")
     assert nobody.status_code == 404
 

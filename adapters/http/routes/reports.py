@@ -18,7 +18,8 @@ from projections.dashboard import Dashboard, dashboard
 from projections.invoices import INVOICES
 from projections.journal import JOURNAL
 from projections.payments import PAYMENTS
-from projections.statement import Statement, statement
+from projections.refunds import REFUNDS
+from projections.statement import PeriodEndsBeforeItBegins, Statement, statement
 from projections.trial_balance import TrialBalance, trial_balance
 
 
@@ -123,6 +124,7 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
     parameters=StatementQuery,
     answers=Statement,
     example=examples.STATEMENT,
+    refuses=(PeriodEndsBeforeItBegins,),
 )
 async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer's statement: opening balance, documents, charges, payments, closing balance
@@ -146,4 +148,5 @@ async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
             known_at=query.known_at,
         )
 
-    return await look_up(request, read, query, models=(INVOICES.name,))
+    models = (INVOICES.name, PAYMENTS.name, REFUNDS.name)
+    return await look_up(request, read, query, models=models)
