@@ -115,6 +115,7 @@ class View:
         self.keys: dict[Owner, AESGCM] = {}
         self.payable: dict[Owner, set[UUID]] = {}
         self.holders: dict[tuple[UUID, NameRange], dict[str, UUID]] = {}
+        self.fingerprints: dict[tuple[Owner, str], str] = {}
 
     def load(self, wanted: Iterable[StreamKey]) -> None:
         """Loads streams in one query; those that do not exist are remembered as such."""
@@ -155,9 +156,11 @@ class View:
         if not missing:
             return
         columns = (
-            list(range(len(missing))),
-            [tenant_id for tenant_id, _ in missing],
-            *map(list, zip(*(names for _, names in missing), strict=True)),
+            binary.int4s(range(len(missing))),
+            binary.uuids([tenant_id.bytes for tenant_id, _ in missing]),
+            binary.texts([names.kind for _, names in missing]),
+            binary.texts([names.first for _, names in missing]),
+            binary.texts([names.last for _, names in missing]),
         )
         self.holders.update({key: {} for key in missing})
         for number, name, stream_id in self.connection.execute(SELECT_HOLDERS, columns):
@@ -335,7 +338,13 @@ class StoreUnit(Unit):
         return self._view.sealer.seal(self._key_of(owner), owner, text)
 
     def fingerprint(self, customer_id: UUID, text: str) -> str:
-        return self._view.sealer.fingerprint(self._key_of((self._tenant_id, customer_id)), text)
+        owner = (self._tenant_id, customer_id)
+        found = self._view.fingerprints.get((owner, text))
+        if found is None:
+            found = self._view.sealer.fingerprint(self._key_of(owner), text)
+            if owner in self._view.keys:  # one that this command makes may be lost with it
+                self._view.fingerprints[owner, text] = found
+        return found
 
     def register_tenant(self, name: str) -> None:
         row = self._view.connection.execute(
