@@ -87,7 +87,7 @@ class CreditAsOf:
         }
         query = EVENTS if customer_id is None else CUSTOMERS_EVENTS
         with connection.cursor() as cursor:
-            self._gather(cursor.stream(query, values, binary=True, size=500), day)
+            self._gather(cursor.stream(query, values, binary=True, size=500))
 
     def credit(self) -> dict[str, int]:
         """What customers had to their credit: minor units by currency."""
@@ -104,7 +104,7 @@ class CreditAsOf:
                 found[currency] = found.get(currency, 0) + sign * minor
         return found
 
-    def _gather(self, rows: Iterator[tuple[bytes, str, date, bytes]], day: date) -> None:
+    def _gather(self, rows: Iterator[tuple[bytes, str, date, bytes]]) -> None:
         stream: bytes | None = None
         facts, owner, failed = Facts(), UUID(int=0), False
         for stream_id, tag, effective_on, data in rows:
@@ -122,8 +122,7 @@ class CreditAsOf:
             if isinstance(event, e.Drafted | payment.Received | refund.Requested):
                 owner = event.customer_id
             for entry in entries(facts, event, effective_on):
-                if entry.on <= day:
-                    key = (owner, entry.currency)
-                    moved = sum(one.minor for one in entry.postings if one.account in _ACCOUNTS)
-                    self.balances[key] = self.balances.get(key, 0) - moved
+                key = (owner, entry.currency)
+                moved = sum(one.minor for one in entry.postings if one.account in _ACCOUNTS)
+                self.balances[key] = self.balances.get(key, 0) - moved
             facts = evolve(facts, event)
