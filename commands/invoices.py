@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 import msgspec
@@ -16,7 +17,7 @@ from ledger.events import New
 from ledger.invoice import adjusting, issuing
 from ledger.invoice.events import GivenUpAs
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
-from ledger.money import Money, format_minor
+from ledger.money import Money, exponent
 from ledger.sealed import plain
 from ledger.tax import Line, Priced, PricedLine, price_lines
 from ledger.tenant import Tenant
@@ -58,13 +59,13 @@ class GiveUpInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ComponentsView(msgspec.Struct, frozen=True):
-    """Amounts by component, decimal texts of the invoice's currency."""
+    """Amounts by component, and their sum."""
 
-    principal: str
-    late_fee: str
-    mora: str
-    other_fees: str
-    total: str
+    principal: Money
+    late_fee: Money
+    mora: Money
+    other_fees: Money
+    total: Money
 
 
 class InstalmentView(msgspec.Struct, frozen=True):
@@ -98,15 +99,24 @@ class HoldView(msgspec.Struct, frozen=True):
     until_on: date | None
 
 
+class UnitPrice(msgspec.Struct, frozen=True):
+    """The price of one unit. `amount` has the currency's digits, and up to four more where the price is that fine."""
+
+    amount: str
+    currency: str
+
+
 class LineView(msgspec.Struct, frozen=True):
+    """A line as it was priced: net and tax are the gross."""
+
     description: str
     quantity: str
-    unit_price: str
+    unit_price: UnitPrice
     tax_rate: str
     tax_included: bool
-    net: str
-    tax: str
-    gross: str
+    net: Money
+    tax: Money
+    gross: Money
 
 
 class InvoiceView(msgspec.Struct, frozen=True):
@@ -269,12 +279,12 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
             LineView(
                 description=line.description,
                 quantity=line.quantity,
-                unit_price=line.unit_price,
+                unit_price=_unit_price(line.unit_price, currency),
                 tax_rate=line.tax_rate,
                 tax_included=line.tax_included,
-                net=format_minor(line.net_minor, currency),
-                tax=format_minor(line.tax_minor, currency),
-                gross=format_minor(line.gross_minor, currency),
+                net=Money.of(line.net_minor, currency),
+                tax=Money.of(line.tax_minor, currency),
+                gross=Money.of(line.gross_minor, currency),
             )
             for line in lines_of(invoice)
         ],
@@ -291,12 +301,19 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
 
 def components_view(split: Split, currency: str) -> ComponentsView:
     return ComponentsView(
-        principal=format_minor(split.principal, currency),
-        late_fee=format_minor(split.late_fee, currency),
-        mora=format_minor(split.mora, currency),
-        other_fees=format_minor(split.other_fees, currency),
-        total=format_minor(split.total, currency),
+        principal=Money.of(split.principal, currency),
+        late_fee=Money.of(split.late_fee, currency),
+        mora=Money.of(split.mora, currency),
+        other_fees=Money.of(split.other_fees, currency),
+        total=Money.of(split.total, currency),
     )
+
+
+def _unit_price(written: str, currency: str) -> UnitPrice:
+    """A price as it was written ("120", "0.01250"), with its currency's digits, and more where it is finer."""
+    whole, _, decimals = f"{Decimal(written) + 0:f}".partition(".")
+    digits = decimals.rstrip("0").ljust(exponent(currency), "0")
+    return UnitPrice(f"{whole}.{digits}" if digits else whole, currency)
 
 
 def _given_up(invoice: Invoice, way: GivenUpAs) -> Money:

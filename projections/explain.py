@@ -22,7 +22,7 @@ from ledger.invoice import events as e
 from ledger.invoice.events import GivenUpAs, Outcome
 from ledger.invoice.evolving import evolve
 from ledger.invoice.state import Invoice
-from ledger.money import Money, format_minor
+from ledger.money import Money
 from projections.explain_rules import rule_of
 
 SELECT_EVENTS = """
@@ -43,7 +43,7 @@ class NothingToExplain(NotFound):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one event, or a run of postings of interest, did to a component. Amounts are signed decimal text.
+    """What one event, or a run of postings of interest, did to a component. Amounts are signed.
 
     versions      of the first and the last event
     effective_on  of the last; recorded_at likewise
@@ -54,9 +54,9 @@ class Change(msgspec.Struct, frozen=True):
     tag: str
     effective_on: date
     recorded_at: datetime
-    charged: str
-    paid: str
-    forgiven: str
+    charged: Money
+    paid: Money
+    forgiven: Money
     because: str
 
 
@@ -77,7 +77,7 @@ class GivenUp(msgspec.Struct, frozen=True):
     """What was given up in one way, recoveries of a write-off taken off."""
 
     way: GivenUpAs
-    amount: str
+    amount: Money
 
 
 class DisputeExplained(msgspec.Struct, frozen=True):
@@ -105,13 +105,13 @@ class ComponentExplained(msgspec.Struct, frozen=True):
     """
 
     component: Component
-    charged: str
-    paid: str
-    forgiven: str
+    charged: Money
+    paid: Money
+    forgiven: Money
     given_up: list[GivenUp]
-    open: str
+    open: Money
     rule: str
-    calculated: str
+    calculated: Money
     stretches: list[Stretch]
     changes: list[Change]
 
@@ -224,15 +224,14 @@ def _component(
         ],
         open=_amount(invoice.open, component, invoice),
         rule=rule,
-        calculated=format_minor(calculated_minor, invoice.currency),
+        calculated=Money.of(calculated_minor, invoice.currency),
         stretches=_stretches(invoice) if component == "mora" else [],
         changes=_changes(component, steps),
     )
 
 
-def _amount(split: Split, component: Component, invoice: Invoice) -> str:
-    minor: int = getattr(split, component)
-    return format_minor(minor, invoice.currency)
+def _amount(split: Split, component: Component, invoice: Invoice) -> Money:
+    return Money.of(getattr(split, component), invoice.currency)
 
 
 def _stretches(invoice: Invoice) -> list[Stretch]:
@@ -303,9 +302,9 @@ def _change(found: _Sum) -> Change:
         tag=found.last.tag,
         effective_on=found.last.effective_on,
         recorded_at=found.last.recorded_at,
-        charged=format_minor(found.charged, currency),
-        paid=format_minor(found.paid, currency),
-        forgiven=format_minor(found.forgiven, currency),
+        charged=Money.of(found.charged, currency),
+        paid=Money.of(found.paid, currency),
+        forgiven=Money.of(found.forgiven, currency),
         because=_because(found.last.event),
     )
 

@@ -70,9 +70,9 @@ def _change_rows(component: ComponentExplained) -> Iterable[Cells]:
             change.tag,
             change.effective_on,
             change.recorded_at.isoformat(timespec="seconds"),
-            change.charged,
-            change.paid,
-            change.forgiven,
+            change.charged.amount,
+            change.paid.amount,
+            change.forgiven.amount,
             change.because,
         )
 
@@ -92,14 +92,18 @@ def _print_explanation(found: Explanation) -> None:
     print_table(
         ("component", "charged", "paid", "forgiven", "open", "rule"),
         [
-            (one.component, one.charged, one.paid, one.forgiven, one.open, one.rule)
+            (
+                one.component,
+                *(side.amount for side in (one.charged, one.paid, one.forgiven, one.open)),
+                one.rule,
+            )
             for one in found.components
         ],
     )
     _print_if(
         ("given up of", "as", "amount"),
         [
-            (component.component, one.way.replace("_", " "), one.amount)
+            (component.component, one.way.replace("_", " "), one.amount.amount)
             for component in found.components
             for one in component.given_up
         ],

@@ -38,8 +38,8 @@ CHARGE_FEE: Final = ChargeFee(amount=reais("8.50"), description="returned direct
 CHARGED: Final = replace(
     INVOICE,
     open=reais("110.83"),
-    charged=replace(INVOICE.charged, other_fees="8.50", total="110.83"),
-    outstanding=replace(INVOICE.outstanding, other_fees="8.50", total="110.83"),
+    charged=replace(INVOICE.charged, other_fees=reais("8.50"), total=reais("110.83")),
+    outstanding=replace(INVOICE.outstanding, other_fees=reais("8.50"), total=reais("110.83")),
 )
 WAIVE_COMPONENT: Final = WaiveComponent(component="late_fee", reason="a good customer")
 WAIVED: Final = replace(

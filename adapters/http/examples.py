@@ -17,6 +17,7 @@ from commands.invoices import (
     InvoiceView,
     LineView,
     SendInvoice,
+    UnitPrice,
 )
 from commands.payments import (
     Allocation,
@@ -26,7 +27,7 @@ from commands.payments import (
     ReversePayment,
 )
 from commands.tenants import AddFeePolicy, ConfigureTenant, FeePolicyView, TenantView
-from ledger.money import Money, format_minor, parse_minor
+from ledger.money import Money, parse_minor
 from ledger.tax import Line
 from ledger.tenant import Settings
 from projections.aging import Aging, Bucket, CurrencyAging, Total
@@ -113,11 +114,11 @@ GIVE_UP_INVOICE: Final = GiveUpInvoice(reason="billed twice")
 def components(principal: str, late_fee: str = "0.00", mora: str = "0.00") -> ComponentsView:
     total_minor = sum(parse_minor(amount, "BRL") for amount in (principal, late_fee, mora))
     return ComponentsView(
-        principal=principal,
-        late_fee=late_fee,
-        mora=mora,
-        other_fees="0.00",
-        total=format_minor(total_minor, "BRL"),
+        principal=reais(principal),
+        late_fee=reais(late_fee),
+        mora=reais(mora),
+        other_fees=reais("0.00"),
+        total=Money.of(total_minor, "BRL"),
     )
 
 
@@ -144,12 +145,12 @@ INVOICE: Final = InvoiceView(
         LineView(
             description="Bread for February",
             quantity="1",
-            unit_price="100.00",
+            unit_price=UnitPrice("100.00", "BRL"),
             tax_rate="0%",
             tax_included=False,
-            net="100.00",
-            tax="0.00",
-            gross="100.00",
+            net=reais("100.00"),
+            tax=reais("0.00"),
+            gross=reais("100.00"),
         )
     ],
     notes="",
@@ -357,14 +358,14 @@ EXPLANATION: Final = Explanation(
     components=[
         ComponentExplained(
             component="mora",
-            charged="0.33",
-            paid="0.00",
-            forgiven="0.00",
+            charged=reais("0.33"),
+            paid=reais("0.00"),
+            forgiven=reais("0.00"),
             given_up=[],
-            open="0.33",
+            open=reais("0.33"),
             rule="1%/month simple, by 30 days a month, on the principal open of each day through 2026-03-20; "
             "the sum is rounded once, half_even",
-            calculated="0.33",
+            calculated=reais("0.33"),
             stretches=[
                 Stretch(
                     first_on=date(2026, 3, 11),
@@ -380,9 +381,9 @@ EXPLANATION: Final = Explanation(
                     tag="invoice.mora_posted.v1",
                     effective_on=date(2026, 3, 20),
                     recorded_at=datetime(2026, 3, 21, 9, 30, tzinfo=UTC),
-                    charged="0.33",
-                    paid="0.00",
-                    forgiven="0.00",
+                    charged=reais("0.33"),
+                    paid=reais("0.00"),
+                    forgiven=reais("0.00"),
                     because="",
                 )
             ],

@@ -74,10 +74,10 @@ def test_a_fee_and_a_waiver_are_answered_by_component_and_their_texts_are_sealed
     invoice_id = books.invoice()
     books.on(DUE + 3 * DAY)
     view = books.run(charge_fee, invoice_id, ChargeFee(brl("15.00"), "returned cheque"))
-    assert view.charged.other_fees == "15.00"
+    assert view.charged.other_fees == brl("15.00")
     assert view.open == brl("525.50")
     view = books.run(waive, invoice_id, WaiveComponent("late_fee", "kindness", brl("4.00")))
-    assert (view.waived, view.outstanding.late_fee) == (brl("4.00"), "6.00")
+    assert (view.waived, view.outstanding.late_fee) == (brl("4.00"), brl("6.00"))
     view = books.run(waive, invoice_id, WaiveComponent("late_fee", "kindness"))
     assert view.waived == brl("10.00")
     fee, first, second = books.events("invoice", invoice_id)[-3:]

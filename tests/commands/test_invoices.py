@@ -12,6 +12,7 @@ from commands.invoices import (
     InvoiceView,
     IssuedInFuture,
     SendInvoice,
+    UnitPrice,
     change_invoice,
     draft_as,
     draft_invoice,
@@ -69,7 +70,7 @@ class TestDraft:
             Money("385.00", "BRL"),
         )
         assert view.open == Money("0.00", "BRL")
-        assert [line.gross for line in view.lines] == ["330.00", "55.00"]
+        assert [line.gross.amount for line in view.lines] == ["330.00", "55.00"]
         assert view.notes.startswith("sealed:")
         assert all(line.description.startswith("sealed:") for line in view.lines)
         assert "Maria" not in repr(books.events("invoice"))
@@ -203,7 +204,7 @@ class TestDueDate:
         books.on(DUE + 10 * DAY)
         view = change(books, invoice_id, due_on=DUE + 30 * DAY, reason="agreed by phone")
         assert (view.status, view.open.amount) == ("sent", "500.00")
-        assert view.charged.late_fee == view.charged.mora == "0.00"
+        assert view.charged.late_fee == view.charged.mora == Money("0.00", "BRL")
         assert "phone" not in repr(books.events("invoice"))
 
     def test_hands_what_was_paid_of_the_charges_to_credit(self) -> None:
@@ -240,7 +241,7 @@ class TestGivingUp:
     def test_a_void_invoice_keeps_its_number(self, books: Books) -> None:
         view = books.void(books.invoice(), "sent to the wrong Maria")
         assert (view.status, view.number, view.open.amount) == ("void", "INV-000001", "0.00")
-        assert view.forgiven.principal == "500.00"
+        assert view.forgiven.principal == Money("500.00", "BRL")
         assert "wrong" not in repr(books.events("invoice"))
         assert send(books, books.draft()).number == "INV-000002"
 
@@ -250,7 +251,7 @@ class TestGivingUp:
         with pytest.raises(NotVoidable):
             books.void(invoice_id)
         view = books.cancel(invoice_id)
-        assert (view.status, view.paid.total, view.forgiven.total) == (
+        assert (view.status, view.paid.total.amount, view.forgiven.total.amount) == (
             "cancelled",
             "200.00",
             "300.00",
@@ -271,3 +272,23 @@ class TestGivingUp:
             books.void(UUID(int=404))
         with pytest.raises(Unknown):
             books.cancel(books.customer_id)
+
+
+@pytest.mark.parametrize(
+    ("written", "currency", "answered"),
+    [
+        ("120", "BRL", "120.00"),
+        ("0120.5", "BRL", "120.50"),
+        ("0.01250", "BRL", "0.0125"),
+        ("-60.00", "BRL", "-60.00"),
+        ("12345", "JPY", "12345"),
+        ("12.50", "JPY", "12.5"),
+        ("1.2", "KWD", "1.200"),
+    ],
+)
+def test_a_unit_price_has_its_currencys_digits_and_more_where_it_is_finer(
+    books: Books, written: str, currency: str, answered: str
+) -> None:
+    lines = (Line("Screws", "1000", "100"), Line("More", "1000", written))
+    view = books.run(draft_invoice, DraftInvoice(books.customer_id, DUE, lines, currency))
+    assert view.lines[1].unit_price == UnitPrice(answered, currency)

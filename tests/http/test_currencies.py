@@ -156,11 +156,11 @@ def test_an_imported_debt_of_any_number_of_digits(
     assert (one["currency"], one["total"]["amount"]) == (currency, text(12_345, currency))
 
 
-def _split(currency: str, principal: int, late_fee: int, mora: int, other: int) -> dict[str, str]:
+def _split(
+    currency: str, principal: int, late_fee: int, mora: int, other: int
+) -> dict[str, dict[str, str]]:
+    parts = {"principal": principal, "late_fee": late_fee, "mora": mora, "other_fees": other}
     return {
-        "principal": text(principal, currency),
-        "late_fee": text(late_fee, currency),
-        "mora": text(mora, currency),
-        "other_fees": text(other, currency),
-        "total": text(principal + late_fee + mora + other, currency),
+        name: {"amount": text(minor, currency), "currency": currency}
+        for name, minor in (parts | {"total": sum(parts.values())}).items()
     }

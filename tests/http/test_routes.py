@@ -67,7 +67,7 @@ def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
 def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     client = clients()
     customer_id = client.customer()
-    draft = {
+    draft: dict[str, Any] = {
         "customer_id": customer_id,
         "due_on": LATER,
         "notes": "for Ann",
@@ -83,7 +83,15 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     }
     made = body_of(client.post("/api/invoices", json=draft), 201)
     assert (made["status"], made["number"], made["total"]) == ("draft", "", usd("110.00"))
-    assert made["lines"][0]["description"] == "Advice"
+    assert made["lines"] == [
+        {
+            **draft["lines"][0],
+            "unit_price": usd("50.00"),
+            "net": usd("100.00"),
+            "tax": usd("10.00"),
+            "gross": usd("110.00"),
+        }
+    ]
     path = f"/api/invoices/{made['id']}"
 
     changed = body_of(client.patch(path, json={"notes": "for Ann and Bob"}))
@@ -120,7 +128,7 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     assert body_of(client.get(customer))["credit"] == []
 
     cancelled = body_of(client.post(f"{path}/cancel", json={"reason": "given up"}))
-    assert (cancelled["status"], cancelled["forgiven"]["total"]) == ("cancelled", "110.00")
+    assert (cancelled["status"], cancelled["forgiven"]["total"]) == ("cancelled", usd("110.00"))
 
 
 def test_a_draft_is_sent_without_a_body(clients: Clients) -> None:
@@ -417,9 +425,12 @@ def test_every_cent_is_explained(service: Service, clients: Clients) -> None:
     found = body_of(client.get(path))
     assert found["open"] == usd("60.00")
     principal = found["components"][0]
-    assert (principal["component"], principal["charged"]) == ("principal", "100.00")
-    assert (principal["paid"], principal["open"]) == ("40.00", "60.00")
-    assert [change["paid"] for change in principal["changes"]] == ["0.00", "40.00"]
+    assert (principal["component"], principal["charged"]) == ("principal", usd("100.00"))
+    assert (principal["paid"], principal["open"]) == (usd("40.00"), usd("60.00"))
+    assert [change["paid"] for change in principal["changes"]] == [
+        usd("0.00"),
+        usd("40.00"),
+    ]
     yesterday = (TODAY - timedelta(days=1)).isoformat()
     nothing = client.get(path, params={"as_of": yesterday})
     assert nothing.status_code == 404
