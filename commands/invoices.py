@@ -124,6 +124,9 @@ class InvoiceView(msgspec.Struct, frozen=True):
 
     `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was given up in all ways;
     `waived`, `credited` and `written_off` (less what was recovered) are parts of it.
+
+    payable_until  the last day on which it can be paid without charge
+    late_on        the first day that is late by the terms it was sent under, grace included; null for a draft
     """
 
     id: UUID
@@ -134,6 +137,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
     issued_on: date | None
     due_on: date
     payable_until: date | None
+    late_on: date | None
     net: Money
     tax: Money
     total: Money
@@ -265,6 +269,7 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
         issued_on=terms.issued_on if terms else None,
         due_on=invoice.due_on,
         payable_until=terms.payable_until if terms else None,
+        late_on=terms.late_on if terms else None,
         net=Money.of(invoice.net_minor, currency),
         tax=Money.of(invoice.tax_minor, currency),
         total=Money.of(invoice.total_minor, currency),

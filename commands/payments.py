@@ -40,7 +40,7 @@ from ledger.payment import (
 
 
 class NoPayer(Rejected):
-    """A payment must say whose it is: a customer, an invoice, or allocations."""
+    """A payment says whose it is, in one way: an invoice, allocations, or a customer."""
 
 
 class OverAllocated(Rejected):
@@ -48,7 +48,7 @@ class OverAllocated(Rejected):
 
 
 class SeveralCustomers(Rejected):
-    """The invoices of one payment must be of one customer."""
+    """The invoices of one payment must be of one customer, who is `customer_id` where that is given, too."""
 
 
 class AllocatedTwice(Rejected):
@@ -56,7 +56,7 @@ class AllocatedTwice(Rejected):
 
 
 class TwoTargets(Rejected):
-    """A payment says one invoice or allocations, not both."""
+    """A payment names one invoice or allocations, not both."""
 
 
 class CurrencyDiffers(Rejected):
@@ -71,9 +71,13 @@ class Allocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReceivePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Money that arrived. Say one of: `invoice_id`; `allocations`; `customer_id`, then oldest due first.
+    """Money that arrived. Say where it goes in exactly one way: `invoice_id`, `allocations`, or `customer_id` alone.
 
-    `received_on` is the value date, today when left out.
+    invoice_id   pays this invoice
+    allocations  pay these invoices, each at most so much
+    customer_id  alone: pays what the customer owes, oldest due first. Beside the other two it is no second way but a
+                 check: their invoices must be this customer's
+    received_on  the value date, today when left out
     """
 
     amount: Money
@@ -292,7 +296,10 @@ def _offers(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUI
         _same_customer(command.customer_id, invoice.customer_id, "invoice_id")
         return invoice.customer_id, [Offer(command.invoice_id, invoice, amount_minor)]
     if command.customer_id is None:
-        raise NoPayer("say customer_id, invoice_id or allocations", field="customer_id")
+        raise NoPayer(
+            "say where it goes by exactly one of: invoice_id; allocations; customer_id, then oldest due first",
+            field="customer_id",
+        )
     load(unit, "customer", command.customer_id)
     owed = oldest_due_first(unit, command.customer_id, command.amount.currency)
     return command.customer_id, [Offer(*one, amount_minor) for one in owed]
@@ -303,7 +310,9 @@ def named_offers(
 ) -> tuple[UUID, list[Offer]]:
     """Whose money it is, and the invoices that a payment names, in their order."""
     if command.invoice_id is not None:
-        raise TwoTargets("say invoice_id or allocations, not both", field="allocations")
+        raise TwoTargets(
+            "say where it goes in one way: leave out invoice_id or allocations", field="allocations"
+        )
     customer_id = command.customer_id
     offers: list[Offer] = []
     for index, allocation in enumerate(command.allocations):
@@ -377,4 +386,7 @@ def _refused(invoice: Invoice, currency: str) -> str:
 
 def _same_customer(expected: UUID | None, found: UUID, field: str) -> None:
     if expected is not None and expected != found:
-        raise SeveralCustomers("the invoice is of another customer", field=field)
+        raise SeveralCustomers(
+            f"the invoice is of customer {found}, not of {expected}: name invoices of one customer",
+            field=field,
+        )

@@ -193,20 +193,31 @@ class TestOnSeveralInvoices:
         with pytest.raises(SeveralCustomers) as refused:
             books.pay("2.00", allocations=named)
         assert refused.value.field == "allocations[1].invoice_id"
-        with pytest.raises(SeveralCustomers):
+        with pytest.raises(SeveralCustomers, match="name invoices of one customer"):
             books.pay("2.00", customer_id=books.customer_id, invoice_id=theirs)
+
+    def test_a_customer_beside_an_invoice_is_a_check_and_no_second_target(
+        self, books: Books
+    ) -> None:
+        older, named = books.invoice("100.00"), books.invoice("100.00")
+        books.pay("60.00", customer_id=books.customer_id, invoice_id=named)
+        allocations = (Allocation(named, brl("40.00")),)
+        books.pay("40.00", customer_id=books.customer_id, allocations=allocations)
+        assert books.of_invoice(named).status == "paid"
+        assert books.of_invoice(older).open.total == 10_000
 
 
 class TestRefused:
     def test_without_a_payer(self, books: Books) -> None:
-        with pytest.raises(NoPayer):
+        with pytest.raises(NoPayer, match="exactly one of: invoice_id; allocations; customer_id"):
             books.pay("1.00")
 
     def test_with_two_targets(self, books: Books) -> None:
         invoice_id = books.invoice()
         named = (Allocation(invoice_id, brl("1.00")),)
-        with pytest.raises(TwoTargets):
-            books.pay("1.00", invoice_id=invoice_id, allocations=named)
+        for customer in ({}, {"customer_id": books.customer_id}):
+            with pytest.raises(TwoTargets, match="leave out invoice_id or allocations"):
+                books.pay("1.00", invoice_id=invoice_id, allocations=named, **customer)
 
     def test_with_more_allocated_than_arrived(self, books: Books) -> None:
         one, two = books.invoice(), books.invoice(currency="EUR")

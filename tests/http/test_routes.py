@@ -104,6 +104,8 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     later = (TODAY + timedelta(days=60)).isoformat()
     moved = body_of(client.patch(path, json={"due_on": later, "reason": "asked"}))
     assert moved["due_on"] == later
+    first_late_day = (TODAY + timedelta(days=61)).isoformat()
+    assert [one["late_on"] for one in (made, moved)] == [None, first_late_day]
 
     payment = {"invoice_id": made["id"], "amount": usd("120.00"), "reference": "transfer 9"}
     paid = body_of(
@@ -414,6 +416,32 @@ def test_a_clock_that_another_runs_is_waited_for(
         time.sleep(0.2)
         service.books.clock.release(lease)
         assert waiting.result().status_code == 200
+
+
+def test_a_payment_says_where_it_goes_in_one_way(clients: Clients) -> None:
+    client = clients()
+    customer_id, other_id = client.customer(), client.customer()
+    invoice_id = client.sent(customer_id)
+    amount = usd("10.00")
+    allocations = [{"invoice_id": invoice_id, "amount": amount}]
+
+    def pay(key: str, **target: Any) -> httpx.Response:
+        body = {"amount": amount, **target}
+        return client.post("/api/payments", json=body, headers={"Idempotency-Key": key})
+
+    for key, code, target in (
+        ("none", "no_payer", {}),
+        ("two", "two_targets", {"invoice_id": invoice_id, "allocations": allocations}),
+        ("other", "several_customers", {"invoice_id": invoice_id, "customer_id": other_id}),
+    ):
+        refused = pay(key, **target)
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, code)
+    assert "exactly one of" in pay("none again").json()["detail"]
+    for key, target in (
+        ("invoice", {"invoice_id": invoice_id, "customer_id": customer_id}),
+        ("allocations", {"allocations": allocations, "customer_id": customer_id}),
+    ):
+        assert body_of(pay(key, **target), 201)["allocations"] == allocations
 
 
 def test_every_cent_is_explained(service: Service, clients: Clients) -> None:

@@ -95,6 +95,7 @@ async def list_all(request: Call) -> Response[bytes]:
     refuses=(
         Unknown,
         NoPayer,
+        TwoTargets,
         OverAllocated,
         SeveralCustomers,
         ReceivedInFuture,
@@ -105,8 +106,8 @@ async def list_all(request: Call) -> Response[bytes]:
 async def receive(request: Call) -> Response[bytes]:
     """Record a payment
 
-    Say one of `invoice_id`, `allocations` or `customer_id` (then the oldest due is paid first). What no invoice takes
-    becomes the customer's credit.
+    Say where it goes in exactly one way: `invoice_id`, `allocations`, or `customer_id` alone (then the oldest due is
+    paid first). What no invoice takes becomes the customer's credit.
 
     With `Prefer: respond-async` it is stored, answered 202 with the payment's id, and recorded within a second or
     so, as of the moment it was accepted; `Location` says where to see how it stands.
