@@ -12,7 +12,7 @@ import psycopg
 
 from ledger.money import format_minor
 from projections import parked
-from projections.asof import AsOf
+from projections.asof import AsOf, require_come
 from projections.credit import CreditAsOf
 from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
@@ -103,7 +103,11 @@ def dashboard(
     as_of: date | None = None,
     known_at: datetime | None = None,
 ) -> Dashboard:
-    """The dashboard of a day (today's when left out), as known at an instant (now when left out)."""
+    """The dashboard of a day (today's when left out), as known at an instant (now when left out).
+
+    Raises AsOfInFuture, KnownAtInFuture.
+    """
+    require_come(as_of, known_at, today, now)
     sums: dict[str, _Sums] = {}
     if known_at is None and as_of in (None, today):
         _gather_current(connection, tenant_id, today, sums)

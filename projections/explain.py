@@ -23,6 +23,7 @@ from ledger.invoice.events import GivenUpAs, Outcome
 from ledger.invoice.evolving import evolve
 from ledger.invoice.state import Invoice
 from ledger.money import Money
+from projections.asof import require_come
 from projections.explain_rules import rule_of
 
 SELECT_EVENTS = """
@@ -162,8 +163,9 @@ def explain(
 ) -> Explanation:
     """Explains an invoice as of a day (today when left out), as known at an instant (now when left out).
 
-    Raises NothingToExplain.
+    Raises NothingToExplain, AsOfInFuture, KnownAtInFuture.
     """
+    require_come(as_of, known_at, today, now)
     day = as_of or today
     values = {
         "tenant_id": tenant_id,

@@ -18,6 +18,7 @@ import psycopg
 from ledger.errors import Rejected
 from ledger.events import Event, decode
 from ledger.money import format_minor
+from projections.asof import require_come
 from projections.credit import CreditAsOf
 from projections.invoices import INVOICES, Folded
 from projections.statement_entries import COLUMNS, Column, Kind, changes
@@ -124,8 +125,9 @@ def statement(
 ) -> Statement:
     """The statement up to `to_on` (today when left out), as known at an instant (now when left out).
 
-    Raises PeriodEndsBeforeItBegins.
+    Raises PeriodEndsBeforeItBegins, AsOfInFuture, KnownAtInFuture.
     """
+    require_come(to_on, known_at, today, now)
     require_period(from_on, to_on or today)
     values = {
         "tenant_id": tenant_id,

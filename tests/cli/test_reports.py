@@ -296,6 +296,23 @@ def test_a_report_is_the_tenants_own(cli: Cli, books: str) -> None:
     assert cli("report", "statement", "--tenant", "other", "--customer", "C-1").status == 1
 
 
+def test_a_report_of_what_lies_ahead_is_refused(cli: Cli, books: str) -> None:
+    ahead = (datetime.now(UTC) + timedelta(days=2)).date()
+    for report in (
+        ("aging",),
+        ("dashboard",),
+        ("trial-balance",),
+        ("statement", "--customer", "C-1"),
+        ("explain", "A-2"),
+    ):
+        for option, value in (("as_of", str(ahead)), ("known_at", f"{ahead}T00:00:00Z")):
+            given = f"--{option.replace('_', '-')}"
+            refused = cli("report", *report, "--tenant", "acme", given, value)
+            assert (refused.status, refused.out) == (1, "")
+            assert f"{option} {ahead}" in refused.err
+            assert "has not come" in refused.err
+
+
 def test_a_period_ends_no_earlier_than_it_begins(cli: Cli, books: str) -> None:
     period = ("--from", "2024-03-01")
     for command in (

@@ -35,6 +35,7 @@ from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft
 from ledger.invoice.state import Status
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role
+from projections.asof import AsOfInFuture, KnownAtInFuture
 from projections.cursors import Page
 from projections.explain import Explanation, NothingToExplain, explain
 from projections.invoice_list import (
@@ -215,7 +216,7 @@ async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     parameters=DatedQuery,
     answers=Explanation,
     example=examples.EXPLANATION,
-    refuses=(NothingToExplain,),
+    refuses=(NothingToExplain, AsOfInFuture, KnownAtInFuture),
 )
 async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Why each cent is there: each component with its rule, its days, and the events behind it"""

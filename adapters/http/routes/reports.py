@@ -13,6 +13,7 @@ from adapters.http.queries import DatedQuery, read_query
 from adapters.http.readers import Connection, found_head, today
 from ledger.tenant import Tenant
 from projections.aging import Aging, aging
+from projections.asof import AsOfInFuture, KnownAtInFuture
 from projections.customers import CUSTOMERS
 from projections.dashboard import Dashboard, dashboard
 from projections.invoices import INVOICES
@@ -22,12 +23,15 @@ from projections.refunds import REFUNDS
 from projections.statement import PeriodEndsBeforeItBegins, Statement, statement
 from projections.trial_balance import TrialBalance, trial_balance
 
+REFUSED_MOMENTS = (AsOfInFuture, KnownAtInFuture)
+
 
 @query(
     "/reports/aging",
     parameters=DatedQuery,
     answers=Aging,
     example=examples.AGING,
+    refuses=REFUSED_MOMENTS,
 )
 async def show_aging(request: Call) -> Response[bytes]:
     """What is open, by how long it is past its due date
@@ -59,6 +63,7 @@ async def show_aging(request: Call) -> Response[bytes]:
     parameters=DatedQuery,
     answers=Dashboard,
     example=examples.DASHBOARD,
+    refuses=REFUSED_MOMENTS,
 )
 async def show_dashboard(request: Call) -> Response[bytes]:
     """What is outstanding and overdue, what was paid this month, and invoices by status"""
@@ -85,6 +90,7 @@ async def show_dashboard(request: Call) -> Response[bytes]:
     parameters=DatedQuery,
     answers=TrialBalance,
     example=journal_examples.TRIAL_BALANCE,
+    refuses=REFUSED_MOMENTS,
 )
 async def show_trial_balance(request: Call) -> Response[bytes]:
     """Debits, credits and balance of each account of the journal, by the day of posting
@@ -124,7 +130,7 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
     parameters=StatementQuery,
     answers=Statement,
     example=examples.STATEMENT,
-    refuses=(PeriodEndsBeforeItBegins,),
+    refuses=(PeriodEndsBeforeItBegins, *REFUSED_MOMENTS),
 )
 async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer's statement: opening balance, documents, charges, payments, closing balance
