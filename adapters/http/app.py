@@ -65,6 +65,7 @@ API_ROUTES: Final = (
     *holds.ROUTES,
     invoices.timeline,
     invoices.show_explanation,
+    invoices.show_pay_off,
     payments.list_all,
     payments.receive,
     payments.show,

@@ -19,6 +19,7 @@ from commands.invoices import (
     SendInvoice,
     UnitPrice,
 )
+from commands.pay_off import LaterDays, PayOff
 from commands.payments import (
     Allocation,
     AllocationView,
@@ -179,6 +180,19 @@ VOID_INVOICE: Final = replace(
     open=reais("0.00"),
     forgiven=components("100.00", "2.00", "0.33"),
     outstanding=components("0.00"),
+)
+
+PAY_OFF: Final = PayOff(
+    invoice_id=INVOICE_ID,
+    number="2026/000042",
+    on=date(2026, 3, 20),
+    status="overdue",
+    components=components("100.00", "2.00", "0.33"),
+    total=reais("102.33"),
+    valid_on=date(2026, 3, 20),
+    later=LaterDays(
+        from_on=date(2026, 3, 21), first_day_adds=reais("0.04"), each_day_adds=reais("0.03")
+    ),
 )
 
 RECEIVE_PAYMENT: Final = ReceivePayment(

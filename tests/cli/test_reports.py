@@ -296,6 +296,29 @@ def test_a_report_is_the_tenants_own(cli: Cli, books: str) -> None:
     assert cli("report", "statement", "--tenant", "other", "--customer", "C-1").status == 1
 
 
+def test_a_quote_says_what_settles_an_invoice(cli: Cli, books: str, tmp_path: Path) -> None:
+    file = tmp_path / "later.csv"
+    due_on = datetime.now(UTC).date() + timedelta(days=20)
+    due_on -= timedelta(days=due_on.weekday())  # a Monday, so that the next day is late
+    file.write_text(HEADER + f"C-1,A-9,2024-01-02,{due_on},500.00,USD,Ana Lima,\n")
+    assert cli("import", str(file), "--tenant", "acme").status == 0
+    asked = ("report", "pay-off", "A-9", "--tenant", "acme")
+    found = cli(*asked, "--on", str(due_on + timedelta(days=10)), "--json").json
+    assert (found["number"], found["status"]) == ("A-9", "overdue")
+    assert found["components"]["late_fee"] == {"amount": "10.00", "currency": "USD"}
+    assert found["total"] == {"amount": "511.67", "currency": "USD"}
+    shown = cli(*asked)
+    assert shown.status == 0
+    assert "A-9, sent" in shown.out
+    assert f"10.17 USD on {due_on + timedelta(days=1)}, then 0.17 a day" in shown.out
+    assert cli("report", "explain", "A-9", "--tenant", "acme", "--json").json["status"] == "sent"
+    past = cli(*asked, "--on", "2024-01-01")
+    assert (past.status, past.out) == (1, "")
+    assert "2024-01-01 is over" in past.err
+    nobody = cli("report", "pay-off", "A-99", "--tenant", "acme")
+    assert (nobody.status, nobody.err) == (1, "duebook: there is no invoice 'A-99'\n")
+
+
 def test_a_report_of_what_lies_ahead_is_refused(cli: Cli, books: str) -> None:
     ahead = (datetime.now(UTC) + timedelta(days=2)).date()
     for report in (

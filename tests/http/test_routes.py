@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -104,8 +104,8 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     later = (TODAY + timedelta(days=60)).isoformat()
     moved = body_of(client.patch(path, json={"due_on": later, "reason": "asked"}))
     assert moved["due_on"] == later
-    first_late_day = (TODAY + timedelta(days=61)).isoformat()
-    assert [one["late_on"] for one in (made, moved)] == [None, first_late_day]
+    first_late_day = date.fromisoformat(moved["payable_until"]) + timedelta(days=1)
+    assert (made["late_on"], moved["late_on"]) == (None, first_late_day.isoformat())
 
     payment = {"invoice_id": made["id"], "amount": usd("120.00"), "reference": "transfer 9"}
     paid = body_of(
@@ -487,3 +487,51 @@ def test_every_cent_is_explained(service: Service, clients: Clients) -> None:
     nothing = client.get(path, params={"as_of": yesterday})
     assert nothing.status_code == 404
     assert nothing.json()["type"] == "urn:duebook:problem:nothing_to_explain"
+
+
+def test_a_quote_says_what_settles_an_invoice(clients: Clients) -> None:
+    client = clients()
+    body_of(client.patch("/api/tenant", json={"calendar": "none"}))
+    client.made("/api/fee-policies", {"late_fee": "2%", "mora": "1%/month"})
+    invoice_id = client.sent(price="500.00")
+    path = f"/api/invoices/{invoice_id}/pay-off"
+    position = position_of(client)
+    due_on = date.fromisoformat(LATER)
+    nothing = usd("0.00")
+    today = body_of(client.get(path))
+    assert today == {
+        "invoice_id": invoice_id,
+        "number": "INV-000001",
+        "on": TODAY.isoformat(),
+        "status": "sent",
+        "components": {
+            "principal": usd("500.00"),
+            "late_fee": nothing,
+            "mora": nothing,
+            "other_fees": nothing,
+            "total": usd("500.00"),
+        },
+        "total": usd("500.00"),
+        "valid_on": TODAY.isoformat(),
+        "later": {
+            "from_on": (due_on + timedelta(days=1)).isoformat(),
+            "first_day_adds": usd("10.17"),
+            "each_day_adds": usd("0.17"),
+        },
+    }
+    late = body_of(client.get(path, params={"on": (due_on + timedelta(days=10)).isoformat()}))
+    assert (late["status"], late["total"]) == ("overdue", usd("511.67"))
+    assert late["components"]["mora"] == usd("1.67")
+    for on, code in (
+        (TODAY - timedelta(days=2), "pay_off_in_past"),
+        (TODAY + timedelta(days=3_665), "pay_off_too_far"),
+    ):
+        refused = client.get(path, params={"on": on.isoformat()})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "on")
+        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+    assert position_of(client) == position
+    assert body_of(client.get(f"/api/invoices/{invoice_id}"))["status"] == "sent"
+    client.paid(invoice_id, today["total"]["amount"])
+    paid = body_of(client.get(path))
+    assert (paid["status"], paid["total"], paid["later"]) == ("paid", nothing, None)
+    assert clients().get(path).status_code == 404

@@ -29,6 +29,7 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
+from commands.pay_off import PayOff, PayOffInPast, PayOffTooFar, pay_off
 from commands.unit import NumberBeforeSeries, Unit, Unknown, load
 from ledger.invoice.adjusting import NotVoidable, ReasonMissing
 from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft, NotOpen
@@ -234,6 +235,35 @@ async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]
             as_of=query.as_of,
             known_at=query.known_at,
         )
+
+    return await look_up(request, read, query)
+
+
+class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
+    """`on`: the day it is paid, today when left out; no earlier one, and at most ten years ahead."""
+
+    on: date | None = None
+
+
+@query(
+    "/invoices/{id:uuid}/pay-off",
+    parameters=PayOffQuery,
+    answers=PayOff,
+    example=examples.PAY_OFF,
+    refuses=(PayOffInPast, PayOffTooFar),
+)
+async def show_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """What has to be paid on a day to settle an invoice, by component
+
+    Fee and interest are those that the day will have brought, and what each later day adds is said, too. Nothing is
+    written.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], PayOffQuery)
+
+    def read(connection: Connection) -> PayOff:
+        invoice = found_head(connection, tenant_id, "invoice", id)
+        return pay_off(id, invoice, today(connection, tenant_id, datetime.now(UTC)), query.on)
 
     return await look_up(request, read, query)
 
