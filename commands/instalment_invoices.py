@@ -30,7 +30,7 @@ def issue_instalments(
 ) -> None:
     """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    policy = replace(tenant.policy, base=agreement.plan.mora_base)
+    policy = replace(tenant.policy, mora_base=agreement.plan.mora_base)
     calendar = calendar_named(tenant.settings.calendar)
     numbers = next_numbers(unit, tenant, today(unit), len(activated.instalments))
     for part, number in zip(activated.instalments, numbers, strict=True):

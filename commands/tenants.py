@@ -100,7 +100,7 @@ class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_fee: str = "0%"
     late_fee_minimum: Money | None = None
     mora: str = "0%/month"
-    base: Base = "outstanding"
+    mora_base: Base = "outstanding"
     grace_days: int = 0
     interest_from: InterestFrom = "due_date"
     day_count: DayCount = "30"
@@ -116,7 +116,7 @@ class FeePolicyView(msgspec.Struct, frozen=True):
     late_fee: str
     late_fee_minimum: Money | None
     mora: str
-    base: Base
+    mora_base: Base
     grace_days: int
     interest_from: InterestFrom
     day_count: DayCount
@@ -197,7 +197,7 @@ def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
         late_fee=parse_rate(command.late_fee, field="late_fee"),
         late_fee_minimum=minimum,
         mora=parse_rate(command.mora, "month", field="mora"),
-        base=command.base,
+        mora_base=command.mora_base,
         grace_days=command.grace_days,
         interest_from=command.interest_from,
         day_count=command.day_count,
@@ -246,7 +246,7 @@ def fee_policy_view(policy: FeePolicy) -> FeePolicyView:
         late_fee=format_rate(policy.late_fee),
         late_fee_minimum=policy.late_fee_minimum,
         mora=format_rate(policy.mora),
-        base=policy.base,
+        mora_base=policy.mora_base,
         grace_days=policy.grace_days,
         interest_from=policy.interest_from,
         day_count=policy.day_count,

@@ -32,7 +32,7 @@ class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     late_fee          once, a part of the base (Brazil: 2% is the consumer cap, CDC art. 52)
     late_fee_minimum  at least this much, once, for debts in its currency (EU: EUR 40, 2011/7/EU art. 6)
     mora              simple interest, a rate per month or per year
-    base              `outstanding`: the principal open on each day; `original`: the value first asked for
+    mora_base         `outstanding`: the principal open on each day; `original`: the value first asked for
     grace_days        days after the payable-until date before anything is charged
     interest_from     interest counts from the `due_date` as written, or from the date `shifted` by the calendar
     day_count         days per month (`30`, so 360 a year), or per year (`360`, `365`, `actual`)
@@ -45,7 +45,7 @@ class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     late_fee: Rate = NOTHING
     late_fee_minimum: Money | None = None
     mora: Rate = NOTHING
-    base: Base = "outstanding"
+    mora_base: Base = "outstanding"
     grace_days: int = 0
     interest_from: InterestFrom = "due_date"
     day_count: DayCount = "30"

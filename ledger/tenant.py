@@ -12,7 +12,7 @@ from ledger.money import Money
 from ledger.policy import FeePolicy
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 Role = Literal["administrator", "operator", "auditor"]
 

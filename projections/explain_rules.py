@@ -40,7 +40,7 @@ def _late_fee_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
     held_minor = charges.held_before(invoice, late_on)
     if held_minor:
         held = format_minor(held_minor, invoice.currency)
-        rule += f" less {'the part of ' if policy.base == 'original' else ''}{held} in dispute"
+        rule += f" less {'the part of ' if policy.mora_base == 'original' else ''}{held} in dispute"
     minimum = policy.late_fee_minimum
     if minimum is not None and minimum.currency == invoice.currency:
         rule += f", at least {minimum.amount}"
@@ -64,4 +64,4 @@ def _mora_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
 
 
 def _base(terms: Terms) -> str:
-    return "principal first asked for" if terms.policy.base == "original" else "principal open"
+    return "principal first asked for" if terms.policy.mora_base == "original" else "principal open"

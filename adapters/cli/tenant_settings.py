@@ -120,7 +120,6 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
 """Flags that make a new version of the fee policy."""
 
 _SETTING_OF = {"tax_rounding_mode": "rounding", "close_books_through": "books_closed_through"}
-_FIELD_OF = {"mora_base": "base"}
 
 
 def said_of(arguments: argparse.Namespace, flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +145,7 @@ def wanted_policy(in_force: FeePolicyView, said: Mapping[str, Any]) -> AddFeePol
 
     Raises AmountWithoutCurrency, and what a malformed rate refuses.
     """
-    changes = {_FIELD_OF.get(name, name): value for name, value in said.items()}
+    changes = dict(said)
     if "late_fee" in changes:
         changes["late_fee"] = format_rate(parse_rate(changes["late_fee"], field="late_fee"))
     if "mora" in changes:

@@ -97,7 +97,7 @@ def base_on(invoice: Invoice, day: date, bearing_minor: int) -> int | Fraction:
     taken over, which bears them there.
     """
     terms = _terms(invoice)
-    if terms.policy.base == "outstanding":
+    if terms.policy.mora_base == "outstanding":
         return bearing_minor
     day = max(day, terms.late_on)
     elsewhere_minor = held_before(invoice, day) if invoice.disputes else 0

@@ -140,7 +140,7 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "fee_policy.late_fee": "0.5%",
         "fee_policy.late_fee_minimum": "40.00 EUR",
         "fee_policy.mora": "8.5%/year",
-        "fee_policy.base": "original",
+        "fee_policy.mora_base": "original",
         "fee_policy.grace_days": "5",
         "fee_policy.interest_from": "shifted",
         "fee_policy.day_count": "365",

@@ -42,7 +42,7 @@ policies = st.fixed_dictionaries(
     {
         "late_fee": st.sampled_from(("0%", "2%", "33.333%", "0.7%")),
         "mora": st.sampled_from(("0%/month", "1%/month", "1%/month", "14.3%/month", "8.5%/year")),
-        "base": st.sampled_from(("outstanding", "outstanding", "original")),
+        "mora_base": st.sampled_from(("outstanding", "outstanding", "original")),
         "grace_days": st.sampled_from((0, 0, 3)),
         "interest_from": st.sampled_from(("due_date", "shifted")),
         "day_count": st.sampled_from(("30", "360", "365", "actual")),

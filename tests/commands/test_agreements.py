@@ -84,7 +84,7 @@ def test_an_instalment_separates_principal_and_interest(books: Lending) -> None:
     assert (first.instalment.agreement_id, first.instalment.number) == (view.id, 1)
     assert (first.instalment.principal_minor, first.instalment.interest_minor) == (16667, 2000)
     assert first.terms is not None
-    assert first.terms.policy.base == "original"
+    assert first.terms.policy.mora_base == "original"
     assert first.terms.policy.version == 1
     assert first.terms.mora_base_minor == 16667
 
@@ -104,7 +104,7 @@ def test_without_interest_there_is_one_line(books: Lending) -> None:
         0,
     )
     assert down.terms is not None
-    assert down.terms.policy.base == "outstanding"
+    assert down.terms.policy.mora_base == "outstanding"
 
 
 def test_instalments_are_payable_until_the_next_business_day(books: Lending) -> None:

@@ -52,7 +52,7 @@ class Life:
 
     def __init__(self, seed: int) -> None:
         self.choose = random.Random(seed)
-        self.books = Lending(base=self.choose.choice(("outstanding", "original")))
+        self.books = Lending(mora_base=self.choose.choice(("outstanding", "original")))
         self.today = FIRST_DAY
         self.books.on(self.today)
         apply_credit = self.choose.choice(("by_hand", "automatic"))

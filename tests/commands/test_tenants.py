@@ -199,7 +199,7 @@ class TestFeePolicy:
             late_fee="2.5%",
             late_fee_minimum=Money("40.00", "EUR"),
             mora="8.5%/year",
-            base="original",
+            mora_base="original",
             grace_days=3,
             interest_from="shifted",
             day_count="actual",

@@ -34,7 +34,7 @@ from tests.cli.running import environment
 from tests.importing import real
 from tests.importing.real import Charged, Debt
 
-POLICY = AddFeePolicy(late_fee="2%", mora="1%/month", base="outstanding", grace_days=0)
+POLICY = AddFeePolicy(late_fee="2%", mora="1%/month", mora_base="outstanding", grace_days=0)
 NOW = datetime.now(UTC) + timedelta(days=1)
 
 

@@ -56,7 +56,7 @@ def sent(terms: Terms, accrual: Literal["daily", "month_end"] = "daily") -> list
             terms.rate.denominator,
             "month" if terms.per == "month" else "year",
         ),
-        base=cast(Base, terms.base),
+        mora_base=cast(Base, terms.base),
         grace_days=terms.grace_days,
         interest_from="due_date" if terms.interest_from == "due_date" else "shifted",
         day_count=cast(DayCount, terms.day_count),

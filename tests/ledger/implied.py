@@ -176,7 +176,7 @@ def terms_of(sent: e.Sent, total: int) -> Terms:
         rate=Fraction(policy.mora.numerator, policy.mora.denominator),
         per=policy.mora.per,
         day_count=policy.day_count,
-        base=policy.base,
+        base=policy.mora_base,
         grace_days=policy.grace_days,
         interest_from=policy.interest_from,
         rounding=policy.rounding,

@@ -197,7 +197,7 @@ def test_late_instalments_cost_together_what_the_original_value_costs(
 
 def _late(minor: int, base_minor: int, due_on: date, days: int, base: Base) -> Split:
     """What is charged on an invoice of so much, so many days after its due date."""
-    policy = FeePolicy(late_fee=parse_rate("2%"), mora=parse_rate("1%/month"), base=base)
+    policy = FeePolicy(late_fee=parse_rate("2%"), mora=parse_rate("1%/month"), mora_base=base)
     lines = [Line("Debt", "1", format_minor(minor, "BRL"))]
     drafted = issuing.draft(UUID(int=1), "BRL", due_on, lines, price_lines(lines, "BRL"), "")
     draft = evolve_invoice(None, drafted, TODAY)

@@ -160,7 +160,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "late_fee": {"numerator": 0, "denominator": 1, "per": "once"},
         "late_fee_minimum": None,
         "mora": {"numerator": 0, "denominator": 1, "per": "once"},
-        "base": "outstanding",
+        "mora_base": "outstanding",
         "grace_days": 0,
         "interest_from": "due_date",
         "day_count": "30",

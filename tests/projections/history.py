@@ -92,7 +92,7 @@ CURRENCIES = ("BRL", "EUR", "JPY")
 POLICIES = (
     AddFeePolicy(late_fee="2%", mora="1%/month"),
     AddFeePolicy(late_fee="1%", mora="9%/year", day_count="365", grace_days=3),
-    AddFeePolicy(mora="1.5%/month", accrual="month_end", base="original"),
+    AddFeePolicy(mora="1.5%/month", accrual="month_end", mora_base="original"),
 )
 
 
