@@ -303,7 +303,7 @@ def _plan(terms: RequestAgreement | RenegotiateAgreement, currency: str) -> Plan
     return Plan(
         schedule=terms.schedule,
         count=terms.count,
-        rate=parse_rate(terms.rate, "month", "rate"),
+        rate=parse_rate(terms.rate, field="rate"),
         first_due_on=terms.first_due_on,
         mora_base=terms.mora_base,
         discount_minor=_minor(terms.discount, currency, "discount"),

@@ -95,7 +95,7 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A fee policy for invoices sent from now on. Rates are texts: `2%`, `1%/month`, `8.5%/year`."""
+    """A fee policy for invoices sent from now on. Rates are texts: `2%`, `1%/month`, `8.5%/year`, `0.033%/day`."""
 
     late_fee: str = "0%"
     late_fee_minimum: Money | None = None
@@ -196,7 +196,7 @@ def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
         version=tenant.policy.version + 1,
         late_fee=parse_rate(command.late_fee, field="late_fee"),
         late_fee_minimum=minimum,
-        mora=parse_rate(command.mora, "month", field="mora"),
+        mora=parse_rate(command.mora, field="mora"),
         mora_base=command.mora_base,
         grace_days=command.grace_days,
         interest_from=command.interest_from,

@@ -1,4 +1,4 @@
-"""Rates as exact fractions: a late fee of 2%, mora of 1%/month, a tax of 19%."""
+"""Rates as exact fractions: a late fee of 2%, mora of 1%/month or 0.033%/day, a tax of 19%."""
 
 import math
 import re
@@ -8,11 +8,12 @@ import msgspec
 
 from ledger.errors import Rejected, quoted
 
-Per = Literal["once", "month", "year"]
+Per = Literal["once", "day", "month", "year"]
 
 # At most twelve decimals: ten times finer than any published rate, and small as integers.
-_FORM = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,12}))?%(?:/(month|year))?")
+_FORM = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,12}))?%(?:/(day|month|year))?")
 _MAXIMUM_PERCENT = 1000
+_PER: dict[str, Per] = {"": "once", "day": "day", "month": "month", "year": "year"}
 
 
 class MalformedRate(Rejected):
@@ -24,10 +25,11 @@ class RateTooHigh(Rejected):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """`numerator / denominator` once, or per month or year. 2% is 1/50.
+    """`numerator / denominator` once, or per day, month or year. 2% is 1/50.
 
-    In lowest terms, not negative; `Rate.of` reduces. Anything else raises ValueError, which
-    msgspec turns into a ValidationError when it decodes.
+    A rate per day is per calendar day, whatever the day count: 0.033%/day is 0.99% in 30 days and 12.045% in 365.
+    In lowest terms, not negative; `Rate.of` reduces. Anything else raises ValueError, which msgspec turns into a
+    ValidationError when it decodes.
     """
 
     numerator: int
@@ -47,30 +49,29 @@ class Rate(msgspec.Struct, frozen=True):
         return cls(numerator // common, denominator // common, per)
 
 
-def parse_rate(text: str, default_per: Per = "once", field: str | None = None) -> Rate:
-    """The rate of "2%", "8.5%/year", "0.033%/month" or "0".
+def parse_rate(text: str, field: str | None = None) -> Rate:
+    """The rate of "2%", "1%/month", "8.5%/year", "0.033%/day" or "0".
 
-    Without "/month" or "/year" it is per `default_per`. A bare number other than 0 is refused,
-    since 2 could mean 2% or 200%. Raises MalformedRate, RateTooHigh.
+    Without a period it is one that counts once; interest on time refuses that (WrongPeriod, RateNotMonthly). A bare
+    number other than 0 is refused, since 2 could mean 2% or 200%. Raises MalformedRate, RateTooHigh.
     """
     if text == "0":
-        return Rate(0, 1, default_per)
+        return Rate(0, 1)
     match = _FORM.fullmatch(text)
     if match is None:
         raise MalformedRate(
-            f"{quoted(text)} is not a rate: write 2%, 1%/month, 8.5%/year or 0, with a point for "
-            "decimals (at most 12), without spaces or a sign.",
+            f"{quoted(text)} is not a rate: write 2%, 1%/month, 8.5%/year, 0.033%/day or 0, with a "
+            "point for decimals (at most 12), without spaces or a sign.",
             field=field,
         )
-    whole, decimals, unit = match.groups(default="")
+    whole, decimals, per = match.groups(default="")
     hundredths = int(whole + decimals)
     scale = 10 ** len(decimals)
     if hundredths > _MAXIMUM_PERCENT * scale:
         raise RateTooHigh(
             f"{quoted(text)} is above {_MAXIMUM_PERCENT}%: give a lower rate.", field=field
         )
-    per: Per = "month" if unit == "month" else "year" if unit == "year" else default_per
-    return Rate.of(hundredths, 100 * scale, per)
+    return Rate.of(hundredths, 100 * scale, _PER[per])
 
 
 def format_rate(rate: Rate) -> str:

@@ -96,7 +96,7 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
         "metavar": "AMOUNT",
         "help": "at least this much, such as '40.00 EUR', or none",
     },
-    "mora": {"metavar": "1%/month", "help": "simple interest, per month or per year"},
+    "mora": {"metavar": "1%/month", "help": "simple interest, per day, per month or per year"},
     "mora_base": {
         "choices": ("outstanding", "original"),
         "help": "what fee and interest are counted on",
@@ -149,7 +149,7 @@ def wanted_policy(in_force: FeePolicyView, said: Mapping[str, Any]) -> AddFeePol
     if "late_fee" in changes:
         changes["late_fee"] = format_rate(parse_rate(changes["late_fee"], field="late_fee"))
     if "mora" in changes:
-        changes["mora"] = format_rate(parse_rate(changes["mora"], "month", field="mora"))
+        changes["mora"] = format_rate(parse_rate(changes["mora"], field="mora"))
     if "late_fee_minimum" in changes:
         changes["late_fee_minimum"] = _amount(changes["late_fee_minimum"], "--late-fee-minimum")
     if "waterfall" in changes:

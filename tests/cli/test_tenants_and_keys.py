@@ -86,7 +86,7 @@ def test_configuring_says_what_changed_and_keeps_the_rest(cli: Cli, acme: str) -
         {"setting": "fee_policy.version", "before": "1", "after": "2"},
         {"setting": "fee_policy.grace_days", "before": "0", "after": "3"},
     ]
-    assert cli("tenant", "configure", "acme", "--mora", "1%").out == "nothing changed\n"
+    assert cli("tenant", "configure", "acme", "--mora", "1.0%/month").out == "nothing changed\n"
 
 
 def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
@@ -167,6 +167,7 @@ def test_names_of_accounts_are_added_and_given_up_one_by_one(cli: Cli, acme: str
     [
         (["--late-fee", "2"], 1, "'2' is not a rate"),
         (["--mora", "9999%"], 1, "above 1000%"),
+        (["--mora", "8.5%"], 1, "write 1%/month, 8.5%/year or 0.033%/day"),
         (["--grace-days", "-1"], 1, "between 0 and 365"),
         (["--waterfall", "mora"], 1, "exactly once"),
         (["--late-fee-minimum", "40"], 1, "an amount and a currency"),

@@ -37,6 +37,7 @@ from ledger.invoice.issuing import NotADraft, NotOpen
 from ledger.invoice.state import lines_of
 from ledger.money import Money, UnknownCurrency, ZeroAmount
 from ledger.rates import MalformedRate
+from ledger.schedules import RateNotMonthly
 from tests.commands.lending import FIRST, Lending, brl
 
 MAY = date(2024, 5, 10)
@@ -182,6 +183,8 @@ def test_nothing_left_to_take_over(books: Lending) -> None:
         ({"currency": "XAU"}, UnknownCurrency, "currency"),
         ({"down_payment": Money("1.00", "EUR")}, CurrencyDiffers, "down_payment"),
         ({"rate": "2"}, MalformedRate, "rate"),
+        ({"rate": "2%", "schedule": "price"}, RateNotMonthly, "rate"),
+        ({"rate": "0.1%/day", "schedule": "sac"}, RateNotMonthly, "rate"),
     ],
 )
 def test_requests_that_are_refused(

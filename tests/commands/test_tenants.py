@@ -212,9 +212,9 @@ class TestFeePolicy:
         asked = {name: getattr(command, name) for name in AddFeePolicy.__struct_fields__}
         assert {name: getattr(view, name) for name in asked} == asked
 
-    def test_reads_bare_interest_as_a_month_and_zero_as_none(self, books: Books) -> None:
-        view: FeePolicyView = books.run(add_fee_policy, AddFeePolicy(late_fee="0", mora="1%"))
-        assert (view.late_fee, view.mora) == ("0%", "1%/month")
+    def test_reads_zero_as_none(self, books: Books) -> None:
+        view: FeePolicyView = books.run(add_fee_policy, AddFeePolicy(late_fee="0", mora="0"))
+        assert (view.late_fee, view.mora) == ("0%", "0%")
         free: FeePolicyView = books.run(add_fee_policy, AddFeePolicy())
         assert (free.version, free.late_fee, free.mora) == (3, "0%", "0%/month")
 
@@ -225,7 +225,10 @@ class TestFeePolicy:
             (AddFeePolicy(late_fee="2%/month"), WrongPeriod, "late_fee"),
             (AddFeePolicy(late_fee="1001%"), RateTooHigh, "late_fee"),
             (AddFeePolicy(mora="-1%"), MalformedRate, "mora"),
-            (AddFeePolicy(mora="1%/day"), MalformedRate, "mora"),
+            (AddFeePolicy(mora="1%"), WrongPeriod, "mora"),
+            (AddFeePolicy(mora="8.5%"), WrongPeriod, "mora"),
+            (AddFeePolicy(mora="1%/week"), MalformedRate, "mora"),
+            (AddFeePolicy(mora="3.34%/day"), RateTooHigh, "mora"),
             (AddFeePolicy(grace_days=-1), GraceTooLong, "grace_days"),
             (AddFeePolicy(grace_days=366), GraceTooLong, "grace_days"),
             (

@@ -2,7 +2,7 @@ import pytest
 
 from ledger.allocation import MalformedWaterfall
 from ledger.policy import FeePolicy, GraceTooLong, WrongPeriod, check
-from ledger.rates import Rate
+from ledger.rates import Rate, RateTooHigh
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,8 @@ from ledger.rates import Rate
     [
         FeePolicy(),
         FeePolicy(late_fee=Rate(1, 50), mora=Rate(1, 100, "month"), grace_days=365),
+        FeePolicy(mora=Rate(33, 100_000, "day")),
+        FeePolicy(mora=Rate(0, 1)),
         FeePolicy(
             mora=Rate(17, 200, "year"), waterfall=("principal", "mora", "late_fee", "other_fees")
         ),
@@ -32,8 +34,17 @@ def test_a_late_fee_has_no_period() -> None:
 
 
 def test_interest_has_a_period() -> None:
-    with pytest.raises(WrongPeriod) as refused:
+    with pytest.raises(WrongPeriod, match="needs its period: write 1%/month") as refused:
         check(FeePolicy(mora=Rate(1, 100)))
+    assert refused.value.field == "mora"
+
+
+@pytest.mark.parametrize("most", [Rate(1, 30, "day"), Rate(1, 1, "month"), Rate(12, 1, "year")])
+def test_interest_is_at_most_the_whole_principal_a_month(most: Rate) -> None:
+    check(FeePolicy(mora=most))
+    more = Rate.of(most.numerator * 1000 + 1, most.denominator * 1000, most.per)
+    with pytest.raises(RateTooHigh) as refused:
+        check(FeePolicy(mora=more))
     assert refused.value.field == "mora"
 
 

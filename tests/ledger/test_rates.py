@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ledger.errors import Rejected
 from ledger.rates import MalformedRate, Per, Rate, RateTooHigh, format_rate, parse_rate
 
-pers = st.sampled_from(["once", "month", "year"])
+pers = st.sampled_from(["once", "day", "month", "year"])
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ pers = st.sampled_from(["once", "month", "year"])
         ("1%/month", Rate(1, 100, "month")),
         ("8.5%/year", Rate(17, 200, "year")),
         ("0.033%/month", Rate(33, 100_000, "month")),
+        ("0.033%/day", Rate(33, 100_000, "day")),
         ("0%", Rate(0, 1)),
         ("0%/month", Rate(0, 1, "month")),
         ("100%", Rate(1, 1)),
@@ -30,10 +31,9 @@ def test_a_rate_is_an_exact_fraction(text: str, rate: Rate) -> None:
     assert format_rate(rate) == text
 
 
-def test_a_rate_without_a_period_takes_the_default() -> None:
-    assert parse_rate("0", "month") == Rate(0, 1, "month")
-    assert parse_rate("1%", "month") == Rate(1, 100, "month")
-    assert parse_rate("1%/year", "month").per == "year"
+def test_a_rate_without_a_period_counts_once() -> None:
+    assert parse_rate("0") == Rate(0, 1, "once")
+    assert parse_rate("1%") == Rate(1, 100, "once")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,8 @@ def test_a_rate_without_a_period_takes_the_default() -> None:
         "1,5%",
         ".5%",
         "5.%",
-        "1%/day",
+        "1%/days",
+        "1%/week",
         "1%/",
         "1%%",
         "NaN%",
@@ -61,7 +62,9 @@ def test_a_rate_without_a_period_takes_the_default() -> None:
     ],
 )
 def test_any_other_form_is_refused(text: str) -> None:
-    with pytest.raises(MalformedRate, match=r"write 2%, 1%/month, 8\.5%/year or 0") as caught:
+    with pytest.raises(
+        MalformedRate, match=r"write 2%, 1%/month, 8\.5%/year, 0\.033%/day or 0"
+    ) as caught:
         parse_rate(text, field="late_fee")
     assert caught.value.field == "late_fee"
 
@@ -93,7 +96,7 @@ def test_decimal_percents_go_round_exactly(percent: Decimal, per: Per) -> None:
     assert parse_rate(format_rate(rate)) == rate
 
 
-@given(st.text(alphabet="0123456789.%/-monthyear", max_size=20))
+@given(st.text(alphabet="0123456789.%/-daymonthyear", max_size=20))
 def test_what_is_read_is_written_and_read_again(text: str) -> None:
     try:
         rate = parse_rate(text)
