@@ -1,4 +1,4 @@
-"""Tenants: create, configure, add a fee policy, create and revoke keys."""
+"""Tenants: create, configure, create and revoke keys."""
 
 import re
 from datetime import date, timedelta
@@ -7,22 +7,19 @@ from uuid import UUID
 
 import msgspec
 
+from commands.fee_policies import FeePolicyView, fee_policy_view
 from commands.unit import AlreadyExists, Unit, Unknown, load
 from ledger import chart
-from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.money import Money, exponent, positive_minor
-from ledger.policy import Accrual, Base, DayCount, FeePolicy, InterestFrom, check
-from ledger.rates import format_rate, parse_rate
 from ledger.rounding import Rounding
 from ledger.sealed import PREFIX, plain
 from ledger.tax import TaxRounding
 from ledger.tenant import (
     Configured,
     Created,
-    FeePolicyAdded,
     Key,
     KeyCreated,
     KeyRevoked,
@@ -94,37 +91,6 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chart: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
-class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A fee policy for invoices sent from now on. Rates are texts: `2%`, `1%/month`, `8.5%/year`, `0.033%/day`."""
-
-    late_fee: str = "0%"
-    late_fee_minimum: Money | None = None
-    mora: str = "0%/month"
-    mora_base: Base = "outstanding"
-    grace_days: int = 0
-    interest_from: InterestFrom = "due_date"
-    day_count: DayCount = "30"
-    accrual: Accrual = "daily"
-    rounding: Rounding = "half_even"
-    waterfall: tuple[str, ...] = COMPONENTS
-
-
-class FeePolicyView(msgspec.Struct, frozen=True):
-    """A fee policy as it is answered, rates as texts."""
-
-    version: int
-    late_fee: str
-    late_fee_minimum: Money | None
-    mora: str
-    mora_base: Base
-    grace_days: int
-    interest_from: InterestFrom
-    day_count: DayCount
-    accrual: Accrual
-    rounding: Rounding
-    waterfall: tuple[str, ...]
-
-
 class TenantView(msgspec.Struct, frozen=True):
     id: UUID
     name: str
@@ -182,33 +148,6 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     return tenant_view(unit.tenant_id, state)
 
 
-def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
-    """Adds a fee policy under the next version.
-
-    Raises MalformedRate, RateTooHigh, WrongPeriod, GraceTooLong, MalformedWaterfall, and what a minimum below or
-    of zero refuses.
-    """
-    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    minimum = command.late_fee_minimum
-    if minimum is not None:
-        positive_minor(minimum, "late_fee_minimum")
-    policy = FeePolicy(
-        version=tenant.policy.version + 1,
-        late_fee=parse_rate(command.late_fee, field="late_fee"),
-        late_fee_minimum=minimum,
-        mora=parse_rate(command.mora, field="mora"),
-        mora_base=command.mora_base,
-        grace_days=command.grace_days,
-        interest_from=command.interest_from,
-        day_count=command.day_count,
-        accrual=command.accrual,
-        rounding=command.rounding,
-        waterfall=waterfall_order(command.waterfall),
-    )
-    _append(unit, FeePolicyAdded(check(policy)), _today(unit, tenant.settings))
-    return fee_policy_view(policy)
-
-
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     role: Role = "administrator"
@@ -238,22 +177,6 @@ def revoke_key(unit: Unit, key_id: UUID) -> KeyView:
 
 def tenant_view(tenant_id: UUID, tenant: Tenant) -> TenantView:
     return TenantView(tenant_id, tenant.name, tenant.settings, fee_policy_view(tenant.policy))
-
-
-def fee_policy_view(policy: FeePolicy) -> FeePolicyView:
-    return FeePolicyView(
-        version=policy.version,
-        late_fee=format_rate(policy.late_fee),
-        late_fee_minimum=policy.late_fee_minimum,
-        mora=format_rate(policy.mora),
-        mora_base=policy.mora_base,
-        grace_days=policy.grace_days,
-        interest_from=policy.interest_from,
-        day_count=policy.day_count,
-        accrual=policy.accrual,
-        rounding=policy.rounding,
-        waterfall=policy.waterfall,
-    )
 
 
 def today(unit: Unit) -> date:

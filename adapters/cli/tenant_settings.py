@@ -8,11 +8,8 @@ from typing import Any
 import msgspec
 
 from adapters.cli.parsing import day
-from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
-    FeePolicyView,
-)
+from commands.fee_policies import AddFeePolicy, FeePolicyView
+from commands.tenants import ConfigureTenant
 from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.rates import format_rate, parse_rate

@@ -19,14 +19,8 @@ from adapters.cli.tenant_settings import (
 )
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
-from commands.tenants import (
-    CreateTenant,
-    TenantView,
-    add_fee_policy,
-    configure_tenant,
-    fee_policy_view,
-    tenant_view,
-)
+from commands.fee_policies import add_fee_policy, fee_policy_view
+from commands.tenants import CreateTenant, TenantView, configure_tenant, tenant_view
 from commands.unit import Unit, load
 from ledger.money import Money
 from ledger.tenant import Settings as TenantSettings

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from adapters.http.pages import EventView
 from commands.customers import ChangeCustomer, CustomerView, RegisterCustomer
+from commands.fee_policies import AddFeePolicy, FeePolicyView
 from commands.invoices import (
     ChangeInvoice,
     ComponentsView,
@@ -25,7 +26,7 @@ from commands.payments import (
     ReceivePayment,
     ReversePayment,
 )
-from commands.tenants import AddFeePolicy, ConfigureTenant, FeePolicyView, TenantView
+from commands.tenants import ConfigureTenant, TenantView
 from ledger.money import Money, format_minor, parse_minor
 from ledger.tax import Line
 from ledger.tenant import Settings

@@ -16,13 +16,8 @@ from adapters.cli.imports import import_invoices
 from adapters.cli.opening import open_tenant
 from adapters.postgres.connection import Database, connect_database, owner_connection
 from adapters.wiring import Books
-from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
-    CreateTenant,
-    add_fee_policy,
-    configure_tenant,
-)
+from commands.fee_policies import AddFeePolicy, add_fee_policy
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant
 from tests.cli.conftest import Cli
 from tests.cli.test_import_command import send_one
 from tests.conftest import Engine

@@ -17,6 +17,7 @@ from commands.adjustments import (
     waive,
     write_off,
 )
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.holds import (
     DisputeInvoice,
     HoldInvoice,
@@ -40,7 +41,6 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from commands.tenants import AddFeePolicy, add_fee_policy
 from ledger.allocation import COMPONENTS
 from ledger.tax import Line
 from tests.commands.journey import (

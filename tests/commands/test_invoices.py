@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import (
     ChangeInvoice,
     DraftInvoice,
@@ -18,7 +19,7 @@ from commands.invoices import (
     send_imported,
     send_invoice,
 )
-from commands.tenants import AddFeePolicy, ConfigureTenant, add_fee_policy, configure_tenant
+from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import AlreadyExists, NumberBeforeSeries, Unknown
 from ledger.invoice.adjusting import NotVoidable, ReasonMissing
 from ledger.invoice.events import Redrafted

@@ -20,7 +20,8 @@ from adapters.importing.invoices import Importer, Outcome, Wish
 from adapters.postgres.connection import Database, owner_connection
 from adapters.store.reading import every_event
 from adapters.wiring import Books
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy
+from commands.fee_policies import AddFeePolicy, add_fee_policy
+from commands.tenants import CreateTenant
 from projections.aging import aging
 from projections.catalog import CATALOG
 from projections.explain import explain

@@ -29,6 +29,7 @@ from commands.customers import (
     change_customer,
     register_customer,
 )
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.holds import (
     DisputeInvoice,
     HoldInvoice,
@@ -73,14 +74,7 @@ from commands.refunds import (
     release_refund,
     request_refund,
 )
-from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
-    CreateTenant,
-    add_fee_policy,
-    configure_tenant,
-    create_tenant,
-)
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
 from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.money import Money

@@ -11,16 +11,10 @@ from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
 from commands.agreements import RequestAgreement, request_agreement
 from commands.customers import RegisterCustomer, register_customer
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
-from commands.tenants import (
-    AddFeePolicy,
-    CreateKey,
-    CreateTenant,
-    add_fee_policy,
-    create_key,
-    create_tenant,
-)
+from commands.tenants import CreateKey, CreateTenant, create_key, create_tenant
 from ledger.money import Money
 from ledger.tax import Line
 from ledger.zones import business_date

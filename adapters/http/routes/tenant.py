@@ -11,19 +11,16 @@ from adapters.http.operations import ADMINISTRATORS, command, query
 from adapters.http.queries import ReadQuery, read_query
 from adapters.http.readers import Connection
 from adapters.store.reading import head
+from commands.fee_policies import AddFeePolicy, FeePolicyView, add_fee_policy, fee_policy_view
 from commands.tenants import (
-    AddFeePolicy,
     ConfigureTenant,
-    FeePolicyView,
     MalformedNumberFormat,
     MalformedSeries,
     MonthClosed,
     NotAMonthEnd,
     TenantView,
     WindowTooLong,
-    add_fee_policy,
     configure_tenant,
-    fee_policy_view,
     tenant_view,
 )
 from ledger.policy import GraceTooLong
