@@ -73,7 +73,7 @@ def check(policy: FeePolicy) -> FeePolicy:
         raise WrongPeriod(
             "the late fee is charged once: write a percentage such as 2%", field="late_fee"
         )
-    if Fraction(policy.mora.numerator, policy.mora.denominator) > MORA_MOST[policy.mora.per]:
+    if policy.mora.fraction > MORA_MOST[policy.mora.per]:
         raise RateTooHigh("interest of more than 100% a month is refused; check it", field="mora")
     if policy.mora.per == "once" and policy.mora.numerator:
         raise WrongPeriod(

@@ -1,4 +1,4 @@
-"""A tenant: whose books these are. Settings, versioned fee policies, and the keys that open its door."""
+"""A tenant: whose books these are. Settings, fee policies, reference rates, and the keys that open its door."""
 
 from datetime import date
 from typing import Literal
@@ -7,12 +7,15 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from ledger import reference_rates
 from ledger.events import Event, stored
 from ledger.money import Money
 from ledger.policy import FeePolicy
+from ledger.rates import YearlyRate
+from ledger.reference_rates import ReferenceRate
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
 Role = Literal["administrator", "operator", "auditor"]
 
@@ -76,6 +79,20 @@ class FeePolicyAdded(Event, frozen=True):
     policy: FeePolicy
 
 
+@stored("tenant.reference_rate_set.v1")
+class ReferenceRateSet(Event, frozen=True):
+    """A reference rate is in force from a day on, until the next fact of its name.
+
+    name     what the rate is called, in fee policies too
+    from_on  the first day on which it is in force
+    rate     per year; it may be below zero
+    """
+
+    name: str
+    from_on: date
+    rate: YearlyRate
+
+
 @stored("tenant.key_created.v1")
 class KeyCreated(Event, frozen=True):
     """An API key was made. Only its hash is kept, outside the log."""
@@ -104,6 +121,7 @@ class Tenant(msgspec.Struct, frozen=True, array_like=True):
     settings: Settings
     policies: tuple[FeePolicy, ...] = (FeePolicy(version=0),)
     keys: tuple[Key, ...] = ()
+    reference_rates: dict[str, tuple[ReferenceRate, ...]] = {}
 
     @property
     def policy(self) -> FeePolicy:
@@ -120,6 +138,10 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
             return replace(tenant, settings=event.settings)
         case FeePolicyAdded():
             return replace(tenant, policies=(*tenant.policies, event.policy))
+        case ReferenceRateSet():
+            fact = ReferenceRate(event.from_on, event.rate)
+            table = reference_rates.added(tenant.reference_rates, event.name, fact)
+            return replace(tenant, reference_rates=table)
         case KeyCreated():
             key = Key(event.key_id, event.name, event.role)
             return replace(tenant, keys=(*tenant.keys, key))

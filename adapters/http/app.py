@@ -48,6 +48,8 @@ API_ROUTES: Final = (
     tenant.configure,
     tenant.list_fee_policies,
     tenant.add_policy,
+    tenant.list_reference_rates,
+    tenant.record_reference_rate,
     customers.list_all,
     customers.register,
     customers.show,

@@ -26,6 +26,7 @@ from commands.payments import (
     ReceivePayment,
     ReversePayment,
 )
+from commands.reference_rates import ReferenceRateView, SetReferenceRate
 from commands.tenants import ConfigureTenant, TenantView
 from ledger.money import Money, format_minor, parse_minor
 from ledger.tax import Line
@@ -66,6 +67,8 @@ FEE_POLICY: Final = FeePolicyView(
     rounding="half_even",
     waterfall=("other_fees", "late_fee", "mora", "principal"),
 )
+SET_REFERENCE_RATE: Final = SetReferenceRate("ecb", date(2024, 7, 1), "4.25%/year")
+REFERENCE_RATE: Final = ReferenceRateView("ecb", date(2024, 7, 1), "4.25%/year")
 CONFIGURE_TENANT: Final = ConfigureTenant(calendar="BR", number_format="{year}/{n:06}")
 TENANT: Final = TenantView(
     id=TENANT_ID,

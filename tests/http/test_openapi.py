@@ -19,6 +19,7 @@ AGREED = {
     for methods, path in (
         ("GET PATCH", "/api/tenant"),
         ("GET POST", "/api/fee-policies"),
+        ("GET POST", "/api/reference-rates"),
         ("GET POST", "/api/customers"),
         ("GET PATCH", "/api/customers/{id}"),
         ("GET", "/api/customers/{id}/statement"),

@@ -41,6 +41,26 @@ def test_fee_policies_are_versions(clients: Clients) -> None:
     assert body_of(client.get("/api/tenant"))["fee_policy"] == made
 
 
+def test_reference_rates_are_recorded_once(clients: Clients) -> None:
+    client = clients()
+    path = "/api/reference-rates"
+    fact = {"name": "basiszinssatz", "from_on": "2021-01-01", "rate": "-0.88%/year"}
+    for _ in range(2):
+        assert body_of(client.post(path, json=fact), 201) == fact
+    assert body_of(client.get(path)) == {"items": [fact], "next_cursor": None}
+    for change, status, code in (
+        ({"rate": "-0.87%/year"}, 409, "reference_rate_differs"),
+        ({"from_on": "2020-07-01"}, 409, "earlier_reference_rate"),
+        ({"rate": "-0.88%"}, 422, "malformed_rate"),
+        ({"name": "ECB"}, 422, "malformed_reference_name"),
+    ):
+        refused = client.post(path, json=fact | change)
+        assert refused.status_code == status
+        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+    assert body_of(client.get(path))["items"] == [fact]
+    assert body_of(clients().get(path))["items"] == []
+
+
 def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
     client = clients()
     person = {

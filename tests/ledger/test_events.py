@@ -80,6 +80,7 @@ STORIES: dict[str, list[str]] = {
     "tenant": [
         "created.v1",
         "fee_policy_added.v1",
+        "reference_rate_set.v1",
         "key_created.v1",
         "key_revoked.v1",
         "configured.v1",

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import Rejected
-from ledger.rates import MalformedRate, Per, Rate, RateTooHigh, format_rate, parse_rate
+from ledger.rates import (
+    MalformedRate,
+    Per,
+    Rate,
+    RateTooHigh,
+    RateTooLow,
+    YearlyRate,
+    format_rate,
+    format_yearly_rate,
+    parse_rate,
+    parse_yearly_rate,
+)
 
 pers = st.sampled_from(["once", "day", "month", "year"])
 
@@ -94,6 +105,52 @@ def test_decimal_percents_go_round_exactly(percent: Decimal, per: Per) -> None:
     fraction = Fraction(percent) / 100
     rate = Rate.of(fraction.numerator, fraction.denominator, per)
     assert parse_rate(format_rate(rate)) == rate
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("4.5%/year", YearlyRate(9, 200)),
+        ("-0.88%/year", YearlyRate(-11, 1250)),
+        ("-0.5%/year", YearlyRate(-1, 200)),
+        ("0%/year", YearlyRate(0, 1)),
+        ("-100%/year", YearlyRate(-1, 1)),
+        ("1000%/year", YearlyRate(10, 1)),
+    ],
+)
+def test_a_yearly_rate_may_be_below_zero(text: str, rate: YearlyRate) -> None:
+    assert parse_yearly_rate(text) == rate
+    assert format_yearly_rate(rate) == text
+
+
+def test_a_yearly_rate_of_zero_is_written_in_several_ways() -> None:
+    for text in ("0", "0%/year", "0.00%/year", "-0.00%/year"):
+        assert parse_yearly_rate(text) == YearlyRate(0, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "4.5", "4.5%", "4.5%/month", "+1%/year", "--1%/year", "- 1%/year", "1,5%/year"]
+)
+def test_another_form_of_a_yearly_rate_is_refused(text: str) -> None:
+    with pytest.raises(MalformedRate, match=r"write 4\.50%/year, -0\.88%/year or 0") as refused:
+        parse_yearly_rate(text, field="rate")
+    assert refused.value.field == "rate"
+
+
+def test_a_yearly_rate_has_limits() -> None:
+    with pytest.raises(RateTooHigh):
+        parse_yearly_rate("1000.01%/year")
+    with pytest.raises(RateTooLow):
+        parse_yearly_rate("-100.01%/year")
+    for numerator, denominator in [(2, 100), (-2, 100), (1, 0), (1, -1), (0, 2)]:
+        with pytest.raises(ValueError, match="lowest terms"):
+            YearlyRate(numerator, denominator)
+
+
+@given(st.decimals(-100, 1000, places=12))
+def test_yearly_rates_go_round_exactly(percent: Decimal) -> None:
+    rate = YearlyRate.of(Fraction(percent) / 100)
+    assert parse_yearly_rate(format_yearly_rate(rate)) == rate
 
 
 @given(st.text(alphabet="0123456789.%/-daymonthyear", max_size=20))

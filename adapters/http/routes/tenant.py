@@ -1,4 +1,4 @@
-"""`/api/tenant`, `/api/fee-policies`: a tenant's own settings."""
+"""`/api/tenant`, `/api/fee-policies`, `/api/reference-rates`: a tenant's own settings."""
 
 from typing import Any
 
@@ -12,6 +12,12 @@ from adapters.http.queries import ReadQuery, read_query
 from adapters.http.readers import Connection
 from adapters.store.reading import head
 from commands.fee_policies import AddFeePolicy, FeePolicyView, add_fee_policy, fee_policy_view
+from commands.reference_rates import (
+    ReferenceRateView,
+    SetReferenceRate,
+    reference_rate_views,
+    set_reference_rate,
+)
 from commands.tenants import (
     ConfigureTenant,
     MalformedNumberFormat,
@@ -25,6 +31,12 @@ from commands.tenants import (
 )
 from ledger.policy import GraceTooLong
 from ledger.rates import MalformedRate
+from ledger.reference_rates import (
+    EarlierReferenceRate,
+    MalformedReferenceName,
+    ReferenceRateDiffers,
+    ReferenceRateTooFarAhead,
+)
 from ledger.tenant import Tenant
 from projections.cursors import Page
 
@@ -95,6 +107,48 @@ async def add_policy(request: Call) -> Response[bytes]:
     """Add a fee policy for invoices sent from now on"""
     policy = await read_body(request, AddFeePolicy)
     return await carry_out(request, lambda unit: add_fee_policy(unit, policy))
+
+
+@query(
+    "/reference-rates",
+    answers=Page[ReferenceRateView],
+    example=examples.page(examples.REFERENCE_RATE),
+)
+async def list_reference_rates(request: Call) -> Response[bytes]:
+    """Every reference rate, by name and the day from which it is in force"""
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: Page(
+            reference_rate_views(_tenant(connection, tenant_id).reference_rates)
+        ),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/reference-rates",
+    may=ADMINISTRATORS,
+    takes=SetReferenceRate,
+    body=examples.SET_REFERENCE_RATE,
+    answers=ReferenceRateView,
+    example=examples.REFERENCE_RATE,
+    status=201,
+    refuses=(
+        MalformedRate,
+        MalformedReferenceName,
+        ReferenceRateTooFarAhead,
+        ReferenceRateDiffers,
+        EarlierReferenceRate,
+    ),
+)
+async def record_reference_rate(request: Call) -> Response[bytes]:
+    """Record the reference rate that is in force from a day on
+
+    The same fact again changes nothing. A fact is never changed, and only a later day can be added.
+    """
+    fact = await read_body(request, SetReferenceRate)
+    return await carry_out(request, lambda unit: set_reference_rate(unit, fact))
 
 
 def _tenant(connection: Connection, tenant_id: Any) -> Tenant:
