@@ -9,7 +9,7 @@ from commands.tenants import today
 from commands.unit import Unit, load
 from ledger.agreement.events import Activated, ScheduledInstalment
 from ledger.agreement.state import Agreement
-from ledger.calendars import Calendar, calendar_named
+from ledger.calendars import Calendar
 from ledger.events import New
 from ledger.invoice import events as e
 from ledger.invoice import issuing
@@ -31,7 +31,7 @@ def issue_instalments(
     """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     policy = replace(tenant.policy, base=agreement.plan.mora_base)
-    calendar = calendar_named(tenant.settings.calendar)
+    calendar = tenant.settings.business_days
     numbers = next_numbers(unit, tenant, today(unit), len(activated.instalments))
     for part, number in zip(activated.instalments, numbers, strict=True):
         _issue(unit, agreement_id, agreement, part, number, policy, calendar)

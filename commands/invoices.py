@@ -10,7 +10,6 @@ from commands.credit import post, use_credit_by_itself
 from commands.tenants import formatted_number, today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.allocation import Split
-from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting, issuing
@@ -208,7 +207,7 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
         raise IssuedInFuture(
             f"issued_on {issued_on} has not come; today is {now_on}", field="issued_on"
         )
-    calendar = calendar_named(tenant.settings.calendar)
+    calendar = tenant.settings.business_days
     issuing.send(invoice, "", issued_on, tenant.policy, calendar)
     number = next_number(unit, tenant, issued_on)
     unit.claim("invoice_number", number, invoice_id)
@@ -223,7 +222,7 @@ def send_imported(unit: Unit, invoice_id: UUID, number: str, issued_on: date) ->
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     unit.claim("invoice_number", plain(number, "invoice_number"), invoice_id)
-    calendar = calendar_named(tenant.settings.calendar)
+    calendar = tenant.settings.business_days
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar, imported=True)
     state: Invoice = unit.append("invoice", invoice_id, [sent])
     return state
@@ -331,7 +330,9 @@ def _move_due_date(
     unit: Unit, invoice_id: UUID, invoice: Invoice, due_on: date, reason: str
 ) -> InvoiceView:
     sealed = unit.seal(invoice.customer_id, reason.strip())
-    decision = issuing.move_due_date(invoice, due_on, today(unit), sealed)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    holidays = tenant.settings.holidays
+    decision = issuing.move_due_date(invoice, due_on, today(unit), sealed, holidays)
     post(unit, invoice_id, decision.new)
     use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))

@@ -9,8 +9,12 @@ import msgspec
 
 from commands.unit import AlreadyExists, Unit, Unknown, load
 from ledger import chart
+from ledger.additional_holidays import (
+    AdditionalHoliday,
+    check_additional_holidays,
+    check_business_days_follow,
+)
 from ledger.allocation import COMPONENTS, waterfall_order
-from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.money import Money, exponent, positive_minor
@@ -92,6 +96,7 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dispute_holds_interest: bool | msgspec.UnsetType = msgspec.UNSET
     books_closed_through: date | msgspec.UnsetType = msgspec.UNSET
     chart: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    additional_holidays: tuple[AdditionalHoliday, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,7 +168,8 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
 def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
 
-    Raises UnknownCurrency, UnknownZone, UnknownCalendar, MalformedSeries, MalformedNumberFormat,
+    Raises UnknownCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
+    NoBusinessDay, MalformedSeries, MalformedNumberFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
     AccountNamedTwice, and what a threshold below or of zero refuses.
     """
@@ -173,7 +179,9 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
         for name in command.__struct_fields__
         if (value := getattr(command, name)) is not msgspec.UNSET
     }
-    settings = msgspec.structs.replace(tenant.settings, **changes)
+    settings = _with_holidays(
+        msgspec.structs.replace(tenant.settings, **changes), before=tenant.settings
+    )
     _check(settings)
     _check_closing(tenant.settings, settings, today(unit))
     if settings == tenant.settings:
@@ -277,7 +285,7 @@ def _today(unit: Unit, settings: Settings) -> date:
 def _check(settings: Settings) -> None:
     exponent(settings.currency)
     zone(settings.timezone)
-    calendar_named(settings.calendar)
+    check_business_days_follow(settings.business_days)
     chart.named(settings.chart)
     if not 0 < len(settings.series) <= 32 or not settings.series.isprintable():
         raise MalformedSeries(
@@ -305,6 +313,15 @@ def _check(settings: Settings) -> None:
             f"clock_starts_on {settings.clock_starts_on} lies before {FIRST_CLOCK_DAY}; check the year",
             field="clock_starts_on",
         )
+
+
+def _with_holidays(settings: Settings, before: Settings) -> Settings:
+    """The settings with their additional holidays in order, and counted as a new version when they differ."""
+    holidays = check_additional_holidays(settings.additional_holidays)
+    version = before.additional_holidays_version + (holidays != before.additional_holidays)
+    return msgspec.structs.replace(
+        settings, additional_holidays=holidays, additional_holidays_version=version
+    )
 
 
 def _check_closing(before: Settings, after: Settings, now_on: date) -> None:

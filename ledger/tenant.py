@@ -7,12 +7,14 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from ledger.additional_holidays import AdditionalHoliday
+from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
 from ledger.events import Event, stored
 from ledger.money import Money
 from ledger.policy import FeePolicy
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 Role = Literal["administrator", "operator", "auditor"]
 
@@ -22,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     currency         the usual currency of its documents (ISO 4217)
     timezone         the IANA zone of its business days
-    calendar         business days: `none`, `weekends`, a country or a subdivision
+    calendar         business days: `none`, `weekends`, a country, a subdivision or banks (`BR-banking`, `TARGET`)
     tax_rounding     tax is rounded per `line` or per `document`
     rounding         how tax is rounded
     series           the series its invoice numbers are taken from
@@ -35,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest  no interest is counted on what is disputed, until the dispute is resolved
     books_closed_through    the last day of the last closed month: what takes effect by then is posted later
     chart                   names of accounts that differ from the default chart, by its keys
+    additional_holidays          dates that are no business days either, such as municipal holidays
+    additional_holidays_version  how often they were changed; counted by Duebook
     """
 
     currency: str
@@ -52,6 +56,19 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest: bool = False
     books_closed_through: date | None = None
     chart: dict[str, str] = {}
+    additional_holidays: tuple[AdditionalHoliday, ...] = ()
+    additional_holidays_version: int = 0
+
+    @property
+    def holidays(self) -> AdditionalHolidays:
+        """The additional holidays as a calendar takes them."""
+        days = tuple(holiday.on for holiday in self.additional_holidays)
+        return AdditionalHolidays(self.additional_holidays_version, days)
+
+    @property
+    def business_days(self) -> Calendar:
+        """The calendar under which documents are sent now. Raises UnknownCalendar."""
+        return calendar_named(self.calendar, additional=self.holidays)
 
 
 @stored("tenant.created.v1")

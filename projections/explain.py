@@ -190,7 +190,7 @@ def explain(
         late_on=terms.late_on if terms else None,
         mora_through=invoice.mora_through,
         fee_policy_version=terms.policy.version if terms else None,
-        calendar=f"{terms.calendar.name} ({terms.calendar.version})" if terms else None,
+        calendar=terms.calendar.edition if terms else None,
         components=[_component(component, invoice, steps) for component in COMPONENTS],
         disputes=_disputes(invoice.currency, steps),
         open=Money.of(invoice.open.total, invoice.currency),

@@ -2,7 +2,10 @@
 are read."""
 
 import argparse
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,14 +16,25 @@ from commands.tenants import (
     ConfigureTenant,
     FeePolicyView,
 )
+from ledger.additional_holidays import AdditionalHoliday
 from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.rates import format_rate, parse_rate
 from ledger.tenant import Settings
 
 
+class NoSuchHoliday(Rejected):
+    """A date that is to be removed is none of the tenant's additional holidays."""
+
+
 class AmountWithoutCurrency(Rejected):
     """An amount on the command line is written with its currency."""
+
+
+CALENDAR_HELP = (
+    "business days: a country or subdivision, BR-banking, JP-banking or TARGET where terms follow banks, weekends, "
+    "or none"
+)
 
 
 def _truth(text: str) -> bool:
@@ -38,12 +52,54 @@ def _account(text: str) -> tuple[str, str]:
     return key.strip(), name.strip()
 
 
+def _holiday(text: str) -> AdditionalHoliday:
+    """A date with or without a label."""
+    on, _, label = text.partition("=")
+    return AdditionalHoliday(day(on.strip()), label.strip())
+
+
+def _holidays(path: str) -> list[AdditionalHoliday]:
+    """The additional holidays of a CSV file: on each line a date and, where there is one, a label."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            return [
+                _row(path, number, row) for number, row in enumerate(csv.reader(file), 1) if row
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
+
+
+def _row(path: str, number: int, row: list[str]) -> AdditionalHoliday:
+    try:
+        on, *label = row
+        return AdditionalHoliday(day(on.strip()), ",".join(label).strip())
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{path}, line {number}: {error}") from error
+
+
 SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
     "currency": {"metavar": "CODE", "help": "usual currency of documents, ISO 4217"},
     "timezone": {"metavar": "ZONE", "help": "IANA zone of its business days"},
     "calendar": {
         "metavar": "BR|weekends|none",
-        "help": "business days: a country or subdivision, weekends, or none",
+        "help": CALENDAR_HELP,
+    },
+    "holidays": {
+        "type": _holidays,
+        "metavar": "FILE",
+        "help": "additional holidays: the dates of a CSV file (date, label) and no others",
+    },
+    "add_holiday": {
+        "type": _holiday,
+        "action": "append",
+        "metavar": "DATE[=LABEL]",
+        "help": "add an additional holiday, such as '2026-01-25=City of São Paulo'; may be repeated",
+    },
+    "remove_holiday": {
+        "type": day,
+        "action": "append",
+        "metavar": "DATE",
+        "help": "remove an additional holiday; may be repeated",
     },
     "tax_rounding": {"choices": ("line", "document"), "help": "where tax is rounded"},
     "tax_rounding_mode": {
@@ -120,6 +176,7 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
 """Flags that make a new version of the fee policy."""
 
 _SETTING_OF = {"tax_rounding_mode": "rounding", "close_books_through": "books_closed_through"}
+_HOLIDAY_FLAGS = ("holidays", "add_holiday", "remove_holiday")
 _FIELD_OF = {"mora_base": "base"}
 
 
@@ -129,8 +186,18 @@ def said_of(arguments: argparse.Namespace, flags: Mapping[str, Any]) -> dict[str
 
 
 def wanted_settings(settings: Settings, said: Mapping[str, Any]) -> ConfigureTenant:
-    """The change that was asked for of a tenant's settings. Raises AmountWithoutCurrency."""
-    changes = {_SETTING_OF.get(name, name): value for name, value in said.items()}
+    """The change that was asked for of a tenant's settings. Raises AmountWithoutCurrency, NoSuchHoliday."""
+    changes = {
+        _SETTING_OF.get(name, name): value
+        for name, value in said.items()
+        if name not in _HOLIDAY_FLAGS
+    }
+    if any(name in said for name in _HOLIDAY_FLAGS):
+        changes["additional_holidays"] = _wanted_holidays(
+            said.get("holidays", settings.additional_holidays),
+            removed=said.get("remove_holiday", ()),
+            added=said.get("add_holiday", ()),
+        )
     if "refund_excess_above" in changes:
         changes["refund_excess_above"] = _amount(
             changes["refund_excess_above"], "--refund-excess-above"
@@ -139,6 +206,18 @@ def wanted_settings(settings: Settings, said: Mapping[str, Any]) -> ConfigureTen
         named = {**settings.chart, **dict(changes["chart"])}
         changes["chart"] = {key: name for key, name in named.items() if name}
     return ConfigureTenant(**changes)
+
+
+def _wanted_holidays(
+    before: Iterable[AdditionalHoliday],
+    removed: Iterable[date],
+    added: Iterable[AdditionalHoliday],
+) -> tuple[AdditionalHoliday, ...]:
+    kept = {holiday.on: holiday for holiday in before}
+    for on in removed:
+        if kept.pop(on, None) is None:
+            raise NoSuchHoliday(f"{on} is no additional holiday of the tenant")
+    return (*kept.values(), *added)
 
 
 def wanted_policy(in_force: FeePolicyView, said: Mapping[str, Any]) -> AddFeePolicy:

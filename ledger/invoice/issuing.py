@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from ledger.calendars import Calendar, calendar_named, next_business_day
+from ledger.calendars import (
+    NO_ADDITIONAL_HOLIDAYS,
+    AdditionalHolidays,
+    Calendar,
+    calendar_named,
+    next_business_day,
+)
 from ledger.errors import Rejected
 from ledger.events import Event, New
 from ledger.invoice import events as e
@@ -135,15 +141,23 @@ def send(
         payable_until=payable_until,
         late_on=late_on,
         policy=policy,
-        calendar=calendar,
+        calendar=calendar.frozen(invoice.due_on, payable_until),
         mora_base_minor=invoice.total_minor if mora_base_minor is None else mora_base_minor,
         imported=imported,
     )
     return New(sent, issued_on)
 
 
-def move_due_date(invoice: Invoice, due_on: date, today: date, reason: str) -> Decision:
-    """Extends the due date of a sent invoice. Raises NotOpen, DueDateNotExtended."""
+def move_due_date(
+    invoice: Invoice,
+    due_on: date,
+    today: date,
+    reason: str,
+    additional: AdditionalHolidays = NO_ADDITIONAL_HOLIDAYS,
+) -> Decision:
+    """Extends the due date of a sent invoice, on the calendar it was sent under with the tenant's additional holidays
+    of today. Raises NotOpen, DueDateNotExtended.
+    """
     if invoice.status not in OPEN or invoice.terms is None:
         raise NotOpen(
             f"the invoice is {invoice.status}; only a sent or overdue one has a due date to move"
@@ -154,9 +168,10 @@ def move_due_date(invoice: Invoice, due_on: date, today: date, reason: str) -> D
         )
     require_plausible_due_date(due_on)
     decision = bring_up_to_date(invoice, today)
-    calendar = calendar_named(invoice.terms.calendar.name)
+    calendar = calendar_named(invoice.terms.calendar.name, additional=additional)
     payable_until, late_on = _window(due_on, invoice.terms.policy, calendar)
-    decision.add(e.DueDateMoved(due_on, payable_until, late_on, calendar, reason), today)
+    frozen = calendar.frozen(due_on, payable_until)
+    decision.add(e.DueDateMoved(due_on, payable_until, late_on, frozen, reason), today)
     reopen(decision, today, because="due date moved")
     return decision
 

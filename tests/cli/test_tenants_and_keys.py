@@ -1,6 +1,7 @@
 """Tenants and keys from the command line."""
 
 from hashlib import sha256
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -94,6 +95,7 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "--currency": "EUR",
         "--timezone": "Europe/Berlin",
         "--calendar": "none",
+        "--add-holiday": "2026-01-26=City",
         "--tax-rounding": "document",
         "--tax-rounding-mode": "half_up",
         "--series": "R",
@@ -136,6 +138,8 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "duplicate_window_days": "3",
         "books_closed_through": "2020-01-31",
         "chart": "cash=Assets:Bank:Main",
+        "additional_holidays": "2026-01-26=City",
+        "additional_holidays_version": "1",
         "fee_policy.version": "1",
         "fee_policy.late_fee": "0.5%",
         "fee_policy.late_fee_minimum": "40.00 EUR",
@@ -162,9 +166,42 @@ def test_names_of_accounts_are_added_and_given_up_one_by_one(cli: Cli, acme: str
     ]
 
 
+def test_holidays_are_added_removed_and_read_from_a_file(
+    cli: Cli, acme: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "holidays.csv"
+    file.write_text('\ufeff2026-07-09,"Revolution, 1932"\n\n2026-01-26\n', encoding="utf-8")
+    told = []
+    for flags in (
+        ("--add-holiday", "2026-01-25=City of São Paulo", "--add-holiday", "2026-02-03"),
+        ("--remove-holiday", "2026-02-03", "--add-holiday", "2026-12-24"),
+        ("--holidays", str(file), "--add-holiday", "2026-12-24"),
+        ("--remove-holiday", "2026-12-24"),
+    ):
+        changed = cli("tenant", "configure", "acme", *flags, "--json").json["changed"]
+        told.append([change["after"] for change in changed])
+    assert told == [
+        ["2026-01-25=City of São Paulo,2026-02-03", "1"],
+        ["2026-01-25=City of São Paulo,2026-12-24", "2"],
+        ["2026-01-26,2026-07-09=Revolution, 1932,2026-12-24", "3"],
+        ["2026-01-26,2026-07-09=Revolution, 1932", "4"],
+    ]
+    file.write_text("")
+    emptied = cli("tenant", "configure", "acme", "--holidays", str(file))
+    assert "2026-07-09=Revolution, 1932 -> none" in emptied.out
+    file.write_text("2026-01-26\n26.01.2027\n")
+    wrong = cli("tenant", "configure", "acme", "--holidays", str(file))
+    assert (wrong.status, "line 2: '26.01.2027' is not a date" in wrong.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("flags", "status", "told"),
     [
+        (["--add-holiday", "26.01.2026"], 2, "is not a date"),
+        (["--add-holiday", "2206-01-26"], 1, "check the year"),
+        (["--add-holiday", "2026-01-26", "--add-holiday", "2026-01-26=City"], 1, "named twice"),
+        (["--remove-holiday", "2026-01-26"], 1, "is no additional holiday"),
+        (["--holidays", "/nowhere.csv"], 2, "cannot be read"),
         (["--late-fee", "2"], 1, "'2' is not a rate"),
         (["--mora", "9999%"], 1, "above 1000%"),
         (["--grace-days", "-1"], 1, "between 0 and 365"),

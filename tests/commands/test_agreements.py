@@ -29,8 +29,10 @@ from commands.payments import (
 )
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
+from ledger.additional_holidays import AdditionalHoliday
 from ledger.agreement.decisions import NotActive, NotApproved, NothingToTakeOver, SameActor
 from ledger.agreement.plan import DueInPast
+from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import BelongsToAgreement
 from ledger.invoice.issuing import NotADraft, NotOpen
@@ -113,6 +115,16 @@ def test_instalments_are_payable_until_the_next_business_day(books: Lending) -> 
     first = books.of_invoice(view.instalments[0].invoice_id)  # 31 March 2024 is a Sunday
     assert first.terms is not None
     assert (first.due_on, first.terms.payable_until) == (FIRST, date(2024, 4, 1))
+
+
+def test_instalments_are_payable_until_the_additional_holidays_are_over(books: Lending) -> None:
+    holidays = (AdditionalHoliday(date(2024, 4, 1)),)
+    books.run(configure_tenant, ConfigureTenant(calendar="weekends", additional_holidays=holidays))
+    view = books.lend()
+    first = books.of_invoice(view.instalments[0].invoice_id)
+    assert first.terms is not None
+    assert first.terms.payable_until == date(2024, 4, 2)
+    assert first.terms.calendar == Calendar("weekends", "1", 1, (date(2024, 4, 1),))
 
 
 def test_numbers_of_imported_invoices_are_left_to_them(books: Lending) -> None:

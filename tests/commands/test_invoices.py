@@ -20,6 +20,8 @@ from commands.invoices import (
 )
 from commands.tenants import AddFeePolicy, ConfigureTenant, add_fee_policy, configure_tenant
 from commands.unit import AlreadyExists, NumberBeforeSeries, Unknown
+from ledger.additional_holidays import AdditionalHoliday
+from ledger.calendars import Calendar
 from ledger.invoice.adjusting import NotVoidable, ReasonMissing
 from ledger.invoice.events import Redrafted
 from ledger.invoice.issuing import (
@@ -194,6 +196,34 @@ class TestImported:
             books.run(send_imported, books.draft(), number, TODAY)
         numbers = [send(books, books.draft()).number for _ in range(2)]
         assert numbers == ["INV-000003", "INV-000005"]
+
+
+class TestAdditionalHolidays:
+    def test_are_frozen_at_sending_and_taken_anew_when_the_due_date_moves(
+        self, books: Books
+    ) -> None:
+        self.configure(books, DUE, DUE + DAY, DUE + 9 * DAY)
+        invoice_id = books.invoice()
+        terms = books.of_invoice(invoice_id).terms
+        assert terms is not None
+        assert terms.payable_until == DUE + 2 * DAY
+        assert terms.calendar == Calendar("none", "1", 1, (DUE, DUE + DAY))
+        self.configure(books, DUE + 2 * DAY, DUE + 8 * DAY)
+        assert books.of_invoice(invoice_id).terms == terms
+        moved = change(books, invoice_id, due_on=DUE + 8 * DAY)
+        assert moved.payable_until == DUE + 9 * DAY
+        terms = books.of_invoice(invoice_id).terms
+        assert terms is not None
+        assert terms.calendar == Calendar("none", "1", 2, (DUE + 8 * DAY,))
+
+    def test_move_imported_invoices_too(self, books: Books) -> None:
+        self.configure(books, DUE)
+        invoice = books.run(send_imported, books.draft(), "611365", date(2023, 1, 2))
+        assert invoice.terms.payable_until == DUE + DAY
+
+    def configure(self, books: Books, *days: date) -> None:
+        holidays = tuple(map(AdditionalHoliday, days))
+        books.run(configure_tenant, ConfigureTenant(additional_holidays=holidays))
 
 
 class TestDueDate:

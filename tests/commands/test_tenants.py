@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +27,9 @@ from commands.tenants import (
     revoke_key,
 )
 from commands.unit import AlreadyExists, Unknown
+from ledger.additional_holidays import AdditionalHoliday, HolidayTwice
 from ledger.allocation import MalformedWaterfall
-from ledger.calendars import UnknownCalendar
+from ledger.calendars import NoBusinessDay, UnknownCalendar
 from ledger.money import Money, UnknownCurrency, ZeroAmount
 from ledger.policy import GraceTooLong, WrongPeriod
 from ledger.rates import MalformedRate, RateTooHigh
@@ -36,6 +37,11 @@ from ledger.sealed import ControlCharacter, LooksSealed
 from ledger.zones import UnknownZone
 from tests.commands.books import Books
 from tests.commands.memory_unit import MemoryUnit
+
+CITY, FAIR = AdditionalHoliday(date(2024, 1, 25), "City"), AdditionalHoliday(date(2024, 2, 3))
+HOLIDAYS_FOR_EVER = tuple(
+    AdditionalHoliday(date(2024, 1, 1) + timedelta(days=number)) for number in range(61)
+)
 
 
 @pytest.fixture
@@ -159,6 +165,8 @@ class TestConfigure:
             (ConfigureTenant(refund_excess_above=Money("1.00", "XAU")), UnknownCurrency),
             (ConfigureTenant(duplicate_window_days=-1), WindowTooLong),
             (ConfigureTenant(duplicate_window_days=32), WindowTooLong),
+            (ConfigureTenant(additional_holidays=(CITY, CITY)), HolidayTwice),
+            (ConfigureTenant(additional_holidays=HOLIDAYS_FOR_EVER), NoBusinessDay),
             (ConfigureTenant(books_closed_through=date(2024, 2, 28)), NotAMonthEnd),
             (ConfigureTenant(books_closed_through=date(2024, 3, 31)), NotAMonthEnd),
             (ConfigureTenant(books_closed_through=date.max), NotAMonthEnd),
@@ -171,6 +179,17 @@ class TestConfigure:
         with pytest.raises(error):
             books.run(configure_tenant, command)
         assert len(books.log) == before
+
+    def test_counts_the_changes_of_additional_holidays(self, books: Books) -> None:
+        versions = []
+        for holidays in ((FAIR, CITY), (CITY, FAIR), (CITY,), ()):
+            command = ConfigureTenant(additional_holidays=holidays)
+            settings = books.run(configure_tenant, command).settings
+            versions.append(settings.additional_holidays_version)
+            assert settings.additional_holidays == tuple(sorted(holidays, key=lambda one: one.on))
+        assert versions == [1, 1, 2, 3]  # the same ones in another order are no change
+        view: TenantView = books.run(configure_tenant, ConfigureTenant(series="R"))
+        assert view.settings.additional_holidays_version == 3
 
     def test_sets_and_unsets_the_threshold_of_refunds(self, books: Books) -> None:
         for threshold in (Money("100.00", "BRL"), None):

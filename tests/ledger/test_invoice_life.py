@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from ledger.allocation import Split
-from ledger.calendars import Calendar
+from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import accrual, adjusting, issuing, settling
 from ledger.invoice.adjusting import NotVoidable, ReasonMissing
-from ledger.invoice.events import Cancelled, Drafted, Redrafted, Sent, Voided
+from ledger.invoice.events import Cancelled, Drafted, DueDateMoved, Redrafted, Sent, Voided
 from ledger.invoice.evolving import evolve
 from ledger.invoice.issuing import (
     DueBeforeIssue,
@@ -197,6 +197,27 @@ def test_a_due_date_moves_only_to_a_later_day() -> None:
     for due_on in (invoice.due_on, invoice.due_on - DAY):
         with pytest.raises(DueDateNotExtended):
             issuing.move_due_date(invoice, due_on, BRAZIL.issued_on, "")
+
+
+def test_additional_holidays_move_a_due_date_and_are_frozen() -> None:
+    due_on = BRAZIL.due_on
+    days = (due_on - DAY, due_on, due_on + DAY, due_on + 9 * DAY)
+    calendar = calendar_named("none", additional=AdditionalHolidays(3, days))
+    event = issuing.send(drafted(), "1", BRAZIL.issued_on, FeePolicy(), calendar).event
+    assert isinstance(event, Sent)
+    assert event.payable_until == due_on + 2 * DAY
+    assert event.calendar == Calendar("none", "1", 3, (due_on, due_on + DAY))
+
+
+def test_a_moved_due_date_takes_the_additional_holidays_of_its_day() -> None:
+    invoice = in_state("sent").invoice
+    due_on = date(2024, 6, 3)
+    additional = AdditionalHolidays(5, (due_on, due_on + 2 * DAY))
+    decision = issuing.move_due_date(invoice, due_on, BRAZIL.issued_on, "", additional)
+    moved = decision.new[-1].event
+    assert isinstance(moved, DueDateMoved)
+    assert moved.payable_until == due_on + DAY
+    assert moved.calendar == Calendar("none", "1", 5, (due_on,))
 
 
 def test_a_moved_due_date_shifts_by_the_calendar_and_keeps_grace() -> None:
