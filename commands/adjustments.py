@@ -6,8 +6,9 @@ import msgspec
 
 from commands.credit import Lot, post, use_credit, use_credit_by_itself
 from commands.invoices import GiveUpInvoice, InvoiceView, invoice_view
+from commands.numbering import next_number
 from commands.payments import CurrencyDiffers
-from commands.tenants import formatted_number, today
+from commands.tenants import today
 from commands.unit import Unit, load
 from ledger.allocation import Component
 from ledger.customer import Customer
@@ -16,6 +17,7 @@ from ledger.invoice import adjusting
 from ledger.invoice.events import Credited
 from ledger.invoice.state import Invoice
 from ledger.money import Money, positive_minor
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.tenant import Tenant
 
 
@@ -108,13 +110,8 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
     reason = unit.seal(invoice.customer_id, command.reason.strip())
     adjusting.credit(invoice, credit_note_id, "", grosses, reason, now_on)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    series = tenant.settings.credit_note_series
-    while True:
-        n = unit.next_number("credit_note", series, now_on)
-        number = formatted_number(tenant.settings, n, now_on, series)
-        if unit.named("credit_note_number", number) is None:
-            break
-    unit.claim("credit_note_number", number, credit_note_id)
+    number = next_number(unit, tenant, "credit_note", now_on)
+    unit.claim(DOCUMENT_NUMBER, number, credit_note_id)
     decision = adjusting.credit(invoice, credit_note_id, number, grosses, reason, now_on)
     event = next(new.event for new in decision.new if isinstance(new.event, Credited))
     post(unit, invoice_id, decision.new)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from commands.invoices import next_numbers
+from commands.numbering import next_numbers
 from commands.tenants import today
 from commands.unit import Unit, load
 from ledger.agreement.events import Activated, ScheduledInstalment
@@ -15,6 +15,7 @@ from ledger.invoice import events as e
 from ledger.invoice import issuing
 from ledger.invoice.evolving import evolve
 from ledger.money import format_minor
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced, PricedLine
 from ledger.tenant import Tenant
@@ -32,7 +33,7 @@ def issue_instalments(
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     policy = replace(tenant.policy, base=agreement.plan.mora_base)
     calendar = tenant.settings.business_days
-    numbers = next_numbers(unit, tenant, today(unit), len(activated.instalments))
+    numbers = next_numbers(unit, tenant, "invoice", today(unit), len(activated.instalments))
     for part, number in zip(activated.instalments, numbers, strict=True):
         _issue(unit, agreement_id, agreement, part, number, policy, calendar)
 
@@ -66,7 +67,7 @@ def _issue(
     sent = issuing.send(
         draft, number, now_on, policy, calendar, mora_base_minor=part.mora_base_minor
     )
-    unit.claim("invoice_number", number, part.invoice_id)
+    unit.claim(DOCUMENT_NUMBER, number, part.invoice_id)
     unit.append("invoice", part.invoice_id, [New(drafted, now_on), sent])
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 
 from commands.credit import post, use_credit_by_itself
-from commands.tenants import formatted_number, today
+from commands.numbering import next_number
+from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.allocation import Split
 from ledger.errors import Rejected
@@ -16,6 +17,7 @@ from ledger.invoice import adjusting, issuing
 from ledger.invoice.events import GivenUpAs
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
 from ledger.money import Money, format_minor
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.sealed import plain
 from ledger.tax import Line, Priced, PricedLine, price_lines
 from ledger.tenant import Tenant
@@ -196,7 +198,7 @@ def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> Invo
 def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceView:
     """Sends a draft under the next number of the tenant's series.
 
-    A number that an imported invoice brought along is left to it. Raises Unknown, NotADraft, DueBeforeIssue,
+    A number that another document has is skipped. Raises Unknown, NotADraft, DueBeforeIssue,
     IssuedInFuture, IssuedTooEarly, NumberBeforeSeries.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)
@@ -209,8 +211,8 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
         )
     calendar = tenant.settings.business_days
     issuing.send(invoice, "", issued_on, tenant.policy, calendar)
-    number = next_number(unit, tenant, issued_on)
-    unit.claim("invoice_number", number, invoice_id)
+    number = next_number(unit, tenant, "invoice", issued_on)
+    unit.claim(DOCUMENT_NUMBER, number, invoice_id)
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar)
     post(unit, invoice_id, [sent])
     use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
@@ -221,7 +223,7 @@ def send_imported(unit: Unit, invoice_id: UUID, number: str, issued_on: date) ->
     """Sends a draft under the number it already has elsewhere. Raises AlreadyExists for a number in use."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    unit.claim("invoice_number", plain(number, "invoice_number"), invoice_id)
+    unit.claim(DOCUMENT_NUMBER, plain(number, "invoice_number"), invoice_id)
     calendar = tenant.settings.business_days
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar, imported=True)
     state: Invoice = unit.append("invoice", invoice_id, [sent])
@@ -336,31 +338,6 @@ def _move_due_date(
     post(unit, invoice_id, decision.new)
     use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
-
-
-def next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
-    """The next number of the tenant's invoices that no imported invoice has."""
-    settings = tenant.settings
-    while True:
-        n = unit.next_number("invoice", settings.series, issued_on)
-        number = formatted_number(settings, n, issued_on)
-        if unit.named("invoice_number", number) is None:
-            return number
-
-
-def next_numbers(unit: Unit, tenant: Tenant, issued_on: date, count: int) -> list[str]:
-    """So many next numbers, in order, that no imported invoice has; looked up together."""
-    settings = tenant.settings
-    numbers: list[str] = []
-    while len(numbers) < count:
-        following = [
-            unit.next_number("invoice", settings.series, issued_on)
-            for _ in range(count - len(numbers))
-        ]
-        found = [formatted_number(settings, n, issued_on) for n in following]
-        used = unit.in_use("invoice_number", found)
-        numbers += [number for number in found if number not in used]
-    return numbers
 
 
 def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:

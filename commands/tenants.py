@@ -1,6 +1,5 @@
 """Tenants: create, configure, add a fee policy, create and revoke keys."""
 
-import re
 from datetime import date, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -18,10 +17,11 @@ from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.money import Money, exponent, positive_minor
+from ledger.numbering import check_numbering
 from ledger.policy import Accrual, Base, DayCount, FeePolicy, InterestFrom, check
 from ledger.rates import format_rate, parse_rate
 from ledger.rounding import Rounding
-from ledger.sealed import PREFIX, plain
+from ledger.sealed import plain
 from ledger.tax import TaxRounding
 from ledger.tenant import (
     Configured,
@@ -30,6 +30,7 @@ from ledger.tenant import (
     Key,
     KeyCreated,
     KeyRevoked,
+    NumberRestarts,
     Role,
     Settings,
     Tenant,
@@ -37,19 +38,10 @@ from ledger.tenant import (
 from ledger.zones import business_date, zone
 
 FIRST_CLOCK_DAY = date(1970, 1, 1)
-_NUMBER_FIELD = re.compile(r"\{(series|year|n(?::0?[0-9]{1,2})?)\}")
-
-
-class MalformedNumberFormat(Rejected):
-    """A number format must hold `{n}` and may hold `{series}`, `{year}` and nothing else in braces."""
 
 
 class NameMissing(Rejected):
     """A tenant needs a name."""
-
-
-class MalformedSeries(Rejected):
-    """A series has a name of 1 to 32 printable characters."""
 
 
 class WindowTooLong(Rejected):
@@ -97,6 +89,7 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     books_closed_through: date | msgspec.UnsetType = msgspec.UNSET
     chart: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     additional_holidays: tuple[AdditionalHoliday, ...] | msgspec.UnsetType = msgspec.UNSET
+    number_restarts: NumberRestarts | msgspec.UnsetType = msgspec.UNSET
 
 
 class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,7 +162,7 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
 
     Raises UnknownCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
-    NoBusinessDay, MalformedSeries, MalformedNumberFormat,
+    NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
     AccountNamedTwice, and what a threshold below or of zero refuses.
     """
@@ -270,14 +263,6 @@ def today(unit: Unit) -> date:
     return _today(unit, tenant.settings)
 
 
-def formatted_number(
-    settings: Settings, number: int, issued_on: date, series: str | None = None
-) -> str:
-    """The number as it is written on the document: an invoice's, or one of another series."""
-    name = settings.series if series is None else series
-    return settings.number_format.format(series=name, n=number, year=issued_on.year)
-
-
 def _today(unit: Unit, settings: Settings) -> date:
     return business_date(unit.now, settings.timezone)
 
@@ -287,21 +272,7 @@ def _check(settings: Settings) -> None:
     zone(settings.timezone)
     check_business_days_follow(settings.business_days)
     chart.named(settings.chart)
-    if not 0 < len(settings.series) <= 32 or not settings.series.isprintable():
-        raise MalformedSeries(
-            "give the series a name of at most 32 characters, such as INV", field="series"
-        )
-    plain(settings.series, "series")
-    _check_number_format(settings)
-    if (
-        not 0 < len(settings.credit_note_series) <= 32
-        or settings.credit_note_series == settings.series
-    ):
-        raise MalformedSeries(
-            "give credit notes a series of their own with a name of at most 32 characters, such as CN",
-            field="credit_note_series",
-        )
-    plain(settings.credit_note_series, "credit_note_series")
+    check_numbering(settings)
     if settings.refund_excess_above is not None:
         positive_minor(settings.refund_excess_above, "refund_excess_above")
     if not 0 <= settings.duplicate_window_days <= 31:
@@ -340,21 +311,6 @@ def _check_closing(before: Settings, after: Settings, now_on: date) -> None:
             f"books_closed_through {closed} must be the last day of a month that is over",
             field="books_closed_through",
         )
-
-
-def _check_number_format(settings: Settings) -> None:
-    text = settings.number_format
-    rest = _NUMBER_FIELD.sub("", text)
-    fits = len(text) <= 64 and rest.isprintable() and not {"{", "}"} & set(rest)
-    if fits and any(field.startswith("n") for field in _NUMBER_FIELD.findall(text)):
-        longest = formatted_number(settings, 10**9, FIRST_CLOCK_DAY)
-        if len(longest) <= 64 and PREFIX not in longest:
-            return
-    raise MalformedNumberFormat(
-        "number_format must hold {n}, and may hold {series} and {year}: "
-        "{series}-{n:06}, or {year}/{n}",
-        field="number_format",
-    )
 
 
 def _append(unit: Unit, event: Any, on: date) -> Tenant:

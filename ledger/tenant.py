@@ -17,6 +17,7 @@ from ledger.rounding import Rounding
 FOLD_VERSION = 3
 
 Role = Literal["administrator", "operator", "auditor"]
+NumberRestarts = Literal["never", "yearly"]
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest  no interest is counted on what is disputed, until the dispute is resolved
     books_closed_through    the last day of the last closed month: what takes effect by then is posted later
     chart                   names of accounts that differ from the default chart, by its keys
+    number_restarts         series count on for ever (`never`), or from 1 in each year of issue (`yearly`)
     additional_holidays          dates that are no business days either, such as municipal holidays
     additional_holidays_version  how often they were changed; counted by Duebook
     """
@@ -58,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True):
     chart: dict[str, str] = {}
     additional_holidays: tuple[AdditionalHoliday, ...] = ()
     additional_holidays_version: int = 0
+    number_restarts: NumberRestarts = "never"
 
     @property
     def holidays(self) -> AdditionalHolidays:
@@ -109,6 +112,26 @@ class KeyRevoked(Event, frozen=True):
     key_id: UUID
 
 
+@stored("tenant.numbers_skipped.v1")
+class NumbersSkipped(Event, frozen=True):
+    """A series left out numbers that other documents had already, such as imported invoices.
+
+    kind    the documents that the series is named after: `invoice` or `credit_note`
+    series  its name
+    first   the first number that was left out, as written
+    last    the last one
+    count   how many were left out, from the first to the last
+    given   the last number that was given out
+    """
+
+    kind: str
+    series: str
+    first: str
+    last: str
+    count: int
+    given: str
+
+
 class Key(msgspec.Struct, frozen=True, array_like=True):
     key_id: UUID
     name: str
@@ -140,6 +163,8 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
         case KeyCreated():
             key = Key(event.key_id, event.name, event.role)
             return replace(tenant, keys=(*tenant.keys, key))
+        case NumbersSkipped():
+            return tenant
         case KeyRevoked():
             keys = tuple(
                 replace(key, revoked=True) if key.key_id == event.key_id else key

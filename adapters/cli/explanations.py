@@ -12,6 +12,7 @@ from adapters.cli.reporting import Asked, Cells, Connection, add_report, reporte
 from adapters.store import reading
 from adapters.wiring import Books
 from ledger.errors import NotFound
+from ledger.numbering import DOCUMENT_NUMBER
 from projections.explain import ComponentExplained, Explanation, explain
 
 CHANGE_HEADERS = (
@@ -40,7 +41,7 @@ def add(family: Any) -> None:
 
 def _explain(arguments: argparse.Namespace) -> int:
     def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Explanation:
-        invoice_id = stream_called(connection, tenant_id, "invoice_number", arguments.invoice)
+        invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
         if reading.head(connection, tenant_id, "invoice", invoice_id) is None:
             raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
         return explain(

@@ -112,6 +112,10 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "help": "series its credit notes' numbers are taken from",
     },
     "number_format": {"metavar": "FORMAT", "help": "how a number is written: {series}-{n:06}"},
+    "number_restarts": {
+        "choices": ("never", "yearly"),
+        "help": "whether numbers begin again at 1 in each year of issue",
+    },
     "clock_starts_on": {"type": day, "metavar": "DATE", "help": "its business days begin here"},
     "apply_credit": {
         "choices": ("by_hand", "automatic"),

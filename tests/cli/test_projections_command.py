@@ -150,6 +150,26 @@ def test_what_the_log_says_is_equal(cli: Cli) -> None:
     assert [line.split()[:2] for line in lines[1:]] == [[name, "equal"] for name in NAMES + BESIDE]
 
 
+def test_numbers_that_a_series_skipped_are_told(
+    cli: Cli, history: History, database: Database
+) -> None:
+    with Books(database) as books:
+        renumbered = ConfigureTenant(series="A", number_format="{series}-{n}")
+        books.run(history.tenant_id, "test", lambda unit: configure_tenant(unit, renumbered))
+        send_one(books, history.tenant_id)
+    done = cli("projections", "verify", "number_series", "--json")
+    assert done.status == 0
+    (item,) = done.json["items"]
+    (note,) = item["notes"]
+    assert note.startswith(
+        f"tenant {history.tenant_id}, series A: skipped A-1 and 1 more, which other documents have"
+    )
+    assert note in cli("projections", "verify", "number_series").out
+    exported = cli("export", "events", "--format", "jsonl", "--tenant", "acme").out
+    (told,) = [line for line in exported.splitlines() if "numbers_skipped" in line]
+    assert '"first":"A-1","last":"A-2","count":2,"given":"A-3"' in told.replace(" ", "")
+
+
 @pytest.mark.parametrize(
     ("name", "statement", "told"),
     [

@@ -38,6 +38,7 @@ from ledger.invoice.adjusting import BelongsToAgreement
 from ledger.invoice.issuing import NotADraft, NotOpen
 from ledger.invoice.state import lines_of
 from ledger.money import Money, UnknownCurrency, ZeroAmount
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.rates import MalformedRate
 from tests.commands.lending import FIRST, Lending, brl
 
@@ -129,7 +130,7 @@ def test_instalments_are_payable_until_the_additional_holidays_are_over(books: L
 
 def test_numbers_of_imported_invoices_are_left_to_them(books: Lending) -> None:
     for taken in ("INV-000002", "INV-000003", "INV-000005"):
-        books.claim("invoice_number", taken, uuid4())
+        books.claim(DOCUMENT_NUMBER, taken, uuid4())
     view = books.lend()
     numbers = [one.invoice_number for one in view.instalments]
     assert numbers == ["INV-000001", "INV-000004", "INV-000006"]

@@ -13,8 +13,6 @@ from commands.tenants import (
     CreateTenant,
     FeePolicyView,
     KeyView,
-    MalformedNumberFormat,
-    MalformedSeries,
     MonthClosed,
     NameMissing,
     NotAMonthEnd,
@@ -31,6 +29,7 @@ from ledger.additional_holidays import AdditionalHoliday, HolidayTwice
 from ledger.allocation import MalformedWaterfall
 from ledger.calendars import NoBusinessDay, UnknownCalendar
 from ledger.money import Money, UnknownCurrency, ZeroAmount
+from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
 from ledger.policy import GraceTooLong, WrongPeriod
 from ledger.rates import MalformedRate, RateTooHigh
 from ledger.sealed import ControlCharacter, LooksSealed
@@ -110,7 +109,7 @@ class TestConfigure:
         assert len(books.log) == before
 
     @pytest.mark.parametrize(
-        "number_format", ["{n}", "{series}-{n:06}", "{year}/{n}", "Nº {n:4}/{year} {series}"]
+        "number_format", ["{n}", "{series}-{n:06}", "{year}/{n}", "Nº{n:04}/{year}-{series}"]
     )
     def test_takes_a_number_format(self, books: Books, number_format: str) -> None:
         view: TenantView = books.run(configure_tenant, ConfigureTenant(number_format=number_format))
@@ -133,6 +132,14 @@ class TestConfigure:
             "{n:999999999}",
             "{n:99}",
             "{n:f}",
+            "{n:4}",
+            "{n:0}",
+            "{n:00}",
+            "{n}{n:03}",
+            "{n}/{n}",
+            "INV {n}",
+            " {n}",
+            "{n} ",
             "{{n}}",
             "{n}" + "x" * 64,
             "{n}\n",
@@ -152,7 +159,11 @@ class TestConfigure:
             (ConfigureTenant(calendar="weekdays"), UnknownCalendar),
             (ConfigureTenant(series=""), MalformedSeries),
             (ConfigureTenant(series="x" * 33), MalformedSeries),
-            (ConfigureTenant(series="A\tB"), MalformedSeries),
+            (ConfigureTenant(series="A\tB"), ControlCharacter),
+            (ConfigureTenant(series="A B"), MalformedSeries),
+            (ConfigureTenant(series="A\u00a0B"), MalformedSeries),
+            (ConfigureTenant(credit_note_series="C N"), MalformedSeries),
+            (ConfigureTenant(number_restarts="yearly"), YearNotInFormat),
             (ConfigureTenant(series="sealed:"), LooksSealed),
             (ConfigureTenant(clock_starts_on=date(1969, 12, 31)), ClockStartsTooEarly),
             (ConfigureTenant(credit_note_series=""), MalformedSeries),

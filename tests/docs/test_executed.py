@@ -25,6 +25,7 @@ SERVED = [
     DOCS / "how-to" / "adjust-an-invoice.md",
     DOCS / "how-to" / "credit-and-payments-taken-back.md",
     DOCS / "how-to" / "lend-and-collect-in-instalments.md",
+    DOCS / "how-to" / "number-documents.md",
     DOCS / "how-to" / "refund-a-customers-credit.md",
 ]
 ALONE = [

@@ -83,6 +83,7 @@ STORIES: dict[str, list[str]] = {
         "key_created.v1",
         "key_revoked.v1",
         "configured.v1",
+        "numbers_skipped.v1",
     ],
     "business_day": ["opened.v1", "step_completed.v1", "closed.v1"],
 }
@@ -195,6 +196,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "dispute_holds_interest": False,
         "books_closed_through": None,
         "chart": {},
+        "number_restarts": "never",
     },
     "Split": {},
     "Tally": {"looked_at": 0, "posted": 0, "failed": 0, "amounts": {}},

@@ -15,8 +15,6 @@ from commands.tenants import (
     AddFeePolicy,
     ConfigureTenant,
     FeePolicyView,
-    MalformedNumberFormat,
-    MalformedSeries,
     MonthClosed,
     NotAMonthEnd,
     TenantView,
@@ -26,6 +24,9 @@ from commands.tenants import (
     fee_policy_view,
     tenant_view,
 )
+from ledger.additional_holidays import HolidayTwice, HolidayYear, TooManyHolidays
+from ledger.calendars import NoBusinessDay
+from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
 from ledger.policy import GraceTooLong
 from ledger.rates import MalformedRate
 from ledger.tenant import Tenant
@@ -54,6 +55,11 @@ async def show_tenant(request: Call) -> Response[bytes]:
     refuses=(
         MalformedNumberFormat,
         MalformedSeries,
+        YearNotInFormat,
+        HolidayTwice,
+        HolidayYear,
+        TooManyHolidays,
+        NoBusinessDay,
         WindowTooLong,
         NotAMonthEnd,
         MonthClosed,
