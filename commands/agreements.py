@@ -21,7 +21,7 @@ from ledger.events import New
 from ledger.invoice import adjusting
 from ledger.invoice.accrual import bring_up_to_date
 from ledger.invoice.state import NOTHING, OPEN, Invoice
-from ledger.money import Money, exponent, positive_minor
+from ledger.money import Money, positive_minor, require_in_use
 from ledger.policy import Base
 from ledger.rates import parse_rate
 from ledger.tenant import Tenant
@@ -93,7 +93,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
     """Asks for an agreement; another person approves or rejects it.
 
     Raises Unknown, AlreadyExists, PrincipalOrInvoices, SeveralCustomers, CurrencyDiffers, NotOpen,
-    BelongsToAgreement, and what `ledger.agreement.decisions.request` refuses.
+    BelongsToAgreement, UnknownCurrency, WithdrawnCurrency, and what `ledger.agreement.decisions.request` refuses.
     """
     load(unit, "customer", command.customer_id)
     agreement_id = unit.new_id("agreement")
@@ -101,7 +101,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
         raise AlreadyExists(f"agreement {agreement_id} exists; its idempotency key was used before")
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     currency = command.currency or tenant.settings.currency
-    exponent(currency)
+    require_in_use(currency, today(unit))
     plan = _plan(command, currency)
     if command.kind == "loan":
         principal_minor = original_minor = _lent(command, currency)

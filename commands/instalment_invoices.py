@@ -14,7 +14,7 @@ from ledger.events import New
 from ledger.invoice import events as e
 from ledger.invoice import issuing
 from ledger.invoice.evolving import evolve
-from ledger.money import format_minor
+from ledger.money import format_minor, require_in_use
 from ledger.numbering import DOCUMENT_NUMBER
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced, PricedLine
@@ -29,8 +29,11 @@ def invoice_of(unit: Unit, agreement_id: UUID, number: int) -> UUID:
 def issue_instalments(
     unit: Unit, agreement_id: UUID, agreement: Agreement, activated: Activated
 ) -> None:
-    """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay."""
+    """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay,
+    WithdrawnCurrency.
+    """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    require_in_use(agreement.currency, today(unit), field=None)
     policy = replace(tenant.policy, base=agreement.plan.mora_base)
     calendar = tenant.settings.business_days
     numbers = next_numbers(unit, tenant, "invoice", today(unit), len(activated.instalments))

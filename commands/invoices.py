@@ -16,7 +16,7 @@ from ledger.events import New
 from ledger.invoice import adjusting, issuing
 from ledger.invoice.events import GivenUpAs
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
-from ledger.money import Money, format_minor
+from ledger.money import Money, format_minor, require_in_use
 from ledger.numbering import DOCUMENT_NUMBER
 from ledger.sealed import plain
 from ledger.tax import Line, Priced, PricedLine, price_lines
@@ -147,7 +147,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
 
 
 def draft_invoice(unit: Unit, command: DraftInvoice) -> InvoiceView:
-    """Raises Unknown (customer), UnknownCurrency, and what `ledger.tax.price_lines` refuses."""
+    """Raises Unknown (customer), UnknownCurrency, WithdrawnCurrency, and what `ledger.tax.price_lines` refuses."""
     invoice_id = unit.new_id("invoice")
     state = draft_as(unit, invoice_id, command)
     return invoice_view(invoice_id, state)
@@ -162,10 +162,12 @@ def draft_as(
     load(unit, "customer", command.customer_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     currency = command.currency or tenant.settings.currency
+    drafted_on = on or today(unit)
+    require_in_use(currency, drafted_on)
     lines, priced = _priced(unit, tenant, command.customer_id, command.lines, currency)
     notes = unit.seal(command.customer_id, command.notes)
     event = issuing.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
-    state: Invoice = unit.append("invoice", invoice_id, [New(event, on or today(unit))])
+    state: Invoice = unit.append("invoice", invoice_id, [New(event, drafted_on)])
     return state
 
 
@@ -199,7 +201,7 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
     """Sends a draft under the next number of the tenant's series.
 
     A number that another document has is skipped. Raises Unknown, NotADraft, DueBeforeIssue,
-    IssuedInFuture, IssuedTooEarly, NumberBeforeSeries.
+    IssuedInFuture, IssuedTooEarly, NumberBeforeSeries, WithdrawnCurrency.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
@@ -209,6 +211,7 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
         raise IssuedInFuture(
             f"issued_on {issued_on} has not come; today is {now_on}", field="issued_on"
         )
+    require_in_use(invoice.currency, issued_on, field=None)
     calendar = tenant.settings.business_days
     issuing.send(invoice, "", issued_on, tenant.policy, calendar)
     number = next_number(unit, tenant, "invoice", issued_on)

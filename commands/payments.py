@@ -27,7 +27,7 @@ from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting, issuing, settling
 from ledger.invoice.state import Invoice
-from ledger.money import Money, positive_minor
+from ledger.money import Money, positive_minor, require_in_use
 from ledger.payment import (
     Allocated,
     Payment,
@@ -173,6 +173,8 @@ def receive_as(
             f"received_on {received_on} has not come; today is {today_on}", field="received_on"
         )
     customer_id, offers = _offers(unit, command, amount_minor)
+    if all(offer.invoice.currency != command.amount.currency for offer in offers):
+        require_in_use(command.amount.currency, received_on, "amount.currency")
     allocations: list[Allocated] = []
     rest_minor = amount_minor
     flag = "excess" if offers else "nothing_open"

@@ -16,7 +16,7 @@ from ledger.additional_holidays import (
 from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.money import Money, exponent, positive_minor
+from ledger.money import Money, positive_minor, require_in_use
 from ledger.numbering import check_numbering
 from ledger.policy import Accrual, Base, DayCount, FeePolicy, InterestFrom, check
 from ledger.rates import format_rate, parse_rate
@@ -152,6 +152,7 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
         calendar=command.calendar,
         clock_starts_on=command.clock_starts_on or business_date(unit.now, command.timezone),
     )
+    require_in_use(settings.currency, _today(unit, settings))
     _check(settings)
     unit.register_tenant(command.name)
     state = _append(unit, Created(command.name, settings), _today(unit, settings))
@@ -161,7 +162,7 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
 def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
 
-    Raises UnknownCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
+    Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
     NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
     AccountNamedTwice, and what a threshold below or of zero refuses.
@@ -175,6 +176,7 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     settings = _with_holidays(
         msgspec.structs.replace(tenant.settings, **changes), before=tenant.settings
     )
+    _check_currencies(tenant.settings, settings, today(unit))
     _check(settings)
     _check_closing(tenant.settings, settings, today(unit))
     if settings == tenant.settings:
@@ -186,13 +188,15 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
 def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
     """Adds a fee policy under the next version.
 
-    Raises MalformedRate, RateTooHigh, WrongPeriod, GraceTooLong, MalformedWaterfall, and what a minimum below or
-    of zero refuses.
+    Raises MalformedRate, RateTooHigh, WrongPeriod, GraceTooLong, MalformedWaterfall, WithdrawnCurrency, and what a
+    minimum below or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     minimum = command.late_fee_minimum
     if minimum is not None:
         positive_minor(minimum, "late_fee_minimum")
+        if minimum != tenant.policy.late_fee_minimum:
+            require_in_use(minimum.currency, today(unit), "late_fee_minimum.currency")
     policy = FeePolicy(
         version=tenant.policy.version + 1,
         late_fee=parse_rate(command.late_fee, field="late_fee"),
@@ -268,7 +272,6 @@ def _today(unit: Unit, settings: Settings) -> date:
 
 
 def _check(settings: Settings) -> None:
-    exponent(settings.currency)
     zone(settings.timezone)
     check_business_days_follow(settings.business_days)
     chart.named(settings.chart)
@@ -293,6 +296,15 @@ def _with_holidays(settings: Settings, before: Settings) -> Settings:
     return msgspec.structs.replace(
         settings, additional_holidays=holidays, additional_holidays_version=version
     )
+
+
+def _check_currencies(before: Settings, after: Settings, now_on: date) -> None:
+    """A currency that is set anew must be in use; one that was withdrawn since stays until it is changed."""
+    if after.currency != before.currency:
+        require_in_use(after.currency, now_on)
+    threshold = after.refund_excess_above
+    if threshold is not None and threshold != before.refund_excess_above:
+        require_in_use(threshold.currency, now_on, "refund_excess_above.currency")
 
 
 def _check_closing(before: Settings, after: Settings, now_on: date) -> None:

@@ -50,6 +50,7 @@ from ledger.agreement.plan import (
 from ledger.agreement.state import Status
 from ledger.invoice.adjusting import BelongsToAgreement, ReasonMissing
 from ledger.invoice.issuing import NotOpen
+from ledger.money import WithdrawnCurrency
 from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly
 from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
 from projections.agreements import AGREEMENTS
@@ -109,6 +110,7 @@ async def list_all(request: Call) -> Response[bytes]:
         Unknown,
         PrincipalOrInvoices,
         CurrencyDiffers,
+        WithdrawnCurrency,
         NotOpen,
         BelongsToAgreement,
         DiscountOnLoan,

@@ -33,6 +33,7 @@ from commands.unit import NumberBeforeSeries, Unit, Unknown, load
 from ledger.invoice.adjusting import NotVoidable, ReasonMissing
 from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft, NotOpen
 from ledger.invoice.state import Status
+from ledger.money import WithdrawnCurrency
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role
 from projections.cursors import Page
@@ -98,7 +99,7 @@ async def list_all(request: Call) -> Response[bytes]:
     answers=InvoiceView,
     example=examples.DRAFTED_INVOICE,
     status=201,
-    refuses=(Unknown, EmptyInvoice, MalformedQuantity, MalformedPrice),
+    refuses=(Unknown, WithdrawnCurrency, EmptyInvoice, MalformedQuantity, MalformedPrice),
 )
 async def draft(request: Call) -> Response[bytes]:
     """Draft an invoice
@@ -146,7 +147,14 @@ async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     body=examples.SEND_INVOICE,
     answers=InvoiceView,
     example=examples.INVOICE,
-    refuses=(Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries),
+    refuses=(
+        Unknown,
+        NotADraft,
+        DueBeforeIssue,
+        IssuedInFuture,
+        NumberBeforeSeries,
+        WithdrawnCurrency,
+    ),
 )
 async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Send a draft

@@ -33,7 +33,7 @@ from commands.payments import (
 from commands.unit import Unknown
 from ledger.invoice.adjusting import ReasonMissing
 from ledger.invoice.issuing import NotOpen
-from ledger.money import OverPreciseAmount, UnknownCurrency
+from ledger.money import OverPreciseAmount, UnknownCurrency, WithdrawnCurrency
 from ledger.payment import (
     AlreadyReversed,
     ChargedBackInFuture,
@@ -99,6 +99,7 @@ async def list_all(request: Call) -> Response[bytes]:
         SeveralCustomers,
         ReceivedInFuture,
         UnknownCurrency,
+        WithdrawnCurrency,
         OverPreciseAmount,
     ),
 )

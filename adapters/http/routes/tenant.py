@@ -26,6 +26,7 @@ from commands.tenants import (
 )
 from ledger.additional_holidays import HolidayTwice, HolidayYear, TooManyHolidays
 from ledger.calendars import NoBusinessDay
+from ledger.money import WithdrawnCurrency
 from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
 from ledger.policy import GraceTooLong
 from ledger.rates import MalformedRate
@@ -56,6 +57,7 @@ async def show_tenant(request: Call) -> Response[bytes]:
         MalformedNumberFormat,
         MalformedSeries,
         YearNotInFormat,
+        WithdrawnCurrency,
         HolidayTwice,
         HolidayYear,
         TooManyHolidays,
