@@ -12,8 +12,8 @@ from commands.unit import Unit, load
 from ledger.allocation import Component
 from ledger.customer import Customer
 from ledger.errors import Rejected
-from ledger.invoice import adjusting
-from ledger.invoice.events import Credited
+from ledger.invoice import adjusting, credit_notes
+from ledger.invoice.events import Credited, CreditedLine
 from ledger.invoice.state import Invoice
 from ledger.money import Money, positive_minor
 from ledger.tenant import Tenant
@@ -98,15 +98,16 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
 
     It takes principal off what is open. What is left had been paid: it covers the fees and interest that are open, and
     the rest is the customer's credit. Raises Unknown, NotCreditable, BelongsToAgreement, ReasonMissing, OverCredited,
-    UnknownLine, AmountOrLines, CurrencyDiffers, NumberBeforeSeries, and the refusals of a malformed amount.
+    LineOverCredited, GivenUpOtherwise, DiscountLeftOver, UnknownLine, AmountOrLines, CurrencyDiffers,
+    NumberBeforeSeries, and the refusals of a malformed amount.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)
     adjusting.require_creditable(invoice)
-    grosses = _grosses(invoice, command)
+    lines = _credited_lines(invoice, command)
     now_on = today(unit)
     credit_note_id = unit.new_id("credit_note")
     reason = unit.seal(invoice.customer_id, command.reason.strip())
-    adjusting.credit(invoice, credit_note_id, "", grosses, reason, now_on)
+    adjusting.credit(invoice, credit_note_id, "", lines, reason, now_on)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     series = tenant.settings.credit_note_series
     while True:
@@ -115,7 +116,7 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
         if unit.named("credit_note_number", number) is None:
             break
     unit.claim("credit_note_number", number, credit_note_id)
-    decision = adjusting.credit(invoice, credit_note_id, number, grosses, reason, now_on)
+    decision = adjusting.credit(invoice, credit_note_id, number, lines, reason, now_on)
     event = next(new.event for new in decision.new if isinstance(new.event, Credited))
     post(unit, invoice_id, decision.new)
     customer: Customer = load(unit, "customer", invoice.customer_id)
@@ -138,37 +139,22 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
     )
 
 
-def _grosses(invoice: Invoice, command: CreditInvoice) -> list[int]:
-    """What is taken back of each line, in minor units of its gross."""
-    left = adjusting.creditable(invoice)
-    if command.lines:
-        if command.amount is not None:
-            raise AmountOrLines("say an amount or lines, not both", field="lines")
-        return _of_lines(invoice, command.lines, left)
+def _credited_lines(invoice: Invoice, command: CreditInvoice) -> tuple[CreditedLine, ...]:
+    """What is taken back of each line. Raises AmountOrLines, UnknownLine, and what the amounts are refused for."""
+    if command.lines and command.amount is not None:
+        raise AmountOrLines("say an amount or lines, not both", field="lines")
     if command.amount is not None:
-        return adjusting.shares(invoice, minor_of(invoice, command.amount))
-    left_minor = adjusting.creditable_minor(invoice)
-    return left if left_minor == sum(left) else adjusting.shares(invoice, left_minor)
-
-
-def _of_lines(invoice: Invoice, lines: tuple[CreditLine, ...], left: list[int]) -> list[int]:
-    grosses = [0] * len(left)
-    for index, line in enumerate(lines):
-        field = f"lines[{index}]"
-        if not 0 <= line.line < len(left) or grosses[line.line]:
-            raise adjusting.UnknownLine(
-                f"name each of the invoice's lines once, from 0 to {len(left) - 1}",
-                field=f"{field}.line",
-            )
-        minor = left[line.line]
+        return credit_notes.by_amount(invoice, minor_of(invoice, command.amount))
+    if not command.lines:
+        return credit_notes.all_left(invoice)
+    wanted: dict[int, int | None] = {}
+    for index, line in enumerate(command.lines):
+        if line.line in wanted:
+            raise credit_notes.unknown_line(invoice, index)
+        wanted[line.line] = None
         if line.amount is not None:
-            minor = minor_of(invoice, line.amount, f"{field}.amount")
-            if minor > left[line.line]:
-                raise adjusting.OverCredited(
-                    "the line does not stand for so much any more", field=f"{field}.amount"
-                )
-        grosses[line.line] = minor
-    return grosses
+            wanted[line.line] = minor_of(invoice, line.amount, f"lines[{index}].amount")
+    return credit_notes.by_lines(invoice, wanted)
 
 
 def minor_of(invoice: Invoice, amount: Money, field: str = "amount") -> int:

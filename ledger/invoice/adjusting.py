@@ -12,10 +12,10 @@ from ledger.errors import Rejected
 from ledger.events import Event
 from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, all_open, bring_up_to_date, give_up
+from ledger.invoice.credit_notes import require_left
 from ledger.invoice.issuing import NotOpen
-from ledger.invoice.state import NOTHING, OPEN, CreditedLine, Invoice, lines_of
+from ledger.invoice.state import OPEN, Invoice
 from ledger.money import bounded, format_minor
-from ledger.rounding import divide, round_together
 
 
 class NotVoidable(Rejected):
@@ -30,16 +30,8 @@ class OverWaived(Rejected):
     """More was to be waived than is open of the component."""
 
 
-class OverCredited(Rejected):
-    """A credit note takes back no more than the invoice, or its line, still stands for."""
-
-
 class NotCreditable(Rejected):
     """A credit note is for an invoice that was sent and is open or paid."""
-
-
-class UnknownLine(Rejected):
-    """The invoice has no such line, or the credit note names it twice."""
 
 
 class BelongsToAgreement(Rejected):
@@ -76,74 +68,37 @@ def waive(
     return decision
 
 
-def creditable(invoice: Invoice) -> list[int]:
-    """What is left of each line to take back, in minor units of its gross; below zero for a discount."""
-    credited = invoice.credited_lines or [CreditedLine()] * len(lines_of(invoice))
-    return [
-        line.gross_minor - before.net_minor - before.tax_minor
-        for line, before in zip(lines_of(invoice), credited, strict=True)
-    ]
-
-
-def creditable_minor(invoice: Invoice) -> int:
-    """What credit notes can still take back in all: what is left of the lines, less principal that was given up in
-    another way. Nobody paid that, so nobody is given it back."""
-    given_up = invoice.forgiven - invoice.forgiven_of.get("credited", NOTHING)
-    return sum(creditable(invoice)) - given_up.principal
-
-
 def credit(
     invoice: Invoice,
     credit_note_id: UUID,
     number: str,
-    grosses: Sequence[int],
+    lines: Sequence[e.CreditedLine],
     reason: str,
     today: date,
 ) -> Decision:
-    """Takes back of each line so much of its gross. Principal that is open is owed no longer; the rest had been paid.
-
-    A line's tax is taken back in proportion, rounded over all its credit notes together: in full, it is exactly the
-    tax of the line. Raises ReasonMissing, OverCredited.
-    """
+    """Takes back lines that `ledger.invoice.credit_notes` found. Principal that is open is owed no longer; the rest had
+    been paid. Raises ReasonMissing, NotCreditable, BelongsToAgreement, OverCredited, GivenUpOtherwise."""
     require_reason(reason)
     require_creditable(invoice)
-    lines = lines_of(invoice)
-    before = invoice.credited_lines or (CreditedLine(),) * len(lines)
-    credited: list[e.CreditedLine] = []
-    for at, (line, was, gross_minor) in enumerate(zip(lines, before, grosses, strict=True)):
-        if not gross_minor:
-            continue
-        total_minor = was.net_minor + was.tax_minor + gross_minor
-        tax_minor = divide(line.tax_minor * total_minor, line.gross_minor) - was.tax_minor
-        credited.append(e.CreditedLine(at, gross_minor - tax_minor, tax_minor))
-    total_minor = sum(grosses)
-    left_minor = creditable_minor(invoice)
-    if not 0 < total_minor <= left_minor:
-        raise _over_credited(invoice, left_minor)
+    net_minor = sum(line.net_minor for line in lines)
+    tax_minor = sum(line.tax_minor for line in lines)
+    total_minor = net_minor + tax_minor
+    require_left(invoice, total_minor)
     decision = bring_up_to_date(invoice, today, settle=True)
     principal_minor = min(total_minor, decision.invoice.open.principal)
     event = e.Credited(
         credit_note_id=credit_note_id,
         number=number,
         reason=reason,
-        lines=tuple(credited),
-        net_minor=sum(line.net_minor for line in credited),
-        tax_minor=sum(line.tax_minor for line in credited),
+        lines=tuple(lines),
+        net_minor=net_minor,
+        tax_minor=tax_minor,
         total_minor=total_minor,
         forgiven=Split(principal=principal_minor),
         credit_minor=total_minor - principal_minor,
     )
     give_up(decision, event, today, because=f"credit note {number}")
     return decision
-
-
-def shares(invoice: Invoice, amount_minor: int) -> list[int]:
-    """An amount to take back, spread over the lines in proportion to what is left of each. Raises OverCredited."""
-    left = creditable(invoice)
-    left_minor = creditable_minor(invoice)
-    if not 0 < amount_minor <= left_minor:
-        raise _over_credited(invoice, left_minor)
-    return round_together([amount_minor * line for line in left], sum(left))
 
 
 def void(invoice: Invoice, today: date, reason: str) -> Decision:
@@ -206,10 +161,16 @@ def require_open(invoice: Invoice, what: str) -> None:
 
 def require_creditable(invoice: Invoice) -> None:
     """Raises NotCreditable, BelongsToAgreement."""
-    _require_no_agreement(invoice, "credited")
+    nothing = f"{format_minor(0, invoice.currency)} can be credited"
+    if invoice.instalment is not None:
+        raise BelongsToAgreement(
+            f"the invoice is an instalment of agreement {invoice.instalment.agreement_id}, so {nothing} on it: "
+            "renegotiate the agreement, or waive what is not owed"
+        )
     if invoice.status not in OPEN and invoice.status != "paid":
+        status = invoice.status.replace("_", " ")
         raise NotCreditable(
-            f"the invoice is {invoice.status}; a credit note is for one that is sent, overdue or paid"
+            f"the invoice is {status}, so {nothing}; a credit note is for one that is sent, overdue or paid"
         )
 
 
@@ -222,11 +183,6 @@ def require_reason(reason: str, field: str = "reason") -> None:
 def _close(decision: Decision, closed: Callable[[Split], Event], today: date, because: str) -> None:
     forgiven = all_open(decision.invoice, closed, today)
     give_up(decision, closed(forgiven), today, because)
-
-
-def _over_credited(invoice: Invoice, left_minor: int) -> OverCredited:
-    left = format_minor(max(0, left_minor), invoice.currency)
-    return OverCredited(f"{left} of the invoice can be credited still", field="amount")
 
 
 def _require_no_agreement(invoice: Invoice, what: str) -> None:

@@ -237,6 +237,7 @@ class Credited(Event, frozen=True):
     """A credit note takes back lines, or parts of them. Net and tax are the total.
 
     forgiven      the principal that was open and is owed no longer
+    applied       what of the rest pays other components that are open
     credit_minor  the rest of the total, which had been paid: the customer's credit
     """
 
@@ -248,6 +249,7 @@ class Credited(Event, frozen=True):
     tax_minor: int
     total_minor: int
     forgiven: Split = Split()
+    applied: Split = Split()
     credit_minor: int = 0
 
 

@@ -35,7 +35,8 @@ from commands.payments import CurrencyDiffers
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
 from ledger.errors import Rejected
-from ledger.invoice.adjusting import OverCredited, OverWaived, ReasonMissing, UnknownLine
+from ledger.invoice.adjusting import OverWaived, ReasonMissing
+from ledger.invoice.credit_notes import LineOverCredited, OverCredited, UnknownLine
 from ledger.invoice.events import Disputed, PromiseBroken
 from ledger.invoice.holding import NotHeld, OverDisputed, OverPromised
 from ledger.money import Money, NegativeAmount, ZeroAmount
@@ -128,7 +129,7 @@ class TestCreditNote:
             ({"lines": (CreditLine(1),)}, UnknownLine, "lines[0].line"),
             ({"lines": (CreditLine(-1),)}, UnknownLine, "lines[0].line"),
             ({"lines": (CreditLine(0), CreditLine(0))}, UnknownLine, "lines[1].line"),
-            ({"lines": (CreditLine(0, brl("500.01")),)}, OverCredited, "lines[0].amount"),
+            ({"lines": (CreditLine(0, brl("500.01")),)}, LineOverCredited, "lines[0].amount"),
             ({"lines": (CreditLine(0),), "amount": brl("1.00")}, AmountOrLines, "lines"),
         ],
     )

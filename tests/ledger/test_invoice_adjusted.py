@@ -1,5 +1,6 @@
 """Fees by hand, waivers, credit notes, write-offs and recoveries: given, when, then."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
@@ -9,17 +10,18 @@ import pytest
 from ledger.allocation import Component, Split
 from ledger.calendars import Calendar
 from ledger.events import New
-from ledger.invoice import accrual, adjusting, issuing, settling
+from ledger.invoice import accrual, adjusting, credit_notes, issuing, settling
 from ledger.invoice.adjusting import (
     BelongsToAgreement,
     NotCreditable,
-    OverCredited,
     OverWaived,
     ReasonMissing,
 )
+from ledger.invoice.credit_notes import GivenUpOtherwise, OverCredited
 from ledger.invoice.events import (
     ChargesRecalculated,
     Credited,
+    CreditedLine,
     FeeCharged,
     Instalment,
     Recovered,
@@ -38,6 +40,7 @@ from tests.ledger.test_invoice_charges import BRAZIL, through
 
 DUE = BRAZIL.due_on
 NOTE = UUID(int=55)
+ONE = (CreditedLine(0, 1, 0),)
 
 
 def day(n: int) -> date:
@@ -45,10 +48,14 @@ def day(n: int) -> date:
     return DUE + n * DAY
 
 
-def credit(ledger: Ledger, grosses: list[int], on: date) -> Credited:
-    new = adjusting.credit(ledger.invoice, NOTE, "CN-1", grosses, "returned", on).new
+def credit(ledger: Ledger, lines: Sequence[CreditedLine], on: date) -> Credited:
+    new = adjusting.credit(ledger.invoice, NOTE, "CN-1", lines, "returned", on).new
     ledger.post(new)
     return next(event for event, _ in new if isinstance(event, Credited))
+
+
+def grosses_left(ledger: Ledger) -> list[int]:
+    return [line.gross_minor for line in credit_notes.left_of(ledger.invoice)]
 
 
 def write_off(ledger: Ledger, on: date) -> None:
@@ -207,7 +214,7 @@ class TestCreditNote:
         for lines in (ODD, ODD[:1], ODD[1:2], (Line("Yen", "7", "0.0715", tax_rate="23%"),)):
             ledger = of_lines(*lines)
             invoice = ledger.invoice
-            event = credit(ledger, adjusting.creditable(invoice), DUE)
+            event = credit(ledger, credit_notes.all_left(invoice), DUE)
             assert (event.net_minor, event.tax_minor, event.total_minor) == (
                 invoice.net_minor,
                 invoice.tax_minor,
@@ -222,44 +229,45 @@ class TestCreditNote:
     def test_in_parts_adds_up_to_the_stored_tax_exactly(self, step: int) -> None:
         ledger = of_lines(*ODD)
         net = tax = 0
-        while left := adjusting.creditable_minor(ledger.invoice):
+        while left := credit_notes.creditable_minor(ledger.invoice):
             part = min(step if step > 1 or net > 300 else left - 1, left)
-            event = credit(ledger, adjusting.shares(ledger.invoice, part), DUE)
+            event = credit(ledger, credit_notes.by_amount(ledger.invoice, part), DUE)
             assert event.total_minor == part
             assert event.net_minor + event.tax_minor == part
             net, tax = net + event.net_minor, tax + event.tax_minor
         assert (net, tax) == (ledger.invoice.net_minor, ledger.invoice.tax_minor)
-        assert adjusting.creditable(ledger.invoice) == [0, 0, 0]
+        assert grosses_left(ledger) == [0, 0, 0]
         assert_sound(ledger)
 
     def test_of_a_line_takes_back_its_net_and_tax(self) -> None:
         ledger = of_lines(*ODD)
-        work, book, discount = adjusting.creditable(ledger.invoice)
+        work, book, discount = grosses_left(ledger)
         assert discount < 0
-        event = credit(ledger, [0, book, 0], DUE)
+        event = credit(ledger, credit_notes.by_lines(ledger.invoice, {1: book}), DUE)
         assert (event.net_minor, event.tax_minor) == (1_868, 131)
-        assert adjusting.creditable(ledger.invoice) == [work, 0, discount]
+        assert grosses_left(ledger) == [work, 0, discount]
 
     def test_of_a_discounted_line_with_its_discount(self) -> None:
         ledger = of_lines(*ODD)
-        work, _, discount = adjusting.creditable(ledger.invoice)
-        event = credit(ledger, [work, 0, discount], DUE)
+        work, _, discount = grosses_left(ledger)
+        lines = credit_notes.by_lines(ledger.invoice, {0: None, 2: None})
+        event = credit(ledger, lines, DUE)
         assert event.total_minor == work + discount
-        assert adjusting.creditable(ledger.invoice)[0] == 0
+        assert grosses_left(ledger)[0] == 0
 
     def test_takes_back_no_more_than_the_invoice_stands_for(self) -> None:
         ledger = of_lines(*ODD)
-        work, book, discount = adjusting.creditable(ledger.invoice)
+        work, book, discount = grosses_left(ledger)
         with pytest.raises(OverCredited):
-            credit(ledger, [work, book, 0], DUE)  # without the discount
+            credit_notes.by_lines(ledger.invoice, {0: work, 1: book})  # without the discount
         for amount in (0, -1, work + book + discount + 1):
             with pytest.raises(OverCredited):
-                adjusting.shares(ledger.invoice, amount)
+                credit_notes.by_amount(ledger.invoice, amount)
 
     def test_beyond_what_is_open_is_the_customers(self) -> None:
         ledger = of_lines(Line("Work", "1", "500.00"))
         receive(ledger, 1, 30_000, DUE, DUE)
-        event = credit(ledger, [40_000], DUE)
+        event = credit(ledger, [CreditedLine(0, 40_000, 0)], DUE)
         assert event.forgiven == Split(principal=20_000)
         assert event.credit_minor == 20_000
         assert ledger.invoice.status == "paid"
@@ -269,16 +277,16 @@ class TestCreditNote:
         ledger = of_lines(Line("Work", "1", "500.00"))
         receive(ledger, 1, 30_000, DUE, DUE)
         ledger.post(adjusting.waive(ledger.invoice, "principal", None, "kindness", DUE).new)
-        assert adjusting.creditable_minor(ledger.invoice) == 30_000
-        with pytest.raises(OverCredited):
-            credit(ledger, [30_001], DUE)
-        event = credit(ledger, adjusting.shares(ledger.invoice, 30_000), DUE)
+        assert credit_notes.creditable_minor(ledger.invoice) == 30_000
+        with pytest.raises(GivenUpOtherwise):
+            credit(ledger, [CreditedLine(0, 30_001, 0)], DUE)
+        event = credit(ledger, credit_notes.by_amount(ledger.invoice, 30_000), DUE)
         assert event.credit_minor == 30_000
-        assert adjusting.creditable_minor(ledger.invoice) == 0
+        assert credit_notes.creditable_minor(ledger.invoice) == 0
 
     def test_lowers_the_interest_from_the_next_day(self) -> None:
         ledger = through(BRAZIL, day(10))
-        credit(ledger, [20_000], day(10))
+        credit(ledger, [CreditedLine(0, 20_000, 0)], day(10))
         ledger.run_clock(day(11))
         assert ledger.invoice.charged.mora == 177
         assert_sound(ledger)
@@ -289,9 +297,9 @@ class TestCreditNote:
         write_off(written_off, day(1))
         for invoice in (draft, written_off.invoice):
             with pytest.raises(NotCreditable):
-                adjusting.credit(invoice, NOTE, "CN-1", [1], "returned", day(1))
+                adjusting.credit(invoice, NOTE, "CN-1", ONE, "returned", day(1))
         with pytest.raises(ReasonMissing):
-            adjusting.credit(Ledger(sent(BRAZIL)).invoice, NOTE, "CN-1", [1], "", day(1))
+            adjusting.credit(Ledger(sent(BRAZIL)).invoice, NOTE, "CN-1", ONE, "", day(1))
 
     def test_an_instalment_is_not_credited_voided_or_cancelled_by_itself(self) -> None:
         priced = price_lines([Line("Principal", "1", "500.00")], "BRL")
@@ -302,7 +310,7 @@ class TestCreditNote:
         new = issuing.send(invoice, "I-1", BRAZIL.issued_on, FeePolicy(), Calendar("none", "1"))
         invoice = evolve(invoice, *new)
         with pytest.raises(BelongsToAgreement):
-            adjusting.credit(invoice, NOTE, "CN-1", [1], "returned", DUE)
+            adjusting.credit(invoice, NOTE, "CN-1", ONE, "returned", DUE)
         for give_up in (adjusting.void, adjusting.cancel):
             with pytest.raises(BelongsToAgreement):
                 give_up(invoice, DUE, "hopeless")

@@ -153,7 +153,9 @@ def test_a_void_invoice_takes_back_what_was_waived_and_leaves_what_was_credited(
 
 
 def test_a_credit_note_takes_back_net_and_tax() -> None:
-    note = e.Credited(ID, "CN-1", "back", (), 50_00, 9_50, 59_50, Split(principal=39_50), 20_00)
+    note = e.Credited(
+        ID, "CN-1", "back", (), 50_00, 9_50, 59_50, Split(principal=39_50), credit_minor=20_00
+    )
     assert posted(INVOICE, note) == {
         "revenue": 50_00,
         "tax": 9_50,

@@ -26,9 +26,14 @@ from commands.unit import NumberBeforeSeries, Unknown
 from ledger.invoice.adjusting import (
     BelongsToAgreement,
     NotCreditable,
-    OverCredited,
     OverWaived,
     ReasonMissing,
+)
+from ledger.invoice.credit_notes import (
+    DiscountLeftOver,
+    GivenUpOtherwise,
+    LineOverCredited,
+    OverCredited,
     UnknownLine,
 )
 from ledger.invoice.issuing import NotOpen
@@ -81,6 +86,9 @@ async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         BelongsToAgreement,
         ReasonMissing,
         OverCredited,
+        LineOverCredited,
+        GivenUpOtherwise,
+        DiscountLeftOver,
         UnknownLine,
         AmountOrLines,
         CurrencyDiffers,
