@@ -49,6 +49,12 @@ class CreditInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines: tuple[CreditLine, ...] = ()
 
 
+class IssueCreditNote(CreditInvoice, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A credit note for an invoice: over all that is left of it, an amount of it, or lines of it."""
+
+    invoice_id: UUID
+
+
 class CreditNoteView(msgspec.Struct, frozen=True):
     """A credit note. `credit` went to the customer, `applied` came off what was open (or settled a shortfall)."""
 

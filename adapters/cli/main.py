@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from adapters.cli import (
     agreements,
+    credit_notes,
     days,
     doctor,
     events,
@@ -47,6 +48,7 @@ FAMILIES: tuple[Callable[[Any], None], ...] = (
     keys.add,
     imports.add,
     agreements.add,
+    credit_notes.add,
     days.add,
     refunds.add,
     reports.add,

@@ -24,6 +24,7 @@ from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
 from adapters.http.routes import (
     adjustments,
     agreements,
+    credit_notes,
     customers,
     days,
     events,
@@ -62,6 +63,9 @@ API_ROUTES: Final = (
     invoices.void,
     invoices.cancel,
     *adjustments.ROUTES,
+    credit_notes.list_all,
+    credit_notes.issue,
+    credit_notes.show,
     *holds.ROUTES,
     invoices.timeline,
     invoices.show_explanation,

@@ -29,6 +29,8 @@ AGREED = {
         ("POST", "/api/invoices/{id}/send"),
         ("POST", "/api/invoices/{id}/void"),
         ("POST", "/api/invoices/{id}/cancel"),
+        ("GET POST", "/api/credit-notes"),
+        ("GET", "/api/credit-notes/{id}"),
         ("GET POST", "/api/payments"),
         ("GET", "/api/payments/{id}"),
         ("POST", "/api/payments/{id}/reverse"),

@@ -1,5 +1,6 @@
 """`/api/invoices/{id}/fees|waivers|credit-notes|write-off`: what an invoice owes is adjusted."""
 
+from typing import Final
 from uuid import UUID
 
 from litestar import Response
@@ -37,6 +38,21 @@ from ledger.invoice.credit_notes import (
     UnknownLine,
 )
 from ledger.invoice.issuing import NotOpen
+
+CREDIT_NOTE_REFUSALS: Final = (
+    Unknown,
+    NotCreditable,
+    BelongsToAgreement,
+    ReasonMissing,
+    OverCredited,
+    LineOverCredited,
+    GivenUpOtherwise,
+    DiscountLeftOver,
+    UnknownLine,
+    AmountOrLines,
+    CurrencyDiffers,
+    NumberBeforeSeries,
+)
 
 
 @command(
@@ -80,20 +96,7 @@ async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     example=examples.CREDIT_NOTE,
     status=201,
     key_required=True,
-    refuses=(
-        Unknown,
-        NotCreditable,
-        BelongsToAgreement,
-        ReasonMissing,
-        OverCredited,
-        LineOverCredited,
-        GivenUpOtherwise,
-        DiscountLeftOver,
-        UnknownLine,
-        AmountOrLines,
-        CurrencyDiffers,
-        NumberBeforeSeries,
-    ),
+    refuses=CREDIT_NOTE_REFUSALS,
 )
 async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Issue a credit note: over all that is left of the invoice, an amount of it, or lines of it
