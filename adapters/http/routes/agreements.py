@@ -50,7 +50,12 @@ from ledger.agreement.plan import (
 from ledger.agreement.state import Status
 from ledger.invoice.adjusting import BelongsToAgreement, ReasonMissing
 from ledger.invoice.issuing import NotOpen
-from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly
+from ledger.schedules import (
+    InstalmentCountOutOfRange,
+    InstalmentTooSmall,
+    RateNotMonthly,
+    TermTooLong,
+)
 from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
 from projections.agreements import AGREEMENTS
 from projections.cursors import Page
@@ -63,6 +68,7 @@ PLAN_REFUSALS = (
     InstalmentTooSmall,
     NothingLeft,
     RateNotMonthly,
+    TermTooLong,
 )
 
 
@@ -183,7 +189,16 @@ async def reject(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     answers=AgreementView,
     example=examples.AGREEMENT,
     key_required=True,
-    refuses=(Unknown, NotApproved, DueInPast, NothingToTakeOver, NothingLeft, NumberBeforeSeries),
+    refuses=(
+        Unknown,
+        NotApproved,
+        DueInPast,
+        NothingToTakeOver,
+        NothingLeft,
+        InstalmentTooSmall,
+        TermTooLong,
+        NumberBeforeSeries,
+    ),
 )
 async def activate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Put an approved agreement into force
