@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.agreement.events import Kind, Schedule, ScheduledInstalment
+from ledger.agreement.events import FirstPeriod, Kind, Schedule, ScheduledInstalment
 from ledger.agreement.state import Agreement, Status
 from ledger.invoice.state import Invoice
 from ledger.invoice.state import Status as InvoiceStatus
@@ -64,6 +64,7 @@ class AgreementView(msgspec.Struct, frozen=True):
     discount: Money
     down_payment: Money
     down_payment_due_on: date | None
+    first_period: FirstPeriod
     invoice_ids: list[UUID]
     renegotiates: UUID | None
     successor_id: UUID | None
@@ -99,6 +100,7 @@ def agreement_view(
         discount=Money.of(plan.discount_minor, currency),
         down_payment=Money.of(plan.down_payment_minor, currency),
         down_payment_due_on=plan.down_payment_due_on,
+        first_period=plan.first_period,
         invoice_ids=list(agreement.invoices),
         renegotiates=agreement.renegotiates,
         successor_id=agreement.successor_id,

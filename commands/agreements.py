@@ -14,7 +14,7 @@ from commands.payments import CurrencyDiffers, SeveralCustomers
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.agreement import decisions
-from ledger.agreement.events import Kind, Plan, Requested, Schedule
+from ledger.agreement.events import FirstPeriod, Kind, Plan, Requested, Schedule
 from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
 from ledger.events import New
@@ -38,7 +38,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     `rate` is contractual interest a month, such as `2%/month`. `discount` comes off what is open. `down_payment` is due
     on `down_payment_due_on`, or at once. `mora_base`: late fee and interest count on the value first asked for, or on
-    what is outstanding.
+    what is outstanding. `first_period`: the first instalment bears a month's interest, or that of the days from the
+    activation to its due date, over 30 (`pro_rata`).
     """
 
     schedule: Schedule
@@ -49,6 +50,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     discount: Money | None = None
     down_payment: Money | None = None
     down_payment_due_on: date | None = None
+    first_period: FirstPeriod = "whole_month"
     notes: str = ""
 
 
@@ -309,6 +311,7 @@ def _plan(terms: RequestAgreement | RenegotiateAgreement, currency: str) -> Plan
         discount_minor=_minor(terms.discount, currency, "discount"),
         down_payment_minor=_minor(terms.down_payment, currency, "down_payment"),
         down_payment_due_on=terms.down_payment_due_on,
+        first_period=terms.first_period,
     )
 
 

@@ -16,6 +16,8 @@ from ledger.rounding import Rounding, divide, split
 
 MAXIMUM_COUNT: Final = 600
 """Fifty years of months."""
+DAYS_A_MONTH: Final = 30
+"""A rate per month is for thirty days."""
 
 
 class InstalmentCountOutOfRange(Rejected):
@@ -68,14 +70,23 @@ def equal(principal_minor: int, count: int) -> tuple[Part, ...]:
 
 
 def price(
-    principal_minor: int, rate: Rate, count: int, rounding: Rounding = "half_even"
+    principal_minor: int,
+    rate: Rate,
+    count: int,
+    rounding: Rounding = "half_even",
+    first_days: int | None = None,
 ) -> tuple[Part, ...]:
     """Level payments: P·i / (1 - (1+i)^-n), the last absorbing the rounding.
 
     1,000.00 at 2% a month in 6 is five of 178.53 and one of 178.51. Each month's interest is on
     the principal still open. Half a cent in the level payment grows with interest as the
     principal does: 500.00 at 1% in 600 would end with 144.44 after payments of 5.01, and is
-    refused. Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall, TermTooLong.
+    refused.
+
+    `first_days` is the length of the first period, 30 days to a month; None is a whole month. The
+    level payment stays, each repays what it repays with a whole month, and only the first one's
+    interest differs. Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall,
+    TermTooLong.
     """
     _check_count(count)
     _check_monthly(rate)
@@ -92,17 +103,22 @@ def price(
     if not _is_level(parts[-1].payment_minor, level_minor, count):
         longest = longest_price_term(principal_minor, rate, count - 1, rounding)
         raise _too_long(count, longest, "payment", level_minor, parts[-1].payment_minor)
-    return _checked(parts)
+    return _checked(_first_period(parts, principal_minor, rate, rounding, first_days))
 
 
 def sac(
-    principal_minor: int, rate: Rate, count: int, rounding: Rounding = "half_even"
+    principal_minor: int,
+    rate: Rate,
+    count: int,
+    rounding: Rounding = "half_even",
+    first_days: int | None = None,
 ) -> tuple[Part, ...]:
     """Constant amortisation: level principal and falling interest, the last absorbing the rest.
 
     1,000.00 at 2% a month in 6 repays five of 166.67 and one of 166.65; the first payment is
     186.67. Only the principals are level, so that they are what a long term may spoil: 13.00 in
-    600 would repay 0.02 a month and 1.02 in the end, and is refused. Raises RateNotMonthly,
+    600 would repay 0.02 a month and 1.02 in the end, and is refused. `first_days` is the length of
+    the first period, 30 days to a month; None is a whole month. Raises RateNotMonthly,
     InstalmentCountOutOfRange, InstalmentTooSmall, TermTooLong.
     """
     _check_count(count)
@@ -118,7 +134,7 @@ def sac(
     if not _is_level(parts[-1].principal_minor, level_minor, count):
         longest = longest_sac_term(principal_minor, count - 1, rounding)
         raise _too_long(count, longest, "principal", level_minor, parts[-1].principal_minor)
-    return _checked(parts)
+    return _checked(_first_period(parts, principal_minor, rate, rounding, first_days))
 
 
 def longest_price_term(
@@ -151,6 +167,22 @@ def longest_sac_term(principal_minor: int, most: int, rounding: Rounding = "half
         if _is_level(principal_minor - (count - 1) * level_minor, level_minor, count):
             return count
     return 1
+
+
+def _first_period(
+    parts: list[Part],
+    principal_minor: int,
+    rate: Rate,
+    rounding: Rounding,
+    first_days: int | None,
+) -> list[Part]:
+    """The parts with the interest of so many days in the first one."""
+    if first_days is None:
+        return parts
+    interest_minor = divide(
+        principal_minor * rate.numerator * first_days, rate.denominator * DAYS_A_MONTH, rounding
+    )
+    return [Part(parts[0].principal_minor, interest_minor), *parts[1:]]
 
 
 def _level_payment(principal_minor: int, rate: Rate, count: int, rounding: Rounding) -> int:

@@ -58,6 +58,7 @@ REQUESTED_AGREEMENT: Final = AgreementView(
     discount=NOTHING,
     down_payment=NOTHING,
     down_payment_due_on=None,
+    first_period="whole_month",
     invoice_ids=[],
     renegotiates=None,
     successor_id=None,

@@ -12,6 +12,7 @@ from ledger.rates import Rate
 
 Kind = Literal["loan", "payment_plan"]
 Schedule = Literal["equal", "price", "sac"]
+FirstPeriod = Literal["whole_month", "pro_rata"]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Plan(msgspec.Struct, frozen=True):
     mora_base     what late fee and mora count on: `original`, the value first asked for, or what is `outstanding`
     discount_minor      taken off what is open
     down_payment_minor  due on `down_payment_due_on`; instalment number 0
+    first_period  the first instalment bears a month's interest, or that of the days since the activation over thirty
     """
 
     schedule: Schedule
@@ -31,6 +33,7 @@ class Plan(msgspec.Struct, frozen=True):
     discount_minor: int = 0
     down_payment_minor: int = 0
     down_payment_due_on: date | None = None
+    first_period: FirstPeriod = "whole_month"
 
 
 @stored("agreement.requested.v1")

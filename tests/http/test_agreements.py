@@ -71,6 +71,27 @@ def test_from_the_request_to_the_last_payment(pair: Pair) -> None:
     }
 
 
+@pytest.mark.parametrize(("days", "interest"), [(45, "30.00"), (10, "6.67")])
+def test_a_first_period_pro_rata(pair: Pair, days: int, interest: str) -> None:
+    terms = {"schedule": "price", "count": 6, "rate": "2%/month", "principal": usd("1000.00")}
+    first_due_on = (TODAY + timedelta(days=days)).isoformat()
+    made = pair.lent(**terms, first_due_on=first_due_on, first_period="pro_rata")
+    assert made["first_period"] == "pro_rata"
+    first, second, *_ = made["instalments"]
+    assert first["principal"] == usd("158.53")
+    assert first["interest"] == usd(interest)
+    assert second["open"] == usd("178.53")
+    assert pair.lent(**terms)["instalments"][0]["interest"] == usd("20.00")
+
+
+def test_a_term_that_is_too_long_names_the_longest(pair: Pair) -> None:
+    body = {"schedule": "price", "count": 600, "rate": "1%/month", "principal": usd("500.00")}
+    refused = pair.one.post("/api/agreements", json=pair.one.agreement_body(**body))
+    assert (refused.status_code, code(refused)) == (422, "term_too_long")
+    assert "at most 557" in refused.json()["detail"]
+    assert pair.lent(**(body | {"count": 557}))["count"] == 557
+
+
 @pytest.mark.parametrize("step", ["activate", "renegotiate"])
 def test_money_is_moved_under_a_key_only(pair: Pair, step: str) -> None:
     agreement_id = pair.approved()

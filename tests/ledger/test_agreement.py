@@ -117,6 +117,25 @@ def test_price_as_banks_use_it() -> None:
     assert (ACTIVATED.disbursed_minor, ACTIVATED.principal_minor) == (100_000, 100_000)
 
 
+@pytest.mark.parametrize(("days", "interest"), [(45, 3000), (10, 667), (31, 2067), (0, 0)])
+@pytest.mark.parametrize("schedule", ["price", "sac"])
+def test_the_first_period_counts_from_the_activation(
+    schedule: Any, days: int, interest: int
+) -> None:
+    """1,000.00 at 2%: 45/30, 10/30 and 31/30 of a month's interest of 20.00; not by the day of the request."""
+    first = TODAY + timedelta(days=days)
+    plan = replace(PLAN, schedule=schedule, first_due_on=first, first_period="pro_rata")
+    asked = decisions.request(replace(REQUESTED, plan=plan), TODAY - timedelta(days=5))
+    found = activated(after(asked, APPROVED)).instalments
+    whole = activated(
+        after(replace(asked, plan=replace(plan, first_period="whole_month")), APPROVED)
+    )
+    assert found[0].interest_minor == interest
+    assert whole.instalments[0].interest_minor == 2000
+    assert found[1:] == whole.instalments[1:]
+    assert sum(one.principal_minor for one in found) == 100_000
+
+
 def test_sac_as_banks_use_it() -> None:
     """1,000.00 at 2% in 6: amortisation five of 166.67 and one of 166.65, first payment 186.67."""
     plan = replace(PLAN, schedule="sac")

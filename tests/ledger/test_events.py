@@ -178,7 +178,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "address": "",
         "notes": "",
     },
-    "Plan": {"mora_base": "original"},
+    "Plan": {"mora_base": "original", "first_period": "whole_month"},
     "PrincipalMoved": {},
     "Rate": {"per": "once"},
     "Settings": {

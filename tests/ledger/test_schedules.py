@@ -1,4 +1,5 @@
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -82,6 +83,38 @@ def test_no_instalment_is_zero() -> None:
         price(60, Rate(0, 1), 36)
     with pytest.raises(InstalmentTooSmall):
         sac(10, TWO_PERCENT, 36)
+
+
+@pytest.mark.parametrize(("days", "interest"), [(45, 30_00), (30, 20_00), (10, 6_67), (0, 0)])
+def test_a_first_period_pro_rata_bears_its_days_over_thirty(days: int, interest: int) -> None:
+    """Month's interest 20.00; the principals, and so every later instalment, are as with a whole month."""
+    for schedule in (price, sac):
+        whole = schedule(100_000, TWO_PERCENT, 6)
+        parts = schedule(100_000, TWO_PERCENT, 6, first_days=days)
+        assert parts[0] == Part(whole[0].principal_minor, interest)
+        assert parts[1:] == whole[1:]
+
+
+@given(st.integers(10_000, 10**10), rates, st.integers(1, 60), st.integers(0, 400))
+def test_a_walk_over_a_first_period_pro_rata_ends_at_zero(
+    principal: int, rate: Rate, count: int, days: int
+) -> None:
+    """Each period's interest is that of the balance for its days, rounded once, and the last payment takes the rest."""
+    for schedule in (price, sac):
+        try:
+            parts = schedule(principal, rate, count, first_days=days)
+        except (InstalmentTooSmall, TermTooLong):
+            continue
+        balance = principal
+        for number, part in enumerate(parts):
+            thirtieths = days if number == 0 else 30
+            exact = Fraction(balance * rate.numerator * thirtieths, rate.denominator * 30)
+            assert part.interest_minor == round(exact)
+            assert part.principal_minor >= 0
+            balance += part.interest_minor - part.payment_minor
+        assert balance == 0
+    level = {part.payment_minor for part in price(100_000, TWO_PERCENT, 6, first_days=days)[1:-1]}
+    assert level == {17853}
 
 
 ONE_PERCENT = parse_rate("1%/month")
