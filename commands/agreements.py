@@ -8,12 +8,14 @@ from uuid import UUID
 import msgspec
 
 from commands.agreement_view import AgreementView, agreement_view
+from commands.break_even import break_even, chain_of
 from commands.credit import post, use_credit_by_itself
 from commands.instalment_invoices import invoice_of, issue_instalments
 from commands.payments import CurrencyDiffers, SeveralCustomers
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.agreement import decisions
+from ledger.agreement.decisions import Chain
 from ledger.agreement.events import FirstPeriod, Kind, Plan, Requested, Schedule
 from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
@@ -154,7 +156,8 @@ def activate_agreement(unit: Unit, agreement_id: UUID, command: ActivateAgreemen
         owed_minor, original_minor = agreement.principal_minor, agreement.original_minor
     else:
         owed_minor, original_minor = _take_over(unit, agreement_id, agreement.invoices, reason="")
-    _put_into_force(unit, agreement_id, agreement, owed_minor, original_minor)
+    chain = Chain(agreement_id, owed_minor)
+    _put_into_force(unit, agreement_id, agreement, owed_minor, original_minor, chain)
     return _view(unit, agreement_id)
 
 
@@ -189,7 +192,8 @@ def renegotiate_agreement(
     event = decisions.request(requested, now_on)
     successor: Agreement = unit.append("agreement", successor_id, [New(event, now_on)])
     owed_minor, _ = _take_over(unit, successor_id, open_ids, reason)
-    _put_into_force(unit, successor_id, successor, owed_minor, before.original_minor)
+    chain = Chain(before.first_agreement_id or agreement_id, before.lent_minor)
+    _put_into_force(unit, successor_id, successor, owed_minor, before.original_minor, chain)
     unit.append("agreement", agreement_id, [New(renegotiated, now_on)])
     return _view(unit, successor_id)
 
@@ -207,7 +211,12 @@ def lose_agreement(unit: Unit, agreement_id: UUID, command: LoseAgreement) -> Ag
 
 
 def _put_into_force(
-    unit: Unit, agreement_id: UUID, agreement: Agreement, owed_minor: int, original_minor: int
+    unit: Unit,
+    agreement_id: UUID,
+    agreement: Agreement,
+    owed_minor: int,
+    original_minor: int,
+    chain: Chain,
 ) -> None:
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     activated = decisions.activate(
@@ -217,6 +226,8 @@ def _put_into_force(
         today(unit),
         tenant.policy.rounding,
         lambda number: invoice_of(unit, agreement_id, number),
+        chain,
+        tenant.settings.early_pay_off,
     )
     unit.append("agreement", agreement_id, [New(activated, today(unit))])
     issue_instalments(unit, agreement_id, agreement, activated)
@@ -327,7 +338,9 @@ def _minor(amount: Money | None, currency: str, field: str) -> int:
 
 def _view(unit: Unit, agreement_id: UUID) -> AgreementView:
     agreement: Agreement = load(unit, "agreement", agreement_id)
-    ids = [part.invoice_id for part in agreement.instalments]
+    chain = chain_of(agreement_id, agreement, lambda one: load(unit, "agreement", one))
+    ids = [part.invoice_id for _, one in chain for part in one.instalments]
     unit.expect(ids)
     invoices = {one: load(unit, "invoice", one) for one in ids}
-    return agreement_view(agreement_id, agreement, invoices, today(unit))
+    reached = break_even(agreement, invoices.values(), unit.now)
+    return agreement_view(agreement_id, agreement, invoices, today(unit), reached)

@@ -34,13 +34,23 @@ def issue_instalments(
     calendar = calendar_named(tenant.settings.calendar)
     numbers = next_numbers(unit, tenant, today(unit), len(activated.instalments))
     for part, number in zip(activated.instalments, numbers, strict=True):
-        _issue(unit, agreement_id, agreement, part, number, policy, calendar)
+        _issue(
+            unit,
+            agreement_id,
+            agreement,
+            activated.first_agreement_id,
+            part,
+            number,
+            policy,
+            calendar,
+        )
 
 
 def _issue(
     unit: Unit,
     agreement_id: UUID,
     agreement: Agreement,
+    first_agreement_id: UUID,
     part: ScheduledInstalment,
     number: str,
     policy: FeePolicy,
@@ -60,6 +70,8 @@ def _issue(
             number=part.number,
             principal_minor=part.principal_minor,
             interest_minor=part.interest_minor,
+            first_agreement_id=first_agreement_id,
+            lent_minor=part.lent_minor,
         ),
     )
     draft = evolve(None, drafted, now_on)

@@ -9,6 +9,7 @@ import msgspec
 
 from commands.unit import AlreadyExists, Unit, Unknown, load
 from ledger import chart
+from ledger.agreement.events import EarlyPayOff
 from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.calendars import calendar_named
 from ledger.errors import Rejected
@@ -92,6 +93,7 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dispute_holds_interest: bool | msgspec.UnsetType = msgspec.UNSET
     books_closed_through: date | msgspec.UnsetType = msgspec.UNSET
     chart: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    early_pay_off: EarlyPayOff | msgspec.UnsetType = msgspec.UNSET
 
 
 class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

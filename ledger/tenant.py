@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from ledger.agreement.events import EarlyPayOff
 from ledger.events import Event, stored
 from ledger.money import Money
 from ledger.policy import FeePolicy
@@ -35,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest  no interest is counted on what is disputed, until the dispute is resolved
     books_closed_through    the last day of the last closed month: what takes effect by then is posted later
     chart                   names of accounts that differ from the default chart, by its keys
+    early_pay_off           an agreement paid off early gives back the interest of the time to come (`actuarial`), or
+                            none; each keeps what was set when it came into force
     """
 
     currency: str
@@ -52,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest: bool = False
     books_closed_through: date | None = None
     chart: dict[str, str] = {}
+    early_pay_off: EarlyPayOff = "actuarial"
 
 
 @stored("tenant.created.v1")

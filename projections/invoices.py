@@ -14,6 +14,7 @@ from ledger.events import Event
 from ledger.invoice import events as e
 from ledger.invoice.state import REOPENING
 from projections import nightly_interest
+from projections.break_even_totals import BREAK_EVEN, PORTFOLIO
 from projections.projection import Part, Projection
 from projections.tables import RowTable, SumTable
 
@@ -36,6 +37,7 @@ TABLE = RowTable(
     forgiven_mora_minor="bigint",
     forgiven_other_minor="bigint",
     written_off_minor="bigint",
+    lent_minor="bigint",
     disputed_minor="bigint",
     promised_minor="bigint",
     policy_version="integer",
@@ -48,6 +50,7 @@ TABLE = RowTable(
     promised_on="date",
     held_until="date",
     agreement_id="uuid",
+    first_agreement_id="uuid",
     was_overdue="boolean",
     held="boolean",
     promise="text",
@@ -77,7 +80,8 @@ class Folded(msgspec.Struct, gc=False):
     disputed_minor     the disputed principal, 0 when there is no open dispute
     promise            of the last promise to pay: empty for none, `pending`, `kept` or `broken`
     held, held_until   dunning leaves the invoice alone, through a day where it says one
-    agreement_id       of whose instalments it is one
+    agreement_id       of whose instalments it is one; first_agreement_id begins its chain of renegotiations
+    lent_minor         its share of what that one lent
     """
 
     tenant_id: bytes
@@ -100,6 +104,7 @@ class Folded(msgspec.Struct, gc=False):
     forgiven_mora_minor: int = 0
     forgiven_other_minor: int = 0
     written_off_minor: int = 0
+    lent_minor: int = 0
     disputed_minor: int = 0
     promised_minor: int = 0
     policy_version: int = 0
@@ -112,6 +117,7 @@ class Folded(msgspec.Struct, gc=False):
     promised_on: date | None = None
     held_until: date | None = None
     agreement_id: bytes | None = None
+    first_agreement_id: bytes | None = None
     was_overdue: bool = False
     held: bool = False
     promise: str = ""
@@ -134,6 +140,15 @@ def parts(row: Folded) -> list[Part]:
         found.append(Part(0, (tenant, currency, row.due_on), (1, open_minor)))
         balance = (1, open_minor, overdue_minor)
         found.append(Part(1, (tenant, row.customer_id, currency), balance))
+    if row.first_agreement_id is not None:
+        paid_minor = (
+            row.paid_principal_minor
+            + row.paid_late_fee_minor
+            + row.paid_mora_minor
+            + row.paid_other_minor
+        )
+        chain = (tenant, row.first_agreement_id, currency)
+        found.append(Part(3, chain, (row.lent_minor, paid_minor)))
     return found
 
 
@@ -144,6 +159,9 @@ def _drafted(row: Folded, event: e.Drafted, on: date) -> None:
     row.total_minor = event.total_minor
     if event.instalment is not None:
         row.agreement_id = event.instalment.agreement_id.bytes
+        first_id = event.instalment.first_agreement_id or event.instalment.agreement_id
+        row.first_agreement_id = first_id.bytes
+        row.lent_minor = event.instalment.lent_minor
 
 
 def _redrafted(row: Folded, event: e.Redrafted, on: date) -> None:
@@ -350,10 +368,10 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
 
 INVOICES = Projection(
     name="invoices",
-    version=2,
+    version=3,
     streams=("invoice",),
     table=TABLE,
-    sums=(AGING, BALANCES, DASHBOARD),
+    sums=(AGING, BALANCES, DASHBOARD, BREAK_EVEN, PORTFOLIO),
     row=Folded,
     fold=fold,
     parts=parts,

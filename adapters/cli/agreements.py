@@ -88,9 +88,10 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
         tenant_id = books.tenant_called(arguments.tenant)
-        today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+        now = datetime.now(UTC)
+        today = business_date(now, books.tenant(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
-            view = read_agreement(connection, tenant_id, arguments.agreement_id, today)
+            view = read_agreement(connection, tenant_id, arguments.agreement_id, today, now)
         opened = books.sealer.opened(tenant_id, msgspec.json.encode(view))
     if arguments.json:
         print_json(opened)
@@ -114,6 +115,7 @@ def _print(view: AgreementView) -> None:
             ("principal", view.principal.amount),
             ("original value", view.original.amount),
             *((name, money.amount) for name, money in totals.items()),
+            *_break_even(view),
             ("renegotiates", view.renegotiates),
             ("successor", view.successor_id),
             ("reason", view.reason),
@@ -135,6 +137,18 @@ def _print(view: AgreementView) -> None:
             for one in view.instalments
         ],
     )
+
+
+def _break_even(view: AgreementView) -> list[tuple[str, object]]:
+    found = view.break_even
+    if found is None:
+        return []
+    return [
+        ("lent", found.lent.amount),
+        ("paid back", found.paid.amount),
+        ("missing to break even", found.missing.amount),
+        ("computed at", found.computed_at.isoformat(timespec="seconds")),
+    ]
 
 
 def _words(code: str) -> str:

@@ -70,6 +70,10 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "metavar": "yes|no",
         "help": "whether what is disputed bears no interest until the dispute is resolved",
     },
+    "early_pay_off": {
+        "choices": ("actuarial", "none"),
+        "help": "whether an agreement that is paid off early gives back interest of the time to come",
+    },
     "duplicate_window_days": {
         "type": int,
         "metavar": "N",

@@ -1,6 +1,6 @@
 """Examples of agreements for the OpenAPI document: 1,000 reais lent for two months, then renegotiated."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from commands.agreements import (
     RenegotiateAgreement,
     RequestAgreement,
 )
+from commands.break_even import BreakEven
 from projections.agreement_list import AgreementRow
 
 AGREEMENT_ID: Final = UUID("4d3c2b1a-0f9e-8d7c-8b6a-594837261504")
@@ -68,8 +69,13 @@ REQUESTED_AGREEMENT: Final = AgreementView(
     activated_on=None,
     reason="",
     notes="",
+    early_pay_off=None,
+    break_even=None,
     totals=NO_TOTALS,
     instalments=[],
+)
+NOT_BACK: Final = BreakEven(
+    reais("1000.00"), NOTHING, reais("1000.00"), datetime(2026, 3, 2, 12, tzinfo=UTC)
 )
 ANOTHER: Final = "key:1d2c3b4a-5968-8776-8594-a3b2c1d0e9f8"
 APPROVED_AGREEMENT: Final = replace(REQUESTED_AGREEMENT, status="approved", decided_by=ANOTHER)
@@ -98,6 +104,8 @@ AGREEMENT: Final = replace(
     APPROVED_AGREEMENT,
     status="active",
     activated_on=date(2026, 3, 2),
+    early_pay_off="actuarial",
+    break_even=NOT_BACK,
     totals=replace(NO_TOTALS, charged=reais("1030.10"), open=reais("1030.10")),
     instalments=[
         instalment(1, date(2026, 3, 31), "495.05", "20.00", "495.05", "515.05"),

@@ -90,6 +90,7 @@ API_ROUTES: Final = (
     reports.show_aging,
     reports.show_dashboard,
     reports.show_trial_balance,
+    reports.show_portfolio,
     events.feed,
 )
 PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics)

@@ -36,6 +36,7 @@ from projections.day_list import DayRow, StepRow
 from projections.explain import Change, ComponentExplained, Explanation, Stretch
 from projections.invoice_list import InvoiceRow
 from projections.payment_list import AllocationRow, PaymentRow
+from projections.portfolio import CurrencyPortfolio, Portfolio
 from projections.statement import CurrencyStatement, Entry, Statement
 
 TENANT_ID: Final = UUID("5f0c4c4e-6d0f-8a3b-9c55-1f6f0f2a7e10")
@@ -226,6 +227,11 @@ DASHBOARD: Final = Dashboard(
             by_status=[StatusFigure("overdue", 1, "100.00", "102.33")],
         )
     ],
+)
+
+PORTFOLIO: Final = Portfolio(
+    computed_at=datetime(2026, 3, 20, 15, 0, tzinfo=UTC),
+    currencies=[CurrencyPortfolio("BRL", 3, 1, "2700.00", "1034.60", "1700.00")],
 )
 
 STATEMENT: Final = Statement(

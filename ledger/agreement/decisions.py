@@ -5,11 +5,13 @@ Who asked is an argument, named as events name actors: `key:<id>`. What the agre
 
 from collections.abc import Callable
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from ledger.agreement.events import (
     Activated,
     Approved,
+    EarlyPayOff,
     Lost,
     Refused,
     Renegotiated,
@@ -20,7 +22,7 @@ from ledger.agreement.plan import planned, require_ahead
 from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import require_reason
-from ledger.rounding import Rounding
+from ledger.rounding import Rounding, share
 
 
 class SameActor(Rejected):
@@ -45,6 +47,13 @@ class DiscountOnLoan(Rejected):
 
 class NothingToTakeOver(Rejected):
     """None of the agreement's invoices is open, so that there is no debt to pay in instalments."""
+
+
+class Chain(NamedTuple):
+    """The agreements that renegotiate one another: the id of the first, and what it lent or took over."""
+
+    first_agreement_id: UUID
+    lent_minor: int
 
 
 def request(requested: Requested, today: date) -> Requested:
@@ -101,6 +110,8 @@ def activate(
     today: date,
     rounding: Rounding,
     invoice_id: Callable[[int], UUID],
+    chain: Chain,
+    early_pay_off: EarlyPayOff = "actuarial",
 ) -> Activated:
     """Puts an agreement into force over what is owed: the principal of a loan, or what was open on the invoices that
     are taken over. `invoice_id` names the invoice of an instalment by its number.
@@ -111,6 +122,9 @@ def activate(
     if not owed_minor:
         raise NothingToTakeOver("none of the agreement's invoices is open any more")
     plan = agreement.plan
+    parts = planned(plan, owed_minor, original_minor, agreement.currency, today, rounding)
+    begins = agreement.renegotiates is None
+    lent = share(chain.lent_minor if begins else 0, [one.principal_minor for one in parts])
     instalments = tuple(
         ScheduledInstalment(
             number=one.number,
@@ -119,16 +133,20 @@ def activate(
             principal_minor=one.principal_minor,
             interest_minor=one.interest_minor,
             mora_base_minor=one.mora_base_minor,
+            lent_minor=lent_minor,
         )
-        for one in planned(plan, owed_minor, original_minor, agreement.currency, today, rounding)
+        for one, lent_minor in zip(parts, lent, strict=True)
     )
-    lends = agreement.kind == "loan" and agreement.renegotiates is None
+    lends = agreement.kind == "loan" and begins
     return Activated(
         principal_minor=owed_minor - plan.discount_minor,
         original_minor=original_minor,
         instalments=instalments,
+        first_agreement_id=chain.first_agreement_id,
+        lent_minor=chain.lent_minor,
         disbursed_minor=owed_minor if lends else 0,
         discount_minor=plan.discount_minor,
+        early_pay_off=early_pay_off,
     )
 
 

@@ -32,12 +32,16 @@ class Instalment(msgspec.Struct, frozen=True):
     """An invoice's place in an agreement. Number 0 is a down payment. Principal and interest are the total.
 
     interest_minor  contractual interest, unearned until the instalment is due
+    first_agreement_id  the first agreement of its agreement's chain of renegotiations
+    lent_minor      its share of what that one lent or took over; nothing where its agreement follows another
     """
 
     agreement_id: UUID
     number: int
     principal_minor: int
     interest_minor: int
+    first_agreement_id: UUID | None = None
+    lent_minor: int = 0
 
 
 @stored("invoice.drafted.v1")

@@ -50,6 +50,26 @@ def lent(cli: Cli, acme: str) -> str:
     return str(agreement_id)
 
 
+def test_the_portfolio(cli: Cli, acme: str, lent: str) -> None:
+    asked = ("report", "portfolio", "--tenant", acme)
+    report = cli(*asked, "--json").json
+    assert list(report) == ["computed_at", "currencies"]
+    assert report["currencies"] == [
+        {
+            "currency": "USD",
+            "agreements": 1,
+            "broken_even": 0,
+            "lent": "1000.00",
+            "paid": "0.00",
+            "missing": "1000.00",
+        }
+    ]
+    assert "USD,1,0,1000.00,0.00,1000.00" in cli(*asked, "--csv").out
+    assert "missing" in cli(*asked).out
+    shown = cli("agreement", "show", lent, "--tenant", acme).out
+    assert "missing to break even" in shown
+
+
 def test_list(cli: Cli, acme: str, lent: str) -> None:
     listed = cli("agreement", "list", "--tenant", acme, "--json").json["items"]
     assert {one["status"] for one in listed} == {"active", "requested"}

@@ -397,7 +397,7 @@ def test_overdue_is_what_is_late_today_whether_or_not_the_clock_ran(books: Lendi
     for today, overdue in ((FIRST, "0.00"), (date(2024, 4, 1), "333.34")):
         agreement = books.agreement(view.id)
         invoices = {one.invoice_id: books.of_invoice(one.invoice_id) for one in view.instalments}
-        shown = agreement_view(view.id, agreement, invoices, today)
+        shown = agreement_view(view.id, agreement, invoices, today, view.break_even)
         assert shown.totals.overdue == brl(overdue)
 
 

@@ -185,7 +185,7 @@ def test_six_hundred_instalments(pair: Pair) -> None:
     began = time.perf_counter()
     shown = pair.one.get(f"/api/agreements/{agreement_id}").json()
     shown_s = time.perf_counter() - began
-    assert shown == made
+    assert shown | {"break_even": None} == made | {"break_even": None}
     pair.one.paid(made["instalments"][0]["invoice_id"], made["instalments"][0]["open"]["amount"])
     body = {"reason": "moved", "schedule": "sac", "count": 600, "rate": "0.4%/month"}
     began = time.perf_counter()

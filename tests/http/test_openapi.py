@@ -44,6 +44,7 @@ AGREED = {
         ("GET", "/api/reports/aging"),
         ("GET", "/api/reports/dashboard"),
         ("GET", "/api/reports/trial-balance"),
+        ("GET", "/api/reports/portfolio"),
         ("GET", "/api/events"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),

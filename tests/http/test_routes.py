@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -245,6 +245,34 @@ def test_the_trial_balance_follows_the_books(clients: Clients) -> None:
     assert [one["account"] for one in known["accounts"]] == ["receivable_principal", "revenue"]
     refused = client.patch("/api/tenant", json={"chart": {"cash": "no name"}})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "chart.cash")
+
+
+def test_the_portfolio_says_what_is_missing_until_agreements_break_even(clients: Clients) -> None:
+    """The figures of an agreement and of the portfolio, before and after a payment; of that instant."""
+    one = clients()
+    other = clients(one.tenant_id)
+    assert body_of(one.get("/api/reports/portfolio"))["currencies"] == []
+    agreement_id = one.agreement()
+    other.made(f"/api/agreements/{agreement_id}/approve", {})
+    made = one.made(f"/api/agreements/{agreement_id}/activate", {}, "now")
+    one.paid(made["instalments"][0]["invoice_id"], "333.34")
+    reached = {"min_position": one.get("/api/tenant").headers["Duebook-Position"]}
+    began = datetime.now(UTC)
+    found = body_of(one.get("/api/reports/portfolio", params=reached))
+    assert found["currencies"] == [
+        {
+            "currency": "USD",
+            "agreements": 1,
+            "broken_even": 0,
+            "lent": "1000.00",
+            "paid": "333.34",
+            "missing": "666.66",
+        }
+    ]
+    assert began <= datetime.fromisoformat(found["computed_at"]) <= datetime.now(UTC)
+    shown = one.get(f"/api/agreements/{agreement_id}").json()["break_even"]
+    assert began <= datetime.fromisoformat(shown.pop("computed_at")) <= datetime.now(UTC)
+    assert shown == {"lent": usd("1000.00"), "paid": usd("333.34"), "missing": usd("666.66")}
 
 
 def test_reports_of_another_day_and_of_another_knowledge(clients: Clients) -> None:

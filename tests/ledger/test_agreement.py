@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ledger.agreement import decisions
 from ledger.agreement.decisions import (
     AlreadyDecided,
+    Chain,
     DiscountOnLoan,
     NotActive,
     NotApproved,
@@ -68,9 +69,17 @@ def after(*events: Event) -> Agreement:
     return agreement
 
 
-def activated(agreement: Agreement, owed: int = 100_000, original: int = 100_000) -> Activated:
+def activated(
+    agreement: Agreement, owed: int = 100_000, original: int = 100_000, lent: int | None = None
+) -> Activated:
     return decisions.activate(
-        agreement, owed, original, TODAY, "half_even", lambda number: UUID(int=100 + number)
+        agreement,
+        owed,
+        original,
+        TODAY,
+        "half_even",
+        lambda number: UUID(int=100 + number),
+        Chain(UUID(int=8), lent if lent is not None else owed),
     )
 
 
@@ -315,6 +324,18 @@ def test_what_follows_another_agreement_needs_no_approval_of_its_own() -> None:
         100_000,
         0,
     )
+
+
+def test_what_was_lent_is_shared_over_the_first_agreements_instalments() -> None:
+    """Of a plan it is the value taken over, before the discount; what follows an agreement lends nothing."""
+    plan = replace(EQUAL, count=3, discount_minor=1_000)
+    first = activated(after(replace(OVER_INVOICES, plan=plan), APPROVED), 10_000, 9_000)
+    assert (first.first_agreement_id, first.lent_minor) == (UUID(int=8), 10_000)
+    assert [one.lent_minor for one in first.instalments] == [3334, 3333, 3333]
+    follows = after(replace(OVER_INVOICES, renegotiates=UUID(int=8)))
+    successor = activated(follows, 106_480, 100_000, lent=10_000)
+    assert (successor.first_agreement_id, successor.lent_minor) == (UUID(int=8), 10_000)
+    assert {one.lent_minor for one in successor.instalments} == {0}
 
 
 def test_nothing_is_due_before_it_is_in_force() -> None:

@@ -153,6 +153,7 @@ def test_the_story_of_the_golden_invoice_comes_out_as_it_always_did() -> None:
 
 # What an event leaves out because it had the default. Never change one: events in the log mean it.
 DEFAULTS: dict[str, dict[str, Any]] = {
+    "Activated": {"early_pay_off": "actuarial"},
     "Allocated": {},
     "Calendar": {},
     "FeePolicy": {
@@ -195,6 +196,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "dispute_holds_interest": False,
         "books_closed_through": None,
         "chart": {},
+        "early_pay_off": "actuarial",
     },
     "Split": {},
     "Tally": {"looked_at": 0, "posted": 0, "failed": 0, "amounts": {}},

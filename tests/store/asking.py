@@ -9,7 +9,14 @@ import msgspec
 from adapters.store import reading
 from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
-from commands.agreements import RequestAgreement, request_agreement
+from commands.agreements import (
+    ActivateAgreement,
+    ApproveAgreement,
+    RequestAgreement,
+    activate_agreement,
+    approve_agreement,
+    request_agreement,
+)
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
@@ -82,7 +89,7 @@ class Asking:
         return self.ask(lambda unit: reverse_payment(unit, payment_id, command))
 
     def agreement(self, customer_id: UUID) -> UUID:
-        """A loan of 900.00 in three equal parts, requested."""
+        """A loan of 900.00 in three equal parts, in force."""
         terms = RequestAgreement(
             customer_id=customer_id,
             kind="loan",
@@ -91,7 +98,15 @@ class Asking:
             count=3,
             first_due_on=self.today() + timedelta(days=30),
         )
-        return UUID(self.ask(lambda unit: request_agreement(unit, terms))["id"])
+        agreement_id = UUID(self.ask(lambda unit: request_agreement(unit, terms))["id"])
+        approval = Request(
+            tenant_id=self.tenant_id,
+            actor="another",
+            handler=lambda unit: approve_agreement(unit, agreement_id, ApproveAgreement()),
+        )
+        self.books.writer.run(approval)
+        self.ask(lambda unit: activate_agreement(unit, agreement_id, ActivateAgreement()))
+        return agreement_id
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:

@@ -142,8 +142,9 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     tenant_id = request.user.tenant_id
 
     def read(connection: Connection) -> AgreementView:
-        now_on = today(connection, tenant_id, datetime.now(UTC))
-        return read_agreement(connection, tenant_id, id, now_on)
+        now = datetime.now(UTC)
+        now_on = today(connection, tenant_id, now)
+        return read_agreement(connection, tenant_id, id, now_on, now)
 
     return await look_up(request, read, read_query(request.scope["query_string"], ReadQuery))
 

@@ -1,4 +1,5 @@
-"""`/api/reports/aging|dashboard|trial-balance` and customers' statements: of any day, as known at any instant."""
+"""`/api/reports/aging|dashboard|trial-balance` and customers' statements: of any day, as known at any instant; and
+`/api/reports/portfolio`, of now."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -9,7 +10,7 @@ from litestar.params import FromPath
 from adapters.http import examples, journal_examples
 from adapters.http.edge import Call, look_up
 from adapters.http.operations import query
-from adapters.http.queries import DatedQuery, read_query
+from adapters.http.queries import DatedQuery, ReadQuery, read_query
 from adapters.http.readers import Connection, found_head, today
 from ledger.tenant import Tenant
 from projections.aging import Aging, aging
@@ -18,6 +19,7 @@ from projections.dashboard import Dashboard, dashboard
 from projections.invoices import INVOICES
 from projections.journal import JOURNAL
 from projections.payments import PAYMENTS
+from projections.portfolio import Portfolio, portfolio
 from projections.refunds import REFUNDS
 from projections.statement import PeriodEndsBeforeItBegins, Statement, statement
 from projections.trial_balance import TrialBalance, trial_balance
@@ -111,6 +113,22 @@ async def show_trial_balance(request: Call) -> Response[bytes]:
     return await look_up(
         request, read, query, models=(JOURNAL.name,) if query.known_at is None else ()
     )
+
+
+@query("/reports/portfolio", answers=Portfolio, example=examples.PORTFOLIO)
+async def show_portfolio(request: Call) -> Response[bytes]:
+    """What agreements lent, brought back, and miss until they break even
+
+    Over all loans and payment plans that are, or were, in force. An agreement and those that renegotiate it count as
+    one. The figures are of the instant of the request.
+    """
+    tenant_id = request.user.tenant_id
+
+    def read(connection: Connection) -> Portfolio:
+        return portfolio(connection, tenant_id, now=datetime.now(UTC))
+
+    query = read_query(request.scope["query_string"], ReadQuery)
+    return await look_up(request, read, query, models=(INVOICES.name,))
 
 
 class StatementQuery(DatedQuery, frozen=True, kw_only=True):
