@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from adapters.http.examples import CUSTOMER_ID, KEY_ID, reais
+from commands.agreement_pay_off import AgreementPayOffView, PayOffInstalmentView
 from commands.agreement_view import AgreementInstalmentView, AgreementTotals, AgreementView
 from commands.agreements import (
     LoseAgreement,
@@ -110,6 +111,30 @@ AGREEMENT: Final = replace(
     instalments=[
         instalment(1, date(2026, 3, 31), "495.05", "20.00", "495.05", "515.05"),
         instalment(2, date(2026, 4, 30), "504.95", "10.10", "504.95", "515.05"),
+    ],
+)
+PAY_OFF: Final = AgreementPayOffView(
+    agreement_id=AGREEMENT_ID,
+    on=date(2026, 3, 31),
+    early_pay_off="actuarial",
+    open=reais("1030.10"),
+    interest_returned=reais("10.10"),
+    total=reais("1020.00"),
+    holds_until=date(2026, 3, 31),
+    computed_at=datetime(2026, 3, 20, 15, tzinfo=UTC),
+    instalments=[
+        PayOffInstalmentView(
+            number=one.number,
+            due_on=one.due_on,
+            invoice_id=one.invoice_id,
+            invoice_number=one.invoice_number,
+            open=one.open,
+            interest_returned=reais(returned),
+            to_pay=reais(to_pay),
+        )
+        for one, returned, to_pay in zip(
+            AGREEMENT.instalments, ("0.00", "10.10"), ("515.05", "504.95"), strict=True
+        )
     ],
 )
 LOST_AGREEMENT: Final = replace(

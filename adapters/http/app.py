@@ -72,6 +72,7 @@ API_ROUTES: Final = (
     agreements.list_all,
     agreements.request_one,
     agreements.show,
+    agreements.quote_pay_off,
     agreements.approve,
     agreements.reject,
     agreements.activate,

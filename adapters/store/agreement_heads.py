@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 
 from adapters.store.reading import head, heads
+from commands.agreement_pay_off import AgreementPayOffView, agreement_pay_off
 from commands.agreement_view import AgreementView, agreement_view
 from commands.break_even import break_even, chain_of
 from commands.unit import Unknown
@@ -31,6 +32,21 @@ def read_agreement(
     invoices = heads(connection, tenant_id, "invoice", ids)
     reached = break_even(agreement, invoices.values(), now)
     return agreement_view(agreement_id, agreement, invoices, today, reached)
+
+
+def read_pay_off(
+    connection: psycopg.Connection[Any],
+    tenant_id: UUID,
+    agreement_id: UUID,
+    on: date | None,
+    today: date,
+    now: datetime,
+) -> AgreementPayOffView:
+    """What settles an agreement on a day, today when none is said. Raises Unknown, NotActive, PayOffDayOutOfRange."""
+    agreement = found_agreement(connection, tenant_id, agreement_id)
+    ids = [part.invoice_id for part in agreement.instalments]
+    invoices = heads(connection, tenant_id, "invoice", ids)
+    return agreement_pay_off(agreement_id, agreement, invoices, on or today, today, now)
 
 
 def found_agreement(

@@ -4,8 +4,8 @@ Who asked is an argument, named as events name actors: `key:<id>`. What the agre
 """
 
 from collections.abc import Callable
-from datetime import date
-from typing import NamedTuple
+from datetime import date, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from ledger.agreement.events import (
@@ -24,6 +24,8 @@ from ledger.errors import Rejected
 from ledger.invoice.adjusting import require_reason
 from ledger.rounding import Rounding, share
 
+YEAR_AHEAD: Final = timedelta(days=365)
+
 
 class SameActor(Rejected):
     """Whoever requested an agreement neither approves nor rejects it: another person does."""
@@ -39,6 +41,10 @@ class NotApproved(Rejected):
 
 class NotActive(Rejected):
     """Only an agreement in force, not paid yet, is renegotiated or lost."""
+
+
+class PayOffDayOutOfRange(Rejected):
+    """A pay-off is of today, or of a day up to a year ahead."""
 
 
 class DiscountOnLoan(Rejected):
@@ -162,6 +168,16 @@ def lose(agreement: Agreement, reason: str) -> Lost:
     _require_active(agreement, "lost")
     require_reason(reason)
     return Lost(reason)
+
+
+def require_payable_off(agreement: Agreement, on: date, today: date) -> None:
+    """Raises NotActive, PayOffDayOutOfRange."""
+    _require_active(agreement, "paid off")
+    if not today <= on <= today + YEAR_AHEAD:
+        raise PayOffDayOutOfRange(
+            f"{on} is not from today, {today}, to {today + YEAR_AHEAD}; choose a day in between",
+            field="on",
+        )
 
 
 def _require_active(agreement: Agreement, what: str) -> None:

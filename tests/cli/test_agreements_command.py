@@ -70,6 +70,20 @@ def test_the_portfolio(cli: Cli, acme: str, lent: str) -> None:
     assert "missing to break even" in shown
 
 
+def test_a_pay_off_is_told_for_a_day(cli: Cli, acme: str, lent: str) -> None:
+    asked = ("agreement", "pay-off", lent, "--tenant", acme)
+    quote = cli(*asked, "--on", FIRST.isoformat(), "--json").json
+    assert (quote["on"], quote["holds_until"]) == (FIRST.isoformat(), FIRST.isoformat())
+    assert quote["interest_returned"]["amount"] == "10.10"
+    assert quote["total"]["amount"] == "1020.00"
+    assert [one["to_pay"]["amount"] for one in quote["instalments"]] == ["515.05", "504.95"]
+    today = cli(*asked).out
+    assert "interest returned" in today
+    assert "1000.00" in today
+    refused = cli(*asked, "--on", "2024-01-01")
+    assert (refused.status, "choose a day" in refused.err) == (1, True)
+
+
 def test_list(cli: Cli, acme: str, lent: str) -> None:
     listed = cli("agreement", "list", "--tenant", acme, "--json").json["items"]
     assert {one["status"] for one in listed} == {"active", "requested"}

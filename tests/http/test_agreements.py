@@ -92,6 +92,31 @@ def test_a_term_that_is_too_long_names_the_longest(pair: Pair) -> None:
     assert pair.lent(**(body | {"count": 557}))["count"] == 557
 
 
+def test_a_pay_off_is_quoted_for_a_day(pair: Pair) -> None:
+    first = TODAY + timedelta(days=30)
+    terms = {"schedule": "price", "count": 6, "rate": "2%/month", "principal": usd("1000.00")}
+    lent = pair.lent(**terms, first_due_on=first.isoformat())
+    assert lent["early_pay_off"] == "actuarial"
+    path = f"/api/agreements/{lent['id']}/pay-off"
+    quote = pair.one.get(path, params={"on": first.isoformat()}).json()
+    assert (quote["on"], quote["holds_until"]) == (first.isoformat(), first.isoformat())
+    assert quote["open"] == usd("1071.16")
+    assert quote["total"] == usd("1020.01")
+    assert [one["interest_returned"]["amount"] for one in quote["instalments"]] == [
+        *("0.00", "16.82", "13.60", "10.30", "6.93", "3.50")
+    ]
+    assert pair.one.get(path).json()["total"] == usd("1000.01")
+    for days in (-1, 366):
+        on = (TODAY + timedelta(days=days)).isoformat()
+        refused = pair.one.get(path, params={"on": on})
+        assert (refused.status_code, code(refused)) == (422, "pay_off_day_out_of_range")
+    asked = pair.one.agreement()
+    refused = pair.one.get(f"/api/agreements/{asked}/pay-off")
+    assert (refused.status_code, code(refused)) == (422, "not_active")
+    other = pair.clients()
+    assert other.get(path).status_code == 404
+
+
 @pytest.mark.parametrize("step", ["activate", "renegotiate"])
 def test_money_is_moved_under_a_key_only(pair: Pair, step: str) -> None:
     agreement_id = pair.approved()

@@ -34,6 +34,7 @@ AGREED = {
         ("POST", "/api/payments/{id}/reverse"),
         ("GET POST", "/api/agreements"),
         ("GET", "/api/agreements/{id}"),
+        ("GET", "/api/agreements/{id}/pay-off"),
         ("POST", "/api/agreements/{id}/approve"),
         ("POST", "/api/agreements/{id}/reject"),
         ("POST", "/api/agreements/{id}/activate"),

@@ -1,6 +1,6 @@
 """`/api/agreements`: loans and payment plans, from the request to what becomes of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from litestar import Response
@@ -13,7 +13,8 @@ from adapters.http.examples import page
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import Connection, today
-from adapters.store.agreement_heads import read_agreement
+from adapters.store.agreement_heads import read_agreement, read_pay_off
+from commands.agreement_pay_off import AgreementPayOffView
 from commands.agreement_view import AgreementView
 from commands.agreements import (
     ActivateAgreement,
@@ -38,6 +39,7 @@ from ledger.agreement.decisions import (
     NotActive,
     NotApproved,
     NothingToTakeOver,
+    PayOffDayOutOfRange,
     SameActor,
 )
 from ledger.agreement.events import Kind
@@ -147,6 +149,36 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         return read_agreement(connection, tenant_id, id, now_on, now)
 
     return await look_up(request, read, read_query(request.scope["query_string"], ReadQuery))
+
+
+class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
+    """`on`: the day of payment, today when left out, at most a year ahead."""
+
+    on: date | None = None
+
+
+@query(
+    "/agreements/{id:uuid}/pay-off",
+    parameters=PayOffQuery,
+    answers=AgreementPayOffView,
+    example=examples.PAY_OFF,
+    refuses=(NotActive, PayOffDayOutOfRange),
+)
+async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """What pays an agreement off on a day, and the interest that is then given back
+
+    What is due by the day is open with late fee and interest to it. Of instalments that are not due yet, contractual
+    interest of the time to come is given back, as `early_pay_off` was when the agreement came into force.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], PayOffQuery)
+
+    def read(connection: Connection) -> AgreementPayOffView:
+        now = datetime.now(UTC)
+        now_on = today(connection, tenant_id, now)
+        return read_pay_off(connection, tenant_id, id, query.on, now_on, now)
+
+    return await look_up(request, read, query)
 
 
 @command(
