@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 DAY = timedelta(days=1)
 COMPONENTS = ("other_fees", "late_fee", "mora", "principal")
@@ -58,7 +58,8 @@ class Invoice:
     accrual              interest is posted daily, or at month ends and on days of facts that cover something
     order                in which a payment covers the components
     small_balance        what a payment or credit may leave open and is then waived
-    instalment           of an agreement: its principal stands in `loans_receivable`, and sending posts nothing
+    agreement            its number, if the invoice is an instalment of it: the principal stands in `loans_receivable`,
+                         and sending posts nothing
     """
 
     total: int
@@ -82,7 +83,11 @@ class Invoice:
     order: tuple[str, ...] = COMPONENTS
     weekends: bool = False
     small_balance: int = 0
-    instalment: bool = False
+    agreement: int = -1
+
+    @property
+    def is_instalment(self) -> bool:
+        return self.agreement >= 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,8 @@ class Fact:
     promise         invoice, amount, until (the promised day)
     due_date_moved  invoice, until (the new due date)
 
+    known_on  the first day on which it can be recorded, if that is later than `on`: a payment dated before an invoice
+              that it is offered to, or heard of only then
     offers  (invoice, amount) each, in their order; what the amount has beyond them is offered to no invoice
     split   amounts in the order of COMPONENTS
     """
@@ -126,11 +133,16 @@ class Fact:
     agreement: int = -1
     customer: int = 0
     currency: str = "BRL"
+    known_on: date = date.min
+
+    @property
+    def recordable_on(self) -> date:
+        return max(self.on, self.known_on)
 
 
 @dataclass(frozen=True)
 class History:
-    """Invoices, and facts in the order in which they happened."""
+    """Invoices, and facts in the order in which they came to be known, each on its `recordable_on`."""
 
     invoices: tuple[Invoice, ...]
     facts: tuple[Fact, ...]
@@ -140,6 +152,21 @@ class History:
         return last_on(self.invoices, self.facts)
 
 
+class Recording(NamedTuple):
+    """A fact, and the day on which it is recorded."""
+
+    on: date
+    fact: Fact
+
+
+Order = list[Recording]
+
+
+def chronological(history: History) -> Order:
+    """Every fact recorded as soon as it can be."""
+    return [Recording(fact.recordable_on, fact) for fact in history.facts]
+
+
 def last_on(invoices: Iterable[Invoice], facts: Iterable[Fact]) -> date:
-    """The last day that is spoken of as having come."""
-    return max([fact.on for fact in facts] + [invoice.issued_on for invoice in invoices])
+    """The last day on which something was issued or came to be known."""
+    return max([fact.recordable_on for fact in facts] + [each.issued_on for each in invoices])

@@ -201,9 +201,17 @@ class Account:
         )
 
 
-def books(invoices: Sequence[Invoice], facts: Sequence[Fact], through: date | None = None) -> Books:
-    """The books of every day through one (default: the last day of a fact), given facts in the order of recording."""
-    return _Calculation(invoices, facts, through or last_on(invoices, facts)).books
+def books(
+    invoices: Sequence[Invoice],
+    facts: Sequence[Fact],
+    through: date | None = None,
+    since: date = date.min,
+) -> Books:
+    """The books of every day through one (default: the last day of a fact), given facts in the order of recording.
+
+    Days before `since` are calculated, but not written down; nor are verdicts on promises for them.
+    """
+    return _Calculation(invoices, facts, through or last_on(invoices, facts), since).books
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -279,7 +287,7 @@ def is_closed_unpaid(
     invoices: Sequence[Invoice], known: Sequence[Fact], place: int, on: date
 ) -> bool:
     """[A5]"""
-    page = books(invoices, known, on).page(on, place)
+    page = books(invoices, known, on, since=on).page(on, place)
     return not any(page.open.values()) and page.status in (
         "cancelled",
         "renegotiated",
@@ -375,7 +383,9 @@ Step = Callable[[], None]
 class _Calculation:
     """One walk over all days and all invoices."""
 
-    def __init__(self, invoices: Sequence[Invoice], facts: Sequence[Fact], through: date) -> None:
+    def __init__(
+        self, invoices: Sequence[Invoice], facts: Sequence[Fact], through: date, since: date
+    ) -> None:
         self.invoices = invoices
         self.facts = facts
         self.books = Books()
@@ -392,6 +402,8 @@ class _Calculation:
         day = min([*self.program, *(invoice.issued_on for invoice in invoices)])
         while day <= through:
             self._live(day)
+            if day >= since:
+                self._write(day)
             day += DAY
         self._judge(through)
 
@@ -502,7 +514,6 @@ class _Calculation:
         for account in self.accounts:
             if account.terms.small_balance and day in account.posting_days:
                 self._waive_small_balance(account, day)
-        self._write(day)
 
     def _write(self, day: date) -> None:
         pages: list[Page] = []
@@ -534,7 +545,7 @@ class _Calculation:
 
     def _receivable(self, account: Account, component: str) -> str:
         if component == "principal":
-            return "loans_receivable" if account.terms.instalment else "receivable_principal"
+            return "loans_receivable" if account.terms.is_instalment else "receivable_principal"
         return f"receivable_{component}"
 
     # -- what is charged
@@ -542,7 +553,7 @@ class _Calculation:
     def _send(self, account: Account) -> None:
         terms = account.terms
         account.charged["principal"] = terms.total
-        if not terms.instalment:
+        if not terms.is_instalment:
             self._post(
                 terms.currency,
                 ("receivable_principal", terms.total),
@@ -581,6 +592,8 @@ class _Calculation:
             self._charge_component(account, "mora", mora)
 
     def _charge_component(self, account: Account, component: str, amount: int) -> None:
+        if not amount:
+            return
         income = {"other_fees": "fee_income"}.get(component, f"{component}_income")
         account.charged[component] += amount
         self._post(account.terms.currency, (f"receivable_{component}", amount), (income, -amount))
@@ -723,7 +736,7 @@ class _Calculation:
 
     def _judge(self, through: date) -> None:
         for place, promise in self._promises():
-            if promise.until + DAY > through:
+            if promise.until not in self.books.days or promise.until + DAY > through:
                 continue
             paid = sum(
                 amount
