@@ -148,7 +148,7 @@ class _Story:
             if made is None:
                 continue
             facts = [*self.facts, made]
-            if not any(map(_uses_credit, facts)) or not self._books(facts).contested:
+            if not any(map(_can_be_contested, facts)) or not self._books(facts).contested:
                 self.facts.append(made)
                 if made.kind == "takeover":
                     self.invoices += self._instalments(made)
@@ -527,13 +527,17 @@ def _random_order(history: History, rng: random.Random, datable: frozenset[Kind]
     barriers = frozenset(at for at in range(len(history.facts)) if _is_barrier(history, at))
     for attempt in range(4):
         order = _ordered(history, rng, datable, barriers | uses if attempt > 1 else barriers)
-        if not uses or _is_feasible(history, order):
+        if _is_feasible(history, order):
             return order
     return chronological(history)
 
 
 def _uses_credit(fact: Fact) -> bool:
     return fact.kind in ("credit_applied", "refund")
+
+
+def _can_be_contested(fact: Fact) -> bool:
+    return _uses_credit(fact) or fact.kind == "takeover"
 
 
 def _is_barrier(history: History, at: int) -> bool:
@@ -644,9 +648,9 @@ def _count_from_one_day(history: History, first: Fact, second: Fact) -> bool:
 def _is_feasible(history: History, order: Order) -> bool:
     """Whether credit is there when it is used, and no source is asked for more than it has, at every recording."""
     facts = [recording.fact for recording in order]
-    first_use = min(at for at, fact in enumerate(facts) if _uses_credit(fact))
+    can_fail = [at for at, fact in enumerate(facts) if _can_be_contested(fact)]
     last: Books | None = None
-    for at in range(first_use, len(facts) + 1):
+    for at in range(can_fail[0] if can_fail else len(facts) + 1, len(facts) + 1):
         day = max(order[at - 1].on if at else order[0].on, history.invoices[0].issued_on)
         found = books(history.invoices, facts[:at], day, since=day)
         if found.contested or (last is not None and _overdrawn(facts[at - 1], last, found)):

@@ -57,7 +57,21 @@ A16  A reallocation onto an invoice that the payment did not offer to before cou
 A17  Dates before the issue date count from the issue date for every kind, as for payments.
 A18  Only kinds that cover something move to after a takeover that was recorded before them, and
      only with a date before its day; on its own day the order of kinds holds.
+A19  A takeover that finds less than its total takes what is open, and is `contested`: so it is when
+     a payment, whose principal a credit note had given back as credit, was charged back, taken over
+     and then reversed, so that the credit note takes that principal off after all.
 """
+
+RANKS = {
+    "fee": 2,
+    "credit_note": 3,
+    "waiver": 4,
+    "write_off": 6,
+    "cancellation": 6,
+    "takeover": 7,
+}
+CHARGE_BACK, PAYMENT, CREDIT, REFUND = 1, 8, 9, 11
+"""The order of kinds within a day. The small balance, 10, comes last of what invoices see."""
 
 K = TypeVar("K")
 Amounts = dict[str, int]
@@ -328,11 +342,11 @@ def offers_of(invoices: Sequence[Invoice], facts: Sequence[Fact]) -> list[Offer]
                 recorded = {place: recorded.get(place, at) for place, _ in parts}  # [A16]
         source = ("payment", number)
         offers = [
-            Offer(place, source, amount, payment.on, index, position, 8, recorded[place])
+            Offer(place, source, amount, payment.on, index, position, PAYMENT, recorded[place])
             for position, (place, amount) in enumerate(parts)
         ]
         offers += [
-            Offer(fact.invoice, source, fact.amount, fact.on, at, 0, 9, at)
+            Offer(fact.invoice, source, fact.amount, fact.on, at, 0, CREDIT, at)
             for _, at, fact in changes
             if fact.kind == "credit_applied"
         ]
@@ -351,7 +365,9 @@ def offers_of(invoices: Sequence[Invoice], facts: Sequence[Fact]) -> list[Offer]
             offer.offered = amount
         all_offers += offers
     all_offers += [
-        Offer(fact.invoice, ("invoice", fact.source_invoice), fact.amount, fact.on, at, 0, 9, at)
+        Offer(
+            fact.invoice, ("invoice", fact.source_invoice), fact.amount, fact.on, at, 0, CREDIT, at
+        )
         for at, fact in enumerate(facts)
         if fact.kind == "credit_applied" and fact.source_invoice >= 0
     ]
@@ -360,16 +376,6 @@ def offers_of(invoices: Sequence[Invoice], facts: Sequence[Fact]) -> list[Offer]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The walk
-
-RANKS = {
-    "fee": 2,
-    "credit_note": 3,
-    "waiver": 4,
-    "write_off": 6,
-    "cancellation": 6,
-    "takeover": 7,
-}
-CHARGE_BACK, PAYMENT, CREDIT, REFUND = 1, 8, 9, 11
 
 
 def _without_zeros(totals: dict[K, int]) -> dict[K, int]:

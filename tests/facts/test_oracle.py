@@ -16,7 +16,9 @@ SENT = replace(PLAIN, late_fee=Fraction(2, 100), rate=Fraction(1, 100))
 
 
 def page(invoice: Invoice, facts: list[Fact], on: date) -> Page:
-    return books([invoice], facts, on).page(on, 0)
+    found = books([invoice], facts, on)
+    assert not found.contested
+    return found.page(on, 0)
 
 
 def paid(number: int, on: date, amount: int, offered: int | None = None) -> Fact:
@@ -151,7 +153,89 @@ def test_money_on_a_debt_written_off_recovers_it_in_the_policys_order() -> None:
     assert lost_again.journal["BRL"]["bad_debt"] == 431_67
 
 
+# The order of kinds within a day.
+
+DAY_10, DAY_20 = date(2024, 1, 10), date(2024, 1, 20)
+
+
+def test_a_charge_back_of_an_earlier_payment_comes_before_the_days_payments() -> None:
+    back = Fact("charge_back", DAY_20, payment=1, amount=100_00)
+    facts = [paid(1, DAY_10, 500_00), paid(2, DAY_20, 100_00), back]
+    end = books([PLAIN], facts, DAY_20).days[DAY_20]
+    assert (end.invoices[0].status, end.credit) == ("paid", {})
+
+
+def test_a_charge_back_on_the_payments_own_day_follows_it() -> None:
+    """Seven cents of interest are paid; what is taken back is principal, which an earlier payment had covered."""
+    third = date(2024, 2, 3)
+    back = Fact("charge_back", third, payment=2, amount=7)
+    end = page(SENT, [paid(1, date(2024, 2, 2), 300_00), paid(2, third, 7), back], third)
+    assert end.paid == {"other_fees": 0, "late_fee": 10_00, "mora": 24, "principal": 289_76}
+
+
+def test_fees_waivers_and_write_offs_come_before_payments_and_credit_after() -> None:
+    payment = paid(2, DAY_20, 5_00)
+    fee = Fact("fee", DAY_20, invoice=0, amount=5_00)
+    assert page(PLAIN, [payment, fee], DAY_20).paid["other_fees"] == 5_00
+    waiver = Fact("waiver", DAY_20, invoice=0, component="principal", amount=500_00)
+    assert page(PLAIN, [payment, waiver], DAY_20).paid["principal"] == 0
+    lost = Fact("write_off", DAY_20, invoice=0, split=(0, 0, 0, 500_00))
+    back = Fact("charge_back", date(2024, 1, 21), payment=2, amount=5_00)
+    assert page(PLAIN, [payment, lost], DAY_20).written_off["principal"] == 495_00
+    assert page(PLAIN, [payment, lost, back], back.on).written_off["principal"] == 500_00
+    note = Fact("credit_note", DAY_20, invoice=0, amount=500_00)
+    assert page(PLAIN, [lost, note], DAY_20).written_off["principal"] == 0
+    credit = Fact("credit_applied", DAY_20, invoice=0, payment=1, amount=500_00)
+    facts = [paid(1, DAY_10, 500_00, offered=0), credit, payment]
+    assert books([PLAIN], facts, DAY_20).left == {("payment", 1): 5_00, ("payment", 2): 0}
+
+
 # Rules of the decision, one by one.
+
+
+def test_reversals_lower_a_payment_before_charge_backs_do() -> None:
+    offers = ((0, 100_00), (1, 150_00))
+    payment = Fact("payment", DAY_10, payment=1, amount=300_00, offers=offers)
+    back = Fact("charge_back", DAY_20, payment=1, amount=40_00)
+    reversal = Fact("reversal", date(2024, 1, 25), payment=1, amount=30_00)
+    for facts in ([payment, back, reversal], [payment, reversal, back]):
+        days = books([PLAIN, PLAIN], facts, date(2024, 1, 25)).days
+        assert [found.paid["principal"] for found in days[DAY_10].invoices] == [100_00, 150_00]
+        assert days[DAY_10].credit == {(0, "BRL"): 20_00}
+        assert [found.paid["principal"] for found in days[DAY_20].invoices] == [100_00, 130_00]
+        assert days[DAY_20].credit == {}
+
+
+def test_what_opens_again_beside_an_agreement_bears_its_part_of_the_value_first_asked_for() -> None:
+    terms = replace(SENT, base="original", late_fee=Fraction(0))
+    facts = [
+        paid(1, DAY_10, 200_00),
+        Fact("takeover", date(2024, 2, 11), invoice=0, amount=301_67, agreement=0),
+        Fact("reversal", date(2024, 2, 20), payment=1, amount=200_00),
+    ]
+    end = page(terms, facts, date(2024, 2, 21))
+    assert end.open == {"other_fees": 0, "late_fee": 0, "mora": 66, "principal": 200_00}
+
+
+def test_a_payment_after_a_cancellation_leaves_the_invoice_paid() -> None:
+    facts = [
+        paid(1, DAY_10, 100_00),
+        Fact("cancellation", date(2024, 1, 15), invoice=0, split=(0, 0, 0, 400_00)),
+        Fact("charge_back", DAY_20, payment=1, amount=100_00),
+        paid(2, date(2024, 1, 22), 100_00),
+    ]
+    days = books([PLAIN], facts, date(2024, 1, 22)).days
+    on = (date(2024, 1, 15), DAY_20, date(2024, 1, 22))
+    assert [days[day].invoices[0].status for day in on] == ["cancelled", "sent", "paid"]
+
+
+def test_a_rejection_of_a_debt_that_is_written_off_leaves_the_hold() -> None:
+    dispute = Fact("dispute", date(2024, 2, 11), invoice=0, amount=200_00, holds_interest=True)
+    lost = Fact("write_off", date(2024, 2, 21), invoice=0, split=(0, 10_00, 2_67, 500_00))
+    rejected = Fact("resolution", date(2024, 2, 25), invoice=0, outcome="rejected")
+    assert page(SENT, [dispute, rejected], date(2024, 2, 25)).charged["mora"] == 4_00
+    end = page(SENT, [dispute, lost, rejected], date(2024, 2, 25))
+    assert (end.status, end.charged["mora"]) == ("written_off", 2_67)
 
 
 def test_a_charge_back_opens_the_last_component_first_whoever_paid_it() -> None:
@@ -263,11 +347,11 @@ def test_an_agreement_takes_its_total_and_what_is_recorded_later_follows_it() ->
     late = books([SENT], [takeover, paid(1, date(2024, 2, 6), 100_00)], on).days
     assert late[on].credit == {(0, "BRL"): 100_00}
     known = paid(1, date(2024, 2, 6), 100_00)
-    less = Fact("takeover", on, invoice=0, amount=412_12, agreement=0)
+    less = Fact("takeover", on, invoice=0, amount=411_52, agreement=0)
     back = Fact("reversal", date(2024, 2, 20), payment=1, amount=100_00)
     assert page(SENT, [known, less], on).open == dict.fromkeys(COMPONENTS, 0)
     reopened = page(SENT, [known, less, back], on)
-    assert (reopened.status, sum(reopened.open.values())) == ("overdue", 511_67 - 412_12)
+    assert (reopened.status, sum(reopened.open.values())) == ("overdue", 511_67 - 411_52)
 
 
 def test_a_promise_counts_what_stands_by_its_day() -> None:
