@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.agreement.events import Kind, Schedule, ScheduledInstalment
+from commands.break_even import BreakEven
+from ledger.agreement.events import EarlyPayOff, FirstPeriod, Kind, Schedule, ScheduledInstalment
 from ledger.agreement.state import Agreement, Status
 from ledger.invoice.state import Invoice
 from ledger.invoice.state import Status as InvoiceStatus
@@ -46,7 +47,8 @@ class AgreementView(msgspec.Struct, frozen=True):
     """An agreement. Notes and reason are sealed here and opened when the answer is written out.
 
     `principal` is what is to be repaid, once it is in force what its instalments add up to. `original` is the value
-    first asked for, the base of late fee and mora.
+    first asked for, the base of late fee and mora. `break_even` is of all agreements of its chain of renegotiations,
+    `early_pay_off` what was frozen when it came into force; before that, they are empty.
     """
 
     id: UUID
@@ -64,6 +66,7 @@ class AgreementView(msgspec.Struct, frozen=True):
     discount: Money
     down_payment: Money
     down_payment_due_on: date | None
+    first_period: FirstPeriod
     invoice_ids: list[UUID]
     renegotiates: UUID | None
     successor_id: UUID | None
@@ -73,14 +76,20 @@ class AgreementView(msgspec.Struct, frozen=True):
     activated_on: date | None
     reason: str
     notes: str
+    early_pay_off: EarlyPayOff | None
+    break_even: BreakEven | None
     totals: AgreementTotals
     instalments: list[AgreementInstalmentView]
 
 
 def agreement_view(
-    agreement_id: UUID, agreement: Agreement, invoices: Mapping[UUID, Invoice], today: date
+    agreement_id: UUID,
+    agreement: Agreement,
+    invoices: Mapping[UUID, Invoice],
+    today: date,
+    break_even: BreakEven | None,
 ) -> AgreementView:
-    """`invoices` are those of its instalments."""
+    """`invoices` are those of its instalments, among others."""
     currency, plan = agreement.currency, agreement.plan
     instalments = [(part, invoices[part.invoice_id]) for part in agreement.instalments]
     return AgreementView(
@@ -99,6 +108,7 @@ def agreement_view(
         discount=Money.of(plan.discount_minor, currency),
         down_payment=Money.of(plan.down_payment_minor, currency),
         down_payment_due_on=plan.down_payment_due_on,
+        first_period=plan.first_period,
         invoice_ids=list(agreement.invoices),
         renegotiates=agreement.renegotiates,
         successor_id=agreement.successor_id,
@@ -108,7 +118,9 @@ def agreement_view(
         activated_on=agreement.activated_on,
         reason=agreement.reason,
         notes=agreement.notes,
-        totals=_totals(list(invoices.values()), currency, today),
+        early_pay_off=agreement.early_pay_off if agreement.activated_on is not None else None,
+        break_even=break_even,
+        totals=_totals([invoice for _, invoice in instalments], currency, today),
         instalments=[_instalment_view(part, invoice) for part, invoice in instalments],
     )
 

@@ -8,20 +8,23 @@ from uuid import UUID
 import msgspec
 
 from commands.agreement_view import AgreementView, agreement_view
-from commands.credit import post, use_credit_by_itself
+from commands.break_even import break_even, chain_of
+from commands.credit import post, room_of, use_credit_by_itself
 from commands.instalment_invoices import invoice_of, issue_instalments
 from commands.payments import CurrencyDiffers, SeveralCustomers
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.agreement import decisions
-from ledger.agreement.events import Kind, Plan, Requested, Schedule
+from ledger.agreement.decisions import Chain
+from ledger.agreement.events import FirstPeriod, Kind, Plan, Requested, Schedule
 from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import adjusting
 from ledger.invoice.accrual import bring_up_to_date
+from ledger.invoice.preconditions import require_open
 from ledger.invoice.state import NOTHING, OPEN, Invoice
-from ledger.money import Money, exponent, positive_minor
+from ledger.money import Money, positive_minor, require_in_use
 from ledger.policy import Base
 from ledger.rates import parse_rate
 from ledger.tenant import Tenant
@@ -38,7 +41,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     `rate` is contractual interest a month, such as `2%/month`. `discount` comes off what is open. `down_payment` is due
     on `down_payment_due_on`, or at once. `mora_base`: late fee and interest count on the value first asked for, or on
-    what is outstanding.
+    what is outstanding. `first_period`: the first instalment bears a month's interest, or that of the days from the
+    activation to its due date, over 30 (`pro_rata`).
     """
 
     schedule: Schedule
@@ -49,6 +53,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     discount: Money | None = None
     down_payment: Money | None = None
     down_payment_due_on: date | None = None
+    first_period: FirstPeriod = "whole_month"
     notes: str = ""
 
 
@@ -93,7 +98,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
     """Asks for an agreement; another person approves or rejects it.
 
     Raises Unknown, AlreadyExists, PrincipalOrInvoices, SeveralCustomers, CurrencyDiffers, NotOpen,
-    BelongsToAgreement, and what `ledger.agreement.decisions.request` refuses.
+    BelongsToAgreement, UnknownCurrency, WithdrawnCurrency, and what `ledger.agreement.decisions.request` refuses.
     """
     load(unit, "customer", command.customer_id)
     agreement_id = unit.new_id("agreement")
@@ -101,7 +106,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
         raise AlreadyExists(f"agreement {agreement_id} exists; its idempotency key was used before")
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     currency = command.currency or tenant.settings.currency
-    exponent(currency)
+    require_in_use(currency, today(unit))
     plan = _plan(command, currency)
     if command.kind == "loan":
         principal_minor = original_minor = _lent(command, currency)
@@ -120,7 +125,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
     )
     event = decisions.request(requested, today(unit))
     unit.append("agreement", agreement_id, [New(event, today(unit))])
-    return _view(unit, agreement_id)
+    return agreement_view_of(unit, agreement_id)
 
 
 def approve_agreement(unit: Unit, agreement_id: UUID, command: ApproveAgreement) -> AgreementView:
@@ -128,7 +133,7 @@ def approve_agreement(unit: Unit, agreement_id: UUID, command: ApproveAgreement)
     agreement: Agreement = load(unit, "agreement", agreement_id)
     event = decisions.approve(agreement, unit.actor)
     unit.append("agreement", agreement_id, [New(event, today(unit))])
-    return _view(unit, agreement_id)
+    return agreement_view_of(unit, agreement_id)
 
 
 def reject_agreement(unit: Unit, agreement_id: UUID, command: RejectAgreement) -> AgreementView:
@@ -137,7 +142,7 @@ def reject_agreement(unit: Unit, agreement_id: UUID, command: RejectAgreement) -
     reason = unit.seal(agreement.customer_id, command.reason.strip())
     event = decisions.reject(agreement, unit.actor, reason)
     unit.append("agreement", agreement_id, [New(event, today(unit))])
-    return _view(unit, agreement_id)
+    return agreement_view_of(unit, agreement_id)
 
 
 def activate_agreement(unit: Unit, agreement_id: UUID, command: ActivateAgreement) -> AgreementView:
@@ -152,8 +157,9 @@ def activate_agreement(unit: Unit, agreement_id: UUID, command: ActivateAgreemen
         owed_minor, original_minor = agreement.principal_minor, agreement.original_minor
     else:
         owed_minor, original_minor = _take_over(unit, agreement_id, agreement.invoices, reason="")
-    _put_into_force(unit, agreement_id, agreement, owed_minor, original_minor)
-    return _view(unit, agreement_id)
+    chain = Chain(agreement_id, owed_minor)
+    _put_into_force(unit, agreement_id, agreement, owed_minor, original_minor, chain)
+    return agreement_view_of(unit, agreement_id)
 
 
 def renegotiate_agreement(
@@ -186,10 +192,11 @@ def renegotiate_agreement(
     )
     event = decisions.request(requested, now_on)
     successor: Agreement = unit.append("agreement", successor_id, [New(event, now_on)])
-    owed_minor, _ = _take_over(unit, successor_id, open_ids, reason)
-    _put_into_force(unit, successor_id, successor, owed_minor, before.original_minor)
     unit.append("agreement", agreement_id, [New(renegotiated, now_on)])
-    return _view(unit, successor_id)
+    owed_minor, _ = _take_over(unit, successor_id, open_ids, reason)
+    chain = Chain(before.first_agreement_id or agreement_id, before.lent_minor)
+    _put_into_force(unit, successor_id, successor, owed_minor, before.original_minor, chain)
+    return agreement_view_of(unit, successor_id)
 
 
 def lose_agreement(unit: Unit, agreement_id: UUID, command: LoseAgreement) -> AgreementView:
@@ -199,13 +206,21 @@ def lose_agreement(unit: Unit, agreement_id: UUID, command: LoseAgreement) -> Ag
     lost = decisions.lose(agreement, reason)
     for invoice_id in _open_instalments(unit, agreement):
         invoice: Invoice = load(unit, "invoice", invoice_id)
-        post(unit, invoice_id, adjusting.write_off(invoice, today(unit), reason).new)
+        now_on = today(unit)
+        room = room_of(unit, invoice_id)
+        decision = adjusting.write_off(invoice, None, now_on, now_on, reason, room)
+        post(unit, invoice_id, decision.new)
     unit.append("agreement", agreement_id, [New(lost, today(unit))])
-    return _view(unit, agreement_id)
+    return agreement_view_of(unit, agreement_id)
 
 
 def _put_into_force(
-    unit: Unit, agreement_id: UUID, agreement: Agreement, owed_minor: int, original_minor: int
+    unit: Unit,
+    agreement_id: UUID,
+    agreement: Agreement,
+    owed_minor: int,
+    original_minor: int,
+    chain: Chain,
 ) -> None:
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     activated = decisions.activate(
@@ -215,6 +230,8 @@ def _put_into_force(
         today(unit),
         tenant.policy.rounding,
         lambda number: invoice_of(unit, agreement_id, number),
+        chain,
+        tenant.settings.early_pay_off,
     )
     unit.append("agreement", agreement_id, [New(activated, today(unit))])
     issue_instalments(unit, agreement_id, agreement, activated)
@@ -232,7 +249,8 @@ def _take_over(
         if invoice.status not in OPEN:
             continue
         assert invoice.terms is not None
-        decision = adjusting.renegotiate(invoice, agreement_id, today(unit), reason)
+        room = room_of(unit, invoice_id)
+        decision = adjusting.renegotiate(invoice, agreement_id, today(unit), reason, room)
         taken_over = decision.invoice.forgiven_of.get("renegotiated", NOTHING)
         owed_minor += (taken_over - invoice.forgiven_of.get("renegotiated", NOTHING)).total
         original_minor += invoice.terms.mora_base_minor
@@ -250,7 +268,7 @@ def _open_minor(unit: Unit, invoice_ids: Iterable[UUID]) -> int:
     """What is open on invoices today, with fee and interest to this day."""
     return sum(
         bring_up_to_date(
-            load(unit, "invoice", one), today(unit), settle=True, one_by_one=0
+            load(unit, "invoice", one), today(unit), settle=True, apart=1
         ).invoice.open.total
         for one in invoice_ids
     )
@@ -279,7 +297,7 @@ def _owed(unit: Unit, command: RequestAgreement, currency: str) -> tuple[int, in
             raise SeveralCustomers("the invoice is of another customer", field=field)
         if invoice.currency != currency:
             raise CurrencyDiffers(f"the agreement is in {currency}", field=field)
-        adjusting.require_open(invoice, "can be taken over by an agreement")
+        require_open(invoice, "can be taken over by an agreement")
         _require_free(unit, invoice, field)
         assert invoice.terms is not None
         original_minor += invoice.terms.mora_base_minor
@@ -303,12 +321,13 @@ def _plan(terms: RequestAgreement | RenegotiateAgreement, currency: str) -> Plan
     return Plan(
         schedule=terms.schedule,
         count=terms.count,
-        rate=parse_rate(terms.rate, "month", "rate"),
+        rate=parse_rate(terms.rate, field="rate"),
         first_due_on=terms.first_due_on,
         mora_base=terms.mora_base,
         discount_minor=_minor(terms.discount, currency, "discount"),
         down_payment_minor=_minor(terms.down_payment, currency, "down_payment"),
         down_payment_due_on=terms.down_payment_due_on,
+        first_period=terms.first_period,
     )
 
 
@@ -322,9 +341,11 @@ def _minor(amount: Money | None, currency: str, field: str) -> int:
     return minor
 
 
-def _view(unit: Unit, agreement_id: UUID) -> AgreementView:
+def agreement_view_of(unit: Unit, agreement_id: UUID) -> AgreementView:
     agreement: Agreement = load(unit, "agreement", agreement_id)
-    ids = [part.invoice_id for part in agreement.instalments]
+    chain = chain_of(agreement_id, agreement, lambda one: load(unit, "agreement", one))
+    ids = [part.invoice_id for _, one in chain for part in one.instalments]
     unit.expect(ids)
     invoices = {one: load(unit, "invoice", one) for one in ids}
-    return agreement_view(agreement_id, agreement, invoices, today(unit))
+    reached = break_even(agreement, invoices.values(), unit.now)
+    return agreement_view(agreement_id, agreement, invoices, today(unit), reached)

@@ -1,15 +1,13 @@
 """Credit: money that is the customer's because no invoice takes it.
 
-It is kept by its sources. Applied to an invoice it covers what is open there, as a payment of that day would. What has
-to be taken back after it was spent is the customer's shortfall, which other credit settles first.
+It is kept by its sources. Applied to an invoice it covers what is open there, as a payment of that day would. Taken
+back after it was spent, it leaves the customer short.
 """
 
 from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
-
-from msgspec.structs import replace
 
 from commands.instalments import follow_agreement
 from commands.tenants import today
@@ -20,16 +18,20 @@ from ledger.customer import (
     CreditReturned,
     CreditWithdrawn,
     Customer,
-    ShortfallRecorded,
-    ShortfallSettled,
     drawn,
-    source_of,
 )
 from ledger.events import New
-from ledger.invoice import settling
-from ledger.invoice.events import ChargesRecalculated, Credited
-from ledger.invoice.state import Invoice
-from ledger.payment import Allocated, Applied, Payment
+from ledger.invoice import settling, telling
+from ledger.invoice.events import Credited, Recalculated
+from ledger.invoice.sources import Room
+from ledger.invoice.state import Invoice, given_back_minor, taken_by_source
+from ledger.payment import (
+    Allocated,
+    AllocationChange,
+    AllocationsChanged,
+    Applied,
+    Payment,
+)
 from ledger.tenant import Tenant
 
 
@@ -40,95 +42,180 @@ class Lot(NamedTuple):
     most_minor: int
 
 
-def post(unit: Unit, invoice_id: UUID, new: Iterable[New]) -> Invoice:
-    """Appends what was decided on an invoice, and all that follows from it elsewhere: what it gives back is the
-    customer's credit, and its agreement may be paid, or open again."""
+def post(
+    unit: Unit,
+    invoice_id: UUID,
+    new: Iterable[New],
+    *,
+    own_source: UUID | None = None,
+    own_minor: int | None = None,
+) -> Invoice:
+    """Appends what was decided on an invoice, and what follows from it elsewhere.
+
+    That is the money that it takes of payments otherwise than before, what its credit notes give back, and its
+    agreement, which may be paid, or open again.
+
+    own_source  the payment or credit that the command is about: the command itself says what became of that
+    own_minor   how much more of it the command says that the invoice takes, in minor units; all when left out
+    """
     before: Invoice = load(unit, "invoice", invoice_id)
     decided = list(new)
     after: Invoice = unit.append("invoice", invoice_id, decided)
-    for event, effective_on in decided:
-        if isinstance(event, ChargesRecalculated) and event.credit_minor:
-            because = f"charges recalculated after {event.because}"
-            _give_back(
-                unit, invoice_id, after, event.credit_minor, because, effective_on, "recalculated"
-            )
-        elif isinstance(event, Credited) and event.credit_minor:
-            because = f"credit note {event.number}"
-            _give_back(unit, invoice_id, after, event.credit_minor, because, effective_on)
+    because = next((event.because for event, _ in decided if isinstance(event, Recalculated)), "")
+    taken_before, taken_after = taken_by_source(before), taken_by_source(after)
+    changed = {
+        source_id: minor - taken_before.get(source_id, 0)
+        for source_id, minor in taken_after.items()
+    }
+    if own_source is not None:
+        changed[own_source] = changed[own_source] - own_minor if own_minor is not None else 0
+    changed = {source_id: minor for source_id, minor in changed.items() if minor}
+    unit.expect(changed)
+    for source_id, more_minor in changed.items():
+        _take(unit, invoice_id, after, source_id, more_minor, because)
+    given_back_now = given_back_minor(after) - given_back_minor(before)
+    if given_back_now:
+        noted = next((event for event, _ in decided if isinstance(event, Credited)), None)
+        reason = f"credit note {noted.number}" if noted is not None else because
+        credit = CreditChange(after.currency, given_back_now, reason, invoice_id=invoice_id)
+        change_credit(unit, after.customer_id, credit, "" if noted is not None else "recalculated")
     follow_agreement(unit, before, after)
+    for source_id, more_minor in changed.items():
+        if more_minor < 0:
+            refit(unit, source_id, because)
     return after
 
 
-def add_credit(unit: Unit, customer_id: UUID, added: CreditAdded, on: date) -> None:
-    """Credit the customer has from now on; a shortfall is settled from it at once."""
-    unit.append("customer", customer_id, [New(added, on)])
-    _settle_shortfall(unit, customer_id, added.currency)
+def refit(unit: Unit, source_id: UUID, because: str) -> None:
+    """Lets invoices take what now fits and is there as credit of a source: those that a payment is offered to, or the
+    one whose credit notes gave it."""
+    payment: Payment | None = unit.find("payment", source_id)
+    if payment is None:
+        _refit(unit, source_id, because)
+        return
+    for part in payment.allocations:
+        if part.offer_minor > part.amount_minor:
+            _refit(unit, part.invoice_id, because)
 
 
-def take_back(unit: Unit, customer_id: UUID, withdrawn: CreditWithdrawn, on: date) -> None:
-    """Takes credit back from its source. What was spent of it is a shortfall, which other credit settles."""
-    customer: Customer = load(unit, "customer", customer_id)
-    source_id, currency = source_of(withdrawn), withdrawn.currency
-    left_minor = min(withdrawn.amount_minor, customer.of(source_id, currency))
-    spent_minor = withdrawn.amount_minor - left_minor
-    new: list[New] = []
-    if left_minor:
-        new.append(New(replace(withdrawn, amount_minor=left_minor), on))
-    if spent_minor:
-        short = ShortfallRecorded(currency, spent_minor, withdrawn.because, source_id)
-        new.append(New(short, today(unit)))
-    unit.append("customer", customer_id, new)
-    _settle_shortfall(unit, customer_id, currency)
+def _refit(unit: Unit, invoice_id: UUID, because: str) -> None:
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    decision = telling.refit(invoice, today(unit), because, room_of(unit, invoice_id))
+    post(unit, invoice_id, decision.new)
+
+
+class CreditChange(NamedTuple):
+    """Credit of one source that there is more of, or less (below zero), and why."""
+
+    currency: str
+    minor: int
+    because: str
+    payment_id: UUID | None = None
+    invoice_id: UUID | None = None
+
+
+def change_credit(unit: Unit, customer_id: UUID, change: CreditChange, flag: str = "") -> None:
+    """Adds to a customer's credit, today, or takes from it. What is taken and was spent leaves a shortfall."""
+    if change.minor > 0:
+        added = CreditAdded(
+            currency=change.currency,
+            amount_minor=change.minor,
+            because=change.because,
+            payment_id=change.payment_id,
+            invoice_id=change.invoice_id,
+            flag=flag,
+        )
+        unit.append("customer", customer_id, [New(added, today(unit))])
+    elif change.minor < 0:
+        withdrawn = CreditWithdrawn(
+            currency=change.currency,
+            amount_minor=-change.minor,
+            because=change.because,
+            payment_id=change.payment_id,
+            invoice_id=change.invoice_id,
+        )
+        unit.append("customer", customer_id, [New(withdrawn, today(unit))])
+
+
+def room_of(unit: Unit, invoice_id: UUID) -> Room:
+    """How much more money the facts of an invoice may take: what is left of the credit of their sources."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    wants_more = given_back_minor(invoice) or any(
+        one.asked_minor > one.covered.money_minor
+        for one in invoice.imputations
+        if one.kind in ("payment", "credit")
+    )
+    if not wants_more or invoice.status == "void":
+        return Room(own_id=invoice_id)
+    customer: Customer = load(unit, "customer", invoice.customer_id)
+    currency = invoice.currency
+    credit = {lot.source_id: lot.minor for lot in customer.lots if lot.currency == currency}
+    return Room(credit, invoice_id)
 
 
 def return_credit(unit: Unit, customer_id: UUID, returned: CreditReturned) -> None:
-    """Gives back, today, what was set aside for a refund that failed; a shortfall is settled from it at once."""
+    """Gives back, today, what was reserved for a refund that failed."""
     unit.append("customer", customer_id, [New(returned, today(unit))])
-    _settle_shortfall(unit, customer_id, returned.currency)
 
 
 def lots_of(customer: Customer, currency: str, source_id: UUID | None = None) -> list[Lot]:
-    """The customer's credit in a currency, oldest first; of one source when it is given."""
-    return [
-        Lot(lot.source_id, lot.minor)
-        for lot in customer.lots
-        if lot.currency == currency and source_id in (None, lot.source_id)
-    ]
+    """The customer's credit in a currency that can be used, oldest first; of one source when it is given."""
+    if source_id is not None:
+        left_minor = customer.of(source_id, currency)
+        return [Lot(source_id, left_minor)] if left_minor else []
+    parts = drawn(customer, currency, customer.credit.get(currency, 0))
+    return [Lot(part.source_id, part.amount_minor) for part in parts]
 
 
-def use_credit(unit: Unit, lots: Iterable[Lot], invoice_id: UUID, most_minor: int) -> int:
+def use_credit(
+    unit: Unit,
+    lots: Iterable[Lot],
+    invoice_id: UUID,
+    most_minor: int,
+    *,
+    on: date | None = None,
+    offers: bool = False,
+) -> int:
     """Lets an invoice take credit, lot by lot, at most so much; returns what it took.
 
     An invoice that can take no money takes nothing.
+
+    on      the day on which it was applied; today when left out
+    offers  what the invoice does not take now stays offered to it: it takes that first when a fact makes room for it
     """
     now_on = today(unit)
     taken_minor = 0
     for source_id, lot_minor in lots:
         invoice: Invoice = load(unit, "invoice", invoice_id)
         offered_minor = min(lot_minor, most_minor - taken_minor)
-        if offered_minor <= 0 or not settling.takes_money(invoice):
+        if offered_minor <= 0 or not (offers or settling.takes_money(invoice)):
             break
-        decision, left_minor = settling.apply_credit(invoice, source_id, offered_minor, now_on)
+        room = room_of(unit, invoice_id)
+        room = room._replace(credit={**room.credit, source_id: lot_minor})
+        decision, left_minor = settling.apply_credit(
+            invoice, source_id, offered_minor, on or now_on, now_on, room
+        )
         used_minor = offered_minor - left_minor
-        if not used_minor:
-            break
-        applied = CreditApplied(invoice.currency, used_minor, source_id, invoice_id)
-        unit.append("customer", invoice.customer_id, [New(applied, now_on)])
+        if left_minor and not offers:
+            if not used_minor:
+                break
+            offered_minor = used_minor
+            decision, left_minor = settling.apply_credit(
+                invoice, source_id, offered_minor, on or now_on, now_on, room
+            )
+            assert not left_minor, "an invoice takes again what it took"
+        if used_minor:
+            applied = CreditApplied(invoice.currency, used_minor, source_id, invoice_id)
+            unit.append("customer", invoice.customer_id, [New(applied, now_on)])
         payment: Payment | None = unit.find("payment", source_id)
         if payment is not None:
-            allocated = Applied((Allocated(invoice_id, used_minor),))
-            unit.append("payment", source_id, [New(allocated, now_on)])
-        post(unit, invoice_id, decision.new)
+            allocated = Allocated(
+                invoice_id, used_minor, offered_minor if offered_minor != used_minor else None
+            )
+            unit.append("payment", source_id, [New(Applied((allocated,)), now_on)])
+        post(unit, invoice_id, decision.new, own_source=source_id, own_minor=used_minor)
         taken_minor += used_minor
     return taken_minor
-
-
-def use_own_credit(unit: Unit, invoice_id: UUID) -> None:
-    """Covers what is open of an invoice by the credit that it gave back itself: its credit note counts there first."""
-    invoice: Invoice = load(unit, "invoice", invoice_id)
-    customer: Customer = load(unit, "customer", invoice.customer_id)
-    lots = lots_of(customer, invoice.currency, invoice_id)
-    use_credit(unit, lots, invoice_id, sum(lot.most_minor for lot in lots))
 
 
 def use_credit_by_itself(unit: Unit, customer_id: UUID, currency: str) -> None:
@@ -158,36 +245,21 @@ def oldest_due_first(unit: Unit, customer_id: UUID, currency: str) -> list[tuple
     return owed
 
 
-def _give_back(
+def _take(
     unit: Unit,
     invoice_id: UUID,
     invoice: Invoice,
-    minor: int,
+    source_id: UUID,
+    more_minor: int,
     because: str,
-    on: date,
-    flag: str = "",
 ) -> None:
-    """Hands what an invoice gives back to the customer's credit; below zero, takes it back."""
-    if minor > 0:
-        added = CreditAdded(
-            currency=invoice.currency,
-            amount_minor=minor,
-            because=because,
-            invoice_id=invoice_id,
-            flag=flag,
-        )
-        add_credit(unit, invoice.customer_id, added, on)
+    """An invoice takes more of a source's money than before, or less (below zero)."""
+    payment: Payment | None = unit.find("payment", source_id)
+    if payment is None:
+        credit = CreditChange(invoice.currency, -more_minor, because, invoice_id=source_id)
     else:
-        withdrawn = CreditWithdrawn(
-            currency=invoice.currency, amount_minor=-minor, because=because, invoice_id=invoice_id
-        )
-        take_back(unit, invoice.customer_id, withdrawn, on)
-
-
-def _settle_shortfall(unit: Unit, customer_id: UUID, currency: str) -> None:
-    customer: Customer = load(unit, "customer", customer_id)
-    short_minor = customer.shortfall.get(currency, 0)
-    parts = drawn(customer, currency, short_minor)
-    if parts:
-        settled = ShortfallSettled(currency, parts)
-        unit.append("customer", customer_id, [New(settled, today(unit))])
+        change = AllocationChange(invoice_id, more_minor)
+        changed = AllocationsChanged((change,), because)
+        unit.append("payment", source_id, [New(changed, payment.received_on)])
+        credit = CreditChange(invoice.currency, -more_minor, because, payment_id=source_id)
+    change_credit(unit, invoice.customer_id, credit, "recalculated")

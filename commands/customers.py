@@ -21,7 +21,7 @@ class CustomerNameMissing(Rejected):
 
 
 class RegisterCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new customer. `reference` is your own code for it, unique, stored in the clear: no personal data."""
+    """A new customer. `reference` is your own code for it, unique, stored unencrypted: no personal data."""
 
     name: str
     reference: str = ""

@@ -4,17 +4,19 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from commands.invoices import next_numbers
+from commands.invoices import with_rates
+from commands.numbering import next_numbers
 from commands.tenants import today
 from commands.unit import Unit, load
 from ledger.agreement.events import Activated, ScheduledInstalment
 from ledger.agreement.state import Agreement
-from ledger.calendars import Calendar, calendar_named
+from ledger.calendars import Calendar
 from ledger.events import New
 from ledger.invoice import events as e
 from ledger.invoice import issuing
 from ledger.invoice.evolving import evolve
-from ledger.money import format_minor
+from ledger.money import format_minor, require_in_use
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced, PricedLine
 from ledger.tenant import Tenant
@@ -28,19 +30,32 @@ def invoice_of(unit: Unit, agreement_id: UUID, number: int) -> UUID:
 def issue_instalments(
     unit: Unit, agreement_id: UUID, agreement: Agreement, activated: Activated
 ) -> None:
-    """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay."""
+    """Issues every instalment's invoice today. Raises NumberBeforeSeries, DueBeforeIssue, NoBusinessDay,
+    WithdrawnCurrency.
+    """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    policy = replace(tenant.policy, base=agreement.plan.mora_base)
-    calendar = calendar_named(tenant.settings.calendar)
-    numbers = next_numbers(unit, tenant, today(unit), len(activated.instalments))
+    require_in_use(agreement.currency, today(unit), field=None)
+    policy = replace(tenant.policy, mora_base=agreement.plan.mora_base)
+    calendar = tenant.settings.business_days
+    numbers = next_numbers(unit, tenant, "invoice", today(unit), len(activated.instalments))
     for part, number in zip(activated.instalments, numbers, strict=True):
-        _issue(unit, agreement_id, agreement, part, number, policy, calendar)
+        _issue(
+            unit,
+            agreement_id,
+            agreement,
+            activated.first_agreement_id,
+            part,
+            number,
+            policy,
+            calendar,
+        )
 
 
 def _issue(
     unit: Unit,
     agreement_id: UUID,
     agreement: Agreement,
+    first_agreement_id: UUID,
     part: ScheduledInstalment,
     number: str,
     policy: FeePolicy,
@@ -60,14 +75,19 @@ def _issue(
             number=part.number,
             principal_minor=part.principal_minor,
             interest_minor=part.interest_minor,
+            first_agreement_id=first_agreement_id,
+            lent_minor=part.lent_minor,
         ),
     )
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     draft = evolve(None, drafted, now_on)
     sent = issuing.send(
         draft, number, now_on, policy, calendar, mora_base_minor=part.mora_base_minor
     )
-    unit.claim("invoice_number", number, part.invoice_id)
-    unit.append("invoice", part.invoice_id, [New(drafted, now_on), sent])
+    unit.claim(DOCUMENT_NUMBER, number, part.invoice_id)
+    unit.append(
+        "invoice", part.invoice_id, [New(drafted, now_on), *with_rates(draft, sent, tenant, now_on)]
+    )
 
 
 def _lines(

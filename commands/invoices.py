@@ -6,19 +6,21 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import post, use_credit_by_itself
-from commands.tenants import formatted_number, today
+from commands.credit import post, room_of, use_credit_by_itself
+from commands.numbering import next_number
+from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.allocation import Split
-from ledger.calendars import calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.invoice import adjusting, issuing
+from ledger.invoice import accrual, adjusting, issuing
 from ledger.invoice.events import GivenUpAs
+from ledger.invoice.evolving import evolve
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
-from ledger.money import Money, format_minor
+from ledger.money import Money, require_in_use
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.sealed import plain
-from ledger.tax import Line, Priced, PricedLine, price_lines
+from ledger.tax import Line, Priced, PricedLine, UnitPrice, price_lines, unit_price_of
 from ledger.tenant import Tenant
 
 
@@ -37,12 +39,16 @@ class DraftInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangeInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A draft's new content, or a sent invoice's later due date; what is left out stays."""
+    """A draft's new content, or a sent invoice's later due date; what is left out stays.
+
+    A due date is moved today, or on an earlier day that is given.
+    """
 
     due_on: date | msgspec.UnsetType = msgspec.UNSET
     lines: tuple[Line, ...] | msgspec.UnsetType = msgspec.UNSET
     notes: str | msgspec.UnsetType = msgspec.UNSET
     reason: str = ""
+    effective_on: date | None = None
 
 
 class SendInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,13 +64,13 @@ class GiveUpInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ComponentsView(msgspec.Struct, frozen=True):
-    """Amounts by component, decimal texts of the invoice's currency."""
+    """Amounts by component, and their sum."""
 
-    principal: str
-    late_fee: str
-    mora: str
-    other_fees: str
-    total: str
+    principal: Money
+    late_fee: Money
+    mora: Money
+    other_fees: Money
+    total: Money
 
 
 class InstalmentView(msgspec.Struct, frozen=True):
@@ -99,14 +105,16 @@ class HoldView(msgspec.Struct, frozen=True):
 
 
 class LineView(msgspec.Struct, frozen=True):
+    """A line as it was priced: net and tax are the gross."""
+
     description: str
     quantity: str
-    unit_price: str
+    unit_price: UnitPrice
     tax_rate: str
     tax_included: bool
-    net: str
-    tax: str
-    gross: str
+    net: Money
+    tax: Money
+    gross: Money
 
 
 class InvoiceView(msgspec.Struct, frozen=True):
@@ -114,6 +122,9 @@ class InvoiceView(msgspec.Struct, frozen=True):
 
     `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was given up in all ways;
     `waived`, `credited` and `written_off` (less what was recovered) are parts of it.
+
+    payable_until  the last day on which it can be paid without charge
+    late_on        the first day that is late by the terms it was sent under, grace included; null for a draft
     """
 
     id: UUID
@@ -124,6 +135,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
     issued_on: date | None
     due_on: date
     payable_until: date | None
+    late_on: date | None
     net: Money
     tax: Money
     total: Money
@@ -146,7 +158,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
 
 
 def draft_invoice(unit: Unit, command: DraftInvoice) -> InvoiceView:
-    """Raises Unknown (customer), UnknownCurrency, and what `ledger.tax.price_lines` refuses."""
+    """Raises Unknown (customer), UnknownCurrency, WithdrawnCurrency, and what `ledger.tax.price_lines` refuses."""
     invoice_id = unit.new_id("invoice")
     state = draft_as(unit, invoice_id, command)
     return invoice_view(invoice_id, state)
@@ -161,10 +173,12 @@ def draft_as(
     load(unit, "customer", command.customer_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     currency = command.currency or tenant.settings.currency
+    drafted_on = on or today(unit)
+    require_in_use(currency, drafted_on)
     lines, priced = _priced(unit, tenant, command.customer_id, command.lines, currency)
     notes = unit.seal(command.customer_id, command.notes)
     event = issuing.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
-    state: Invoice = unit.append("invoice", invoice_id, [New(event, on or today(unit))])
+    state: Invoice = unit.append("invoice", invoice_id, [New(event, drafted_on)])
     return state
 
 
@@ -176,7 +190,7 @@ def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> Invo
     invoice: Invoice = load(unit, "invoice", invoice_id)
     redrafts = command.lines is not msgspec.UNSET or command.notes is not msgspec.UNSET
     if command.due_on is not msgspec.UNSET and invoice.status != "draft" and not redrafts:
-        return _move_due_date(unit, invoice_id, invoice, command.due_on, command.reason)
+        return _move_due_date(unit, invoice_id, invoice, command, command.due_on)
     due_on = invoice.due_on if command.due_on is msgspec.UNSET else command.due_on
     if invoice.status == "draft" and not redrafts and due_on == invoice.due_on:
         return invoice_view(invoice_id, invoice)
@@ -197,8 +211,8 @@ def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> Invo
 def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceView:
     """Sends a draft under the next number of the tenant's series.
 
-    A number that an imported invoice brought along is left to it. Raises Unknown, NotADraft, DueBeforeIssue,
-    IssuedInFuture, IssuedTooEarly, NumberBeforeSeries.
+    A number that another document has is skipped. Raises Unknown, NotADraft, DueBeforeIssue,
+    IssuedInFuture, IssuedTooEarly, NumberBeforeSeries, WithdrawnCurrency.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
@@ -208,12 +222,13 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
         raise IssuedInFuture(
             f"issued_on {issued_on} has not come; today is {now_on}", field="issued_on"
         )
-    calendar = calendar_named(tenant.settings.calendar)
+    require_in_use(invoice.currency, issued_on, field=None)
+    calendar = tenant.settings.business_days
     issuing.send(invoice, "", issued_on, tenant.policy, calendar)
-    number = next_number(unit, tenant, issued_on)
-    unit.claim("invoice_number", number, invoice_id)
+    number = next_number(unit, tenant, "invoice", issued_on)
+    unit.claim(DOCUMENT_NUMBER, number, invoice_id)
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar)
-    post(unit, invoice_id, [sent])
+    post(unit, invoice_id, with_rates(invoice, sent, tenant, now_on))
     use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
@@ -222,25 +237,34 @@ def send_imported(unit: Unit, invoice_id: UUID, number: str, issued_on: date) ->
     """Sends a draft under the number it already has elsewhere. Raises AlreadyExists for a number in use."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    unit.claim("invoice_number", plain(number, "invoice_number"), invoice_id)
-    calendar = calendar_named(tenant.settings.calendar)
+    unit.claim(DOCUMENT_NUMBER, plain(number, "invoice_number"), invoice_id)
+    calendar = tenant.settings.business_days
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar, imported=True)
-    state: Invoice = unit.append("invoice", invoice_id, [sent])
+    new = with_rates(invoice, sent, tenant, today(unit))
+    state: Invoice = unit.append("invoice", invoice_id, new)
     return state
+
+
+def with_rates(draft: Invoice, sent: New, tenant: Tenant, today_on: date) -> list[New]:
+    """The sending of an invoice, and the reference rates of its interest that are known."""
+    invoice = evolve(draft, *sent)
+    return [sent, *accrual.rates_due(invoice, tenant.reference_rates, today_on)]
 
 
 def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
     """Raises Unknown, NotVoidable, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.seal(invoice.customer_id, command.reason.strip())
-    return _append(unit, invoice_id, adjusting.void(invoice, today(unit), reason).new)
+    decision = adjusting.void(invoice, today(unit), reason, room_of(unit, invoice_id))
+    return _append(unit, invoice_id, decision.new)
 
 
 def cancel_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
     """Raises Unknown, NotOpen, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.seal(invoice.customer_id, command.reason.strip())
-    return _append(unit, invoice_id, adjusting.cancel(invoice, today(unit), reason).new)
+    decision = adjusting.cancel(invoice, today(unit), reason, room_of(unit, invoice_id))
+    return _append(unit, invoice_id, decision.new)
 
 
 def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
@@ -255,6 +279,7 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
         issued_on=terms.issued_on if terms else None,
         due_on=invoice.due_on,
         payable_until=terms.payable_until if terms else None,
+        late_on=terms.late_on if terms else None,
         net=Money.of(invoice.net_minor, currency),
         tax=Money.of(invoice.tax_minor, currency),
         total=Money.of(invoice.total_minor, currency),
@@ -269,12 +294,12 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
             LineView(
                 description=line.description,
                 quantity=line.quantity,
-                unit_price=line.unit_price,
+                unit_price=unit_price_of(line.unit_price, currency),
                 tax_rate=line.tax_rate,
                 tax_included=line.tax_included,
-                net=format_minor(line.net_minor, currency),
-                tax=format_minor(line.tax_minor, currency),
-                gross=format_minor(line.gross_minor, currency),
+                net=Money.of(line.net_minor, currency),
+                tax=Money.of(line.tax_minor, currency),
+                gross=Money.of(line.gross_minor, currency),
             )
             for line in lines_of(invoice)
         ],
@@ -291,11 +316,11 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
 
 def components_view(split: Split, currency: str) -> ComponentsView:
     return ComponentsView(
-        principal=format_minor(split.principal, currency),
-        late_fee=format_minor(split.late_fee, currency),
-        mora=format_minor(split.mora, currency),
-        other_fees=format_minor(split.other_fees, currency),
-        total=format_minor(split.total, currency),
+        principal=Money.of(split.principal, currency),
+        late_fee=Money.of(split.late_fee, currency),
+        mora=Money.of(split.mora, currency),
+        other_fees=Money.of(split.other_fees, currency),
+        total=Money.of(split.total, currency),
     )
 
 
@@ -328,38 +353,18 @@ def _promise_view(invoice: Invoice) -> PromiseView | None:
 
 
 def _move_due_date(
-    unit: Unit, invoice_id: UUID, invoice: Invoice, due_on: date, reason: str
+    unit: Unit, invoice_id: UUID, invoice: Invoice, command: ChangeInvoice, due_on: date
 ) -> InvoiceView:
-    sealed = unit.seal(invoice.customer_id, reason.strip())
-    decision = issuing.move_due_date(invoice, due_on, today(unit), sealed)
+    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    holidays = tenant.settings.holidays
+    now_on = today(unit)
+    on = command.effective_on or now_on
+    room = room_of(unit, invoice_id)
+    decision = issuing.move_due_date(invoice, due_on, on, now_on, reason, holidays, room)
     post(unit, invoice_id, decision.new)
     use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
-
-
-def next_number(unit: Unit, tenant: Tenant, issued_on: date) -> str:
-    """The next number of the tenant's invoices that no imported invoice has."""
-    settings = tenant.settings
-    while True:
-        n = unit.next_number("invoice", settings.series, issued_on)
-        number = formatted_number(settings, n, issued_on)
-        if unit.named("invoice_number", number) is None:
-            return number
-
-
-def next_numbers(unit: Unit, tenant: Tenant, issued_on: date, count: int) -> list[str]:
-    """So many next numbers, in order, that no imported invoice has; looked up together."""
-    settings = tenant.settings
-    numbers: list[str] = []
-    while len(numbers) < count:
-        following = [
-            unit.next_number("invoice", settings.series, issued_on)
-            for _ in range(count - len(numbers))
-        ]
-        found = [formatted_number(settings, n, issued_on) for n in following]
-        used = unit.in_use("invoice_number", found)
-        numbers += [number for number in found if number not in used]
-    return numbers
 
 
 def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:

@@ -1,4 +1,4 @@
-"""Payments: receive over one invoice, several, or whatever the customer owes; reverse; charge back.
+"""Payments: received over one invoice, several, or whatever the customer owes.
 
 Arrived money is never refused for an invoice's state or amount: what no invoice takes becomes the customer's
 credit in its own currency, flagged for a person (decision 10).
@@ -11,36 +11,33 @@ from uuid import UUID
 import msgspec
 
 from commands.credit import (
-    add_credit,
+    CreditChange,
+    change_credit,
     oldest_due_first,
     post,
-    take_back,
+    room_of,
     use_credit_by_itself,
-    use_own_credit,
 )
 from commands.look_alikes import alike, look_alike
 from commands.refunds import refund_by_itself
 from commands.tenants import today
 from commands.unit import AlreadyExists, NameRange, Unit, load
-from ledger.customer import CreditAdded, CreditWithdrawn
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.invoice import adjusting, issuing, settling
+from ledger.invoice import issuing, settling
 from ledger.invoice.state import Invoice
-from ledger.money import Money, positive_minor
+from ledger.money import Money, positive_minor, require_in_use
 from ledger.payment import (
     Allocated,
     Payment,
     Received,
     ReceivedInFuture,
     ReceivedTooEarly,
-    charge_back,
-    reverse,
 )
 
 
 class NoPayer(Rejected):
-    """A payment must say whose it is: a customer, an invoice, or allocations."""
+    """A payment says whose it is, in one way: an invoice, allocations, or a customer."""
 
 
 class OverAllocated(Rejected):
@@ -48,7 +45,7 @@ class OverAllocated(Rejected):
 
 
 class SeveralCustomers(Rejected):
-    """The invoices of one payment must be of one customer."""
+    """The invoices of one payment must be of one customer, who is `customer_id` where that is given, too."""
 
 
 class AllocatedTwice(Rejected):
@@ -56,7 +53,7 @@ class AllocatedTwice(Rejected):
 
 
 class TwoTargets(Rejected):
-    """A payment says one invoice or allocations, not both."""
+    """A payment names one invoice or allocations, not both."""
 
 
 class CurrencyDiffers(Rejected):
@@ -71,9 +68,13 @@ class Allocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReceivePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Money that arrived. Say one of: `invoice_id`; `allocations`; `customer_id`, then oldest due first.
+    """Money that arrived. Say where it goes in exactly one way: `invoice_id`, `allocations`, or `customer_id` alone.
 
-    `received_on` is the value date, today when left out.
+    invoice_id   pays this invoice
+    allocations  pay these invoices, each at most so much
+    customer_id  alone: pays what the customer owes, oldest due first. Beside the other two it is no second way but a
+                 check: their invoices must be this customer's
+    received_on  the value date, today when left out
     """
 
     amount: Money
@@ -84,24 +85,16 @@ class ReceivePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: str = ""
 
 
-class ReversePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    reason: str
-
-
-class ChargeBackPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why, and on which day, the payer's bank took the money back; today when left out."""
-
-    reason: str
-    charged_back_on: date | None = None
-
-
 class AllocationView(msgspec.Struct, frozen=True):
     invoice_id: UUID
     amount: Money
 
 
 class PaymentView(msgspec.Struct, frozen=True):
-    """A payment. The reference is sealed here and opened when the answer is written out."""
+    """A payment. The reference is sealed here and opened when the answer is written out.
+
+    `allocations` is what invoices have of it; `reversed` and `charged_back` what was taken back.
+    """
 
     id: UUID
     customer_id: UUID
@@ -111,15 +104,21 @@ class PaymentView(msgspec.Struct, frozen=True):
     reference: str
     allocations: list[AllocationView]
     unapplied: Money
+    reversed: Money
+    charged_back: Money
     suspected_duplicate_of: UUID | None = None
 
 
 class Offer(NamedTuple):
-    """Money offered to an invoice: at most so much of the payment."""
+    """Money offered to an invoice: at most so much of the payment.
+
+    named  somebody said that it is meant for this invoice: what the invoice does not take now stays offered to it
+    """
 
     invoice_id: UUID
     invoice: Invoice
     most_minor: int
+    named: bool = True
 
 
 _WHY_CREDIT = {
@@ -173,25 +172,21 @@ def receive_as(
             f"received_on {received_on} has not come; today is {today_on}", field="received_on"
         )
     customer_id, offers = _offers(unit, command, amount_minor)
+    if all(offer.invoice.currency != command.amount.currency for offer in offers):
+        require_in_use(command.amount.currency, received_on, "amount.currency")
     allocations: list[Allocated] = []
     rest_minor = amount_minor
     flag = "excess" if offers else "nothing_open"
-    for invoice_id, invoice, most_minor in offers:
-        refused = _refused(invoice, command.amount.currency)
-        if refused:
-            flag = refused
+    for offer in offers:
+        refused = _refused(offer.invoice, command.amount.currency)
+        flag = refused or flag
+        offered_minor = min(offer.most_minor, rest_minor)
+        if not offered_minor or not _takes_offer(offer, command.amount.currency):
             continue
-        offered_minor = min(most_minor, rest_minor)
-        if not offered_minor:
-            continue
-        decision, left_minor = settling.receive(
-            invoice, payment_id, offered_minor, received_on, today_on
-        )
-        if left_minor == offered_minor:
-            continue
-        post(unit, invoice_id, decision.new)
-        allocations.append(Allocated(invoice_id, offered_minor - left_minor))
-        rest_minor -= offered_minor - left_minor
+        allocated = _allocate(unit, payment_id, offer, offered_minor, received_on, today_on)
+        if allocated is not None:
+            allocations.append(allocated)
+            rest_minor -= allocated.amount_minor
     fingerprint, duplicate_of = look_alike(
         unit, customer_id, command.amount, command.reference, received_on, payment_id
     )
@@ -210,59 +205,14 @@ def receive_as(
     if rest_minor:
         if duplicate_of is not None:
             flag = "suspected_duplicate"
-        credit = CreditAdded(
-            currency=command.amount.currency,
-            amount_minor=rest_minor,
-            because=_WHY_CREDIT[flag],
-            payment_id=payment_id,
-            flag=flag,
-        )
-        add_credit(unit, customer_id, credit, received_on)
+        because = _WHY_CREDIT[flag]
+        credit = CreditChange(command.amount.currency, rest_minor, because, payment_id)
+        change_credit(unit, customer_id, credit, flag)
     if arrives_now:
         use_credit_by_itself(unit, customer_id, command.amount.currency)
         if rest_minor and flag == "excess":
             refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
     return payment_view(payment_id, load(unit, "payment", payment_id))
-
-
-def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> PaymentView:
-    """Takes a payment back from everything it covered, as if it had never come.
-
-    Raises Unknown, AlreadyReversed, ReasonMissing.
-    """
-    payment: Payment = load(unit, "payment", payment_id)
-    event = reverse(payment, unit.seal(payment.customer_id, _reason(command.reason)))
-    now_on = today(unit)
-    for invoice_id in _invoices_of(payment):
-        invoice: Invoice = load(unit, "invoice", invoice_id)
-        post(unit, invoice_id, settling.reverse(invoice, payment_id, now_on).new)
-        use_own_credit(unit, invoice_id)
-    _take_back_unapplied(
-        unit, payment_id, payment, "reversal of the payment it came from", payment.received_on
-    )
-    state = unit.append("payment", payment_id, [New(event, payment.received_on)])
-    use_credit_by_itself(unit, payment.customer_id, payment.currency)
-    return payment_view(payment_id, state)
-
-
-def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment) -> PaymentView:
-    """Takes a payment back from the day on which the payer's bank did: until then it stood.
-
-    Raises Unknown, AlreadyReversed, ChargedBackTooEarly, ChargedBackInFuture, ReasonMissing.
-    """
-    payment: Payment = load(unit, "payment", payment_id)
-    now_on = today(unit)
-    on = command.charged_back_on or now_on
-    reason = unit.seal(payment.customer_id, _reason(command.reason))
-    event = charge_back(payment, on, now_on, reason)
-    for invoice_id in _invoices_of(payment):
-        invoice: Invoice = load(unit, "invoice", invoice_id)
-        post(unit, invoice_id, settling.charge_back(invoice, payment_id, on, now_on).new)
-        use_own_credit(unit, invoice_id)
-    _take_back_unapplied(unit, payment_id, payment, "charge-back of the payment it came from", on)
-    state = unit.append("payment", payment_id, [New(event, on)])
-    use_credit_by_itself(unit, payment.customer_id, payment.currency)
-    return payment_view(payment_id, state)
 
 
 def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
@@ -277,8 +227,11 @@ def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:
         allocations=[
             AllocationView(part.invoice_id, Money.of(part.amount_minor, currency))
             for part in payment.allocations
+            if part.amount_minor
         ],
         unapplied=Money.of(payment.unapplied_minor, currency),
+        reversed=Money.of(payment.reversed_minor, currency),
+        charged_back=Money.of(payment.charged_back_minor, currency),
         suspected_duplicate_of=payment.suspected_duplicate_of,
     )
 
@@ -292,10 +245,13 @@ def _offers(unit: Unit, command: ReceivePayment, amount_minor: int) -> tuple[UUI
         _same_customer(command.customer_id, invoice.customer_id, "invoice_id")
         return invoice.customer_id, [Offer(command.invoice_id, invoice, amount_minor)]
     if command.customer_id is None:
-        raise NoPayer("say customer_id, invoice_id or allocations", field="customer_id")
+        raise NoPayer(
+            "say where it goes by exactly one of: invoice_id; allocations; customer_id, then oldest due first",
+            field="customer_id",
+        )
     load(unit, "customer", command.customer_id)
     owed = oldest_due_first(unit, command.customer_id, command.amount.currency)
-    return command.customer_id, [Offer(*one, amount_minor) for one in owed]
+    return command.customer_id, [Offer(*one, amount_minor, named=False) for one in owed]
 
 
 def named_offers(
@@ -303,7 +259,9 @@ def named_offers(
 ) -> tuple[UUID, list[Offer]]:
     """Whose money it is, and the invoices that a payment names, in their order."""
     if command.invoice_id is not None:
-        raise TwoTargets("say invoice_id or allocations, not both", field="allocations")
+        raise TwoTargets(
+            "say where it goes in one way: leave out invoice_id or allocations", field="allocations"
+        )
     customer_id = command.customer_id
     offers: list[Offer] = []
     for index, allocation in enumerate(command.allocations):
@@ -345,36 +303,51 @@ def names_asked(unit: Unit, command: ReceivePayment) -> list[NameRange]:
     return [alike(unit, customer_id, command.amount, command.reference, received_on).names]
 
 
-def _invoices_of(payment: Payment) -> list[UUID]:
-    """The invoices that took some of the payment, each once."""
-    return list(dict.fromkeys(part.invoice_id for part in payment.allocations))
-
-
-def _take_back_unapplied(
-    unit: Unit, payment_id: UUID, payment: Payment, because: str, on: date
-) -> None:
-    if payment.unapplied_minor:
-        withdrawn = CreditWithdrawn(
-            currency=payment.currency,
-            amount_minor=payment.unapplied_minor,
-            because=because,
-            payment_id=payment_id,
+def _allocate(
+    unit: Unit,
+    payment_id: UUID,
+    offer: Offer,
+    offered_minor: int,
+    received_on: date,
+    today_on: date,
+) -> Allocated | None:
+    """Offers money to an invoice; returns what it took of it. None where it took nothing that was not meant for it."""
+    invoice_id = offer.invoice_id
+    invoice: Invoice = load(unit, "invoice", invoice_id)  # the offer before may have changed it
+    room = room_of(unit, invoice_id)
+    decision, left_minor = settling.receive(
+        invoice, payment_id, offered_minor, received_on, today_on, room
+    )
+    taken_minor = offered_minor - left_minor
+    if left_minor and not offer.named:
+        if not taken_minor:
+            return None
+        offered_minor = taken_minor
+        decision, left_minor = settling.receive(
+            invoice, payment_id, offered_minor, received_on, today_on, room
         )
-        take_back(unit, payment.customer_id, withdrawn, on)
-
-
-def _reason(reason: str) -> str:
-    adjusting.require_reason(reason)
-    return reason.strip()
+        assert not left_minor, "an invoice takes again what it took"
+    post(unit, invoice_id, decision.new, own_source=payment_id)
+    return Allocated(
+        invoice_id, taken_minor, offered_minor if offered_minor != taken_minor else None
+    )
 
 
 def _refused(invoice: Invoice, currency: str) -> str:
-    """The flag of money that this invoice cannot take at all; empty when it can."""
+    """The flag of money that this invoice takes none of now; empty when it can."""
     if invoice.currency != currency:
         return "other_currency"
     return "" if settling.takes_money(invoice) else f"invoice_{invoice.status}"
 
 
+def _takes_offer(offer: Offer, currency: str) -> bool:
+    """Whether the offer is a fact of the invoice, though it may take nothing now."""
+    return offer.invoice.currency == currency and settling.takes_offers(offer.invoice)
+
+
 def _same_customer(expected: UUID | None, found: UUID, field: str) -> None:
     if expected is not None and expected != found:
-        raise SeveralCustomers("the invoice is of another customer", field=field)
+        raise SeveralCustomers(
+            f"the invoice is of customer {found}, not of {expected}: name invoices of one customer",
+            field=field,
+        )

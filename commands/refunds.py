@@ -9,13 +9,13 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import return_credit, use_credit_by_itself
+from commands.credit import refit, return_credit, use_credit_by_itself
 from commands.tenants import today
 from commands.unit import AlreadyExists, Unit, load
 from ledger.customer import CreditPart, CreditReserved, CreditReturned, Customer, drawn
 from ledger.errors import Rejected
 from ledger.events import Event, New
-from ledger.invoice import adjusting
+from ledger.invoice.preconditions import require_reason
 from ledger.money import Money, exponent, format_minor, positive_minor
 from ledger.refund import (
     AttemptFailed,
@@ -112,7 +112,7 @@ def request_refund(unit: Unit, command: RequestRefund) -> RefundView:
     Raises Unknown, RefundAmountUnclear, NothingToRefund, OverRefunded, ReasonMissing, UnknownCurrency, AlreadyExists,
     and the refusals of a malformed amount.
     """
-    adjusting.require_reason(command.reason)
+    require_reason(command.reason)
     customer: Customer = load(unit, "customer", command.customer_id)
     currency = _currency(command)
     credit_minor = customer.credit.get(currency, 0)
@@ -176,11 +176,11 @@ def confirm_refund(unit: Unit, refund_id: UUID, command: ConfirmRefund) -> Refun
 
 
 def fail_refund(unit: Unit, refund_id: UUID, command: FailRefund) -> RefundView:
-    """Gives the credit back, because the money will not leave. A shortfall is settled from it at once.
+    """Gives the credit back, because the money will not leave.
 
     Raises Unknown, RefundClosed, PayoutUnderWay, ReasonMissing.
     """
-    adjusting.require_reason(command.reason)
+    require_reason(command.reason)
     refund: Refund = load(unit, "refund", refund_id)
     require_open(refund)
     require_at_rest(refund, unit.now)
@@ -283,6 +283,8 @@ def _compensate(unit: Unit, refund_id: UUID, refund: Refund, reason: str) -> Ref
     state: Refund = unit.append("refund", refund_id, new)
     returned = CreditReturned(refund.currency, refund_id, refund.parts)
     return_credit(unit, refund.customer_id, returned)
+    for part in refund.parts:
+        refit(unit, part.source_id, "credit of a refund that failed")
     use_credit_by_itself(unit, refund.customer_id, refund.currency)
     return state
 

@@ -1,31 +1,34 @@
-"""Tenants: create, configure, add a fee policy, create and revoke keys."""
+"""Tenants: create, configure, create and revoke keys."""
 
-import re
 from datetime import date, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from commands.fee_policies import FeePolicyView, fee_policy_view
 from commands.unit import AlreadyExists, Unit, Unknown, load
 from ledger import chart
-from ledger.allocation import COMPONENTS, waterfall_order
-from ledger.calendars import calendar_named
+from ledger.additional_holidays import (
+    AdditionalHoliday,
+    check_additional_holidays,
+    check_business_days_follow,
+)
+from ledger.agreement.events import EarlyPayOff
 from ledger.errors import Rejected
 from ledger.events import New
-from ledger.money import Money, exponent, positive_minor
-from ledger.policy import Accrual, Base, DayCount, FeePolicy, InterestFrom, check
-from ledger.rates import format_rate, parse_rate
+from ledger.money import Money, positive_minor, require_in_use
+from ledger.numbering import check_numbering
 from ledger.rounding import Rounding
-from ledger.sealed import PREFIX, plain
+from ledger.sealed import plain
 from ledger.tax import TaxRounding
 from ledger.tenant import (
     Configured,
     Created,
-    FeePolicyAdded,
     Key,
     KeyCreated,
     KeyRevoked,
+    NumberRestarts,
     Role,
     Settings,
     Tenant,
@@ -33,19 +36,10 @@ from ledger.tenant import (
 from ledger.zones import business_date, zone
 
 FIRST_CLOCK_DAY = date(1970, 1, 1)
-_NUMBER_FIELD = re.compile(r"\{(series|year|n(?::0?[0-9]{1,2})?)\}")
-
-
-class MalformedNumberFormat(Rejected):
-    """A number format must hold `{n}` and may hold `{series}`, `{year}` and nothing else in braces."""
 
 
 class NameMissing(Rejected):
     """A tenant needs a name."""
-
-
-class MalformedSeries(Rejected):
-    """A series has a name of 1 to 32 printable characters."""
 
 
 class WindowTooLong(Rejected):
@@ -92,37 +86,9 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dispute_holds_interest: bool | msgspec.UnsetType = msgspec.UNSET
     books_closed_through: date | msgspec.UnsetType = msgspec.UNSET
     chart: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-
-
-class AddFeePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A fee policy for invoices sent from now on. Rates are texts: `2%`, `1%/month`, `8.5%/year`."""
-
-    late_fee: str = "0%"
-    late_fee_minimum: Money | None = None
-    mora: str = "0%/month"
-    base: Base = "outstanding"
-    grace_days: int = 0
-    interest_from: InterestFrom = "due_date"
-    day_count: DayCount = "30"
-    accrual: Accrual = "daily"
-    rounding: Rounding = "half_even"
-    waterfall: tuple[str, ...] = COMPONENTS
-
-
-class FeePolicyView(msgspec.Struct, frozen=True):
-    """A fee policy as it is answered, rates as texts."""
-
-    version: int
-    late_fee: str
-    late_fee_minimum: Money | None
-    mora: str
-    base: Base
-    grace_days: int
-    interest_from: InterestFrom
-    day_count: DayCount
-    accrual: Accrual
-    rounding: Rounding
-    waterfall: tuple[str, ...]
+    additional_holidays: tuple[AdditionalHoliday, ...] | msgspec.UnsetType = msgspec.UNSET
+    number_restarts: NumberRestarts | msgspec.UnsetType = msgspec.UNSET
+    early_pay_off: EarlyPayOff | msgspec.UnsetType = msgspec.UNSET
 
 
 class TenantView(msgspec.Struct, frozen=True):
@@ -154,6 +120,7 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
         calendar=command.calendar,
         clock_starts_on=command.clock_starts_on or business_date(unit.now, command.timezone),
     )
+    require_in_use(settings.currency, _today(unit, settings))
     _check(settings)
     unit.register_tenant(command.name)
     state = _append(unit, Created(command.name, settings), _today(unit, settings))
@@ -163,7 +130,8 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
 def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
 
-    Raises UnknownCurrency, UnknownZone, UnknownCalendar, MalformedSeries, MalformedNumberFormat,
+    Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
+    NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
     AccountNamedTwice, and what a threshold below or of zero refuses.
     """
@@ -173,40 +141,16 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
         for name in command.__struct_fields__
         if (value := getattr(command, name)) is not msgspec.UNSET
     }
-    settings = msgspec.structs.replace(tenant.settings, **changes)
+    settings = _with_holidays(
+        msgspec.structs.replace(tenant.settings, **changes), before=tenant.settings
+    )
+    _check_currencies(tenant.settings, settings, today(unit))
     _check(settings)
     _check_closing(tenant.settings, settings, today(unit))
     if settings == tenant.settings:
         return tenant_view(unit.tenant_id, tenant)
     state = _append(unit, Configured(settings), _today(unit, settings))
     return tenant_view(unit.tenant_id, state)
-
-
-def add_fee_policy(unit: Unit, command: AddFeePolicy) -> FeePolicyView:
-    """Adds a fee policy under the next version.
-
-    Raises MalformedRate, RateTooHigh, WrongPeriod, GraceTooLong, MalformedWaterfall, and what a minimum below or
-    of zero refuses.
-    """
-    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    minimum = command.late_fee_minimum
-    if minimum is not None:
-        positive_minor(minimum, "late_fee_minimum")
-    policy = FeePolicy(
-        version=tenant.policy.version + 1,
-        late_fee=parse_rate(command.late_fee, field="late_fee"),
-        late_fee_minimum=minimum,
-        mora=parse_rate(command.mora, "month", field="mora"),
-        base=command.base,
-        grace_days=command.grace_days,
-        interest_from=command.interest_from,
-        day_count=command.day_count,
-        accrual=command.accrual,
-        rounding=command.rounding,
-        waterfall=waterfall_order(command.waterfall),
-    )
-    _append(unit, FeePolicyAdded(check(policy)), _today(unit, tenant.settings))
-    return fee_policy_view(policy)
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -240,34 +184,10 @@ def tenant_view(tenant_id: UUID, tenant: Tenant) -> TenantView:
     return TenantView(tenant_id, tenant.name, tenant.settings, fee_policy_view(tenant.policy))
 
 
-def fee_policy_view(policy: FeePolicy) -> FeePolicyView:
-    return FeePolicyView(
-        version=policy.version,
-        late_fee=format_rate(policy.late_fee),
-        late_fee_minimum=policy.late_fee_minimum,
-        mora=format_rate(policy.mora),
-        base=policy.base,
-        grace_days=policy.grace_days,
-        interest_from=policy.interest_from,
-        day_count=policy.day_count,
-        accrual=policy.accrual,
-        rounding=policy.rounding,
-        waterfall=policy.waterfall,
-    )
-
-
 def today(unit: Unit) -> date:
     """The business date of the command in the tenant's zone."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     return _today(unit, tenant.settings)
-
-
-def formatted_number(
-    settings: Settings, number: int, issued_on: date, series: str | None = None
-) -> str:
-    """The number as it is written on the document: an invoice's, or one of another series."""
-    name = settings.series if series is None else series
-    return settings.number_format.format(series=name, n=number, year=issued_on.year)
 
 
 def _today(unit: Unit, settings: Settings) -> date:
@@ -275,25 +195,10 @@ def _today(unit: Unit, settings: Settings) -> date:
 
 
 def _check(settings: Settings) -> None:
-    exponent(settings.currency)
     zone(settings.timezone)
-    calendar_named(settings.calendar)
+    check_business_days_follow(settings.business_days)
     chart.named(settings.chart)
-    if not 0 < len(settings.series) <= 32 or not settings.series.isprintable():
-        raise MalformedSeries(
-            "give the series a name of at most 32 characters, such as INV", field="series"
-        )
-    plain(settings.series, "series")
-    _check_number_format(settings)
-    if (
-        not 0 < len(settings.credit_note_series) <= 32
-        or settings.credit_note_series == settings.series
-    ):
-        raise MalformedSeries(
-            "give credit notes a series of their own with a name of at most 32 characters, such as CN",
-            field="credit_note_series",
-        )
-    plain(settings.credit_note_series, "credit_note_series")
+    check_numbering(settings)
     if settings.refund_excess_above is not None:
         positive_minor(settings.refund_excess_above, "refund_excess_above")
     if not 0 <= settings.duplicate_window_days <= 31:
@@ -305,6 +210,24 @@ def _check(settings: Settings) -> None:
             f"clock_starts_on {settings.clock_starts_on} lies before {FIRST_CLOCK_DAY}; check the year",
             field="clock_starts_on",
         )
+
+
+def _with_holidays(settings: Settings, before: Settings) -> Settings:
+    """The settings with their additional holidays in order, and counted as a new version when they differ."""
+    holidays = check_additional_holidays(settings.additional_holidays)
+    version = before.additional_holidays_version + (holidays != before.additional_holidays)
+    return msgspec.structs.replace(
+        settings, additional_holidays=holidays, additional_holidays_version=version
+    )
+
+
+def _check_currencies(before: Settings, after: Settings, now_on: date) -> None:
+    """A currency that is newly set must be in use; one that was withdrawn since stays until it is changed."""
+    if after.currency != before.currency:
+        require_in_use(after.currency, now_on)
+    threshold = after.refund_excess_above
+    if threshold is not None and threshold != before.refund_excess_above:
+        require_in_use(threshold.currency, now_on, "refund_excess_above.currency")
 
 
 def _check_closing(before: Settings, after: Settings, now_on: date) -> None:
@@ -323,21 +246,6 @@ def _check_closing(before: Settings, after: Settings, now_on: date) -> None:
             f"books_closed_through {closed} must be the last day of a month that is over",
             field="books_closed_through",
         )
-
-
-def _check_number_format(settings: Settings) -> None:
-    text = settings.number_format
-    rest = _NUMBER_FIELD.sub("", text)
-    fits = len(text) <= 64 and rest.isprintable() and not {"{", "}"} & set(rest)
-    if fits and any(field.startswith("n") for field in _NUMBER_FIELD.findall(text)):
-        longest = formatted_number(settings, 10**9, FIRST_CLOCK_DAY)
-        if len(longest) <= 64 and PREFIX not in longest:
-            return
-    raise MalformedNumberFormat(
-        "number_format must hold {n}, and may hold {series} and {year}: "
-        "{series}-{n:06}, or {year}/{n}",
-        field="number_format",
-    )
 
 
 def _append(unit: Unit, event: Any, on: date) -> Tenant:

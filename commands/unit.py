@@ -91,8 +91,15 @@ class Unit(Protocol):
         (`Request.asks`), so that its group's are looked up in one go."""
         ...
 
-    def next_number(self, kind: str, series: str, issued_on: date) -> int:
-        """The next number of a gapless series. Raises NumberBeforeSeries."""
+    def next_number(self, kind: str, series: str, issued_on: date, *, yearly: bool = False) -> int:
+        """The number that a gapless series gives out next; 1 for the first of a year where it is `yearly`.
+
+        Raises NumberBeforeSeries.
+        """
+        ...
+
+    def take_number(self, kind: str, series: str, number: int, issued_on: date) -> None:
+        """Gives out the numbers of a series up to this one, for a day."""
         ...
 
     def seal(self, customer_id: UUID, text: str) -> str:

@@ -45,7 +45,12 @@ class Split(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def __sub__(self, other: "Split") -> "Split":
-        return self + -other
+        return Split(
+            self.other_fees - other.other_fees,
+            self.late_fee - other.late_fee,
+            self.mora - other.mora,
+            self.principal - other.principal,
+        )
 
     def __neg__(self) -> "Split":
         return Split(-self.other_fees, -self.late_fee, -self.mora, -self.principal)

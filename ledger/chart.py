@@ -17,7 +17,6 @@ Account = Literal[
     "receivable_mora",
     "receivable_other_fees",
     "loans_receivable",
-    "shortfall_receivable",
     "customer_credit",
     "refunds_payable",
     "unearned_interest",
@@ -40,7 +39,6 @@ CHART: Final[dict[Account, str]] = {
     "receivable_mora": "Assets:Receivable:Mora",
     "receivable_other_fees": "Assets:Receivable:OtherFees",
     "loans_receivable": "Assets:Loans",
-    "shortfall_receivable": "Assets:Shortfalls",
     "customer_credit": "Liabilities:CustomerCredit",
     "refunds_payable": "Liabilities:RefundsPayable",
     "unearned_interest": "Liabilities:UnearnedInterest",
@@ -63,8 +61,7 @@ receivable_late_fee    open late fees
 receivable_mora        open interest for late payment
 receivable_other_fees  open fees that were charged by hand
 loans_receivable       open principal and contractual interest of instalments
-shortfall_receivable   spent credit that had to be taken back: customers owe it apart from any invoice
-customer_credit        money that is the customers', for no invoice has taken it
+customer_credit        money that is the customers', for no invoice has taken it, less spent credit that was taken back
 refunds_payable        credit on its way back
 unearned_interest      contractual interest of instalments that are not due
 tax                    tax invoiced, less what was taken back

@@ -1,7 +1,8 @@
 """A customer: who owes. Personal fields are sealed texts (`ledger.sealed`); credit is per currency, minor units.
 
-Credit is kept by its sources, oldest first: the payments that left it over, the invoices that gave it back. Credit
-that has to be taken back after it was spent is a shortfall, which the next credit settles first.
+Credit is kept by its sources, oldest first: the payments that left it over, the invoices that gave it back. A source
+whose credit was spent before it was taken back is below zero. The sum over the sources is the customer's credit, or,
+below zero, the shortfall: what the customer owes apart from any invoice.
 """
 
 from datetime import date
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.events import Event, stored
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 
 NO_SOURCE = UUID(int=0)
@@ -108,26 +109,8 @@ class CreditReturned(Event, frozen=True):
     parts: tuple[CreditPart, ...]
 
 
-@stored("customer.shortfall_recorded.v1")
-class ShortfallRecorded(Event, frozen=True):
-    """Credit had to be taken back, and was spent already: the customer owes it, apart from any invoice."""
-
-    currency: str
-    amount_minor: int
-    because: str
-    source_id: UUID
-
-
-@stored("customer.shortfall_settled.v1")
-class ShortfallSettled(Event, frozen=True):
-    """Credit settled a shortfall, or a part of it."""
-
-    currency: str
-    parts: tuple[CreditPart, ...]
-
-
 class Lot(msgspec.Struct, frozen=True, array_like=True):
-    """Credit that is left of one source, in minor units above zero."""
+    """Credit of one source, in minor units; below zero where it was spent before it was taken back."""
 
     source_id: UUID
     currency: str
@@ -135,11 +118,7 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Customer(msgspec.Struct, frozen=True, array_like=True):
-    """A customer as folded.
-
-    lots       the credit that can be used, by source, oldest first
-    shortfall  by currency, above zero: spent credit that was taken back, and is owed
-    """
+    """A customer as folded. `lots` are the credit by source, oldest first."""
 
     reference: str
     person: Person
@@ -147,23 +126,31 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     timezone: str
     country: str
     lots: tuple[Lot, ...] = ()
-    shortfall: dict[str, int] = {}
 
     @property
     def credit(self) -> dict[str, int]:
-        """The credit that can be used: minor units by currency."""
-        credit: dict[str, int] = {}
-        for lot in self.lots:
-            credit[lot.currency] = credit.get(lot.currency, 0) + lot.minor
-        return credit
+        """The credit that can be used: minor units above zero by currency."""
+        return {code: minor for code, minor in self._sums().items() if minor > 0}
+
+    @property
+    def shortfall(self) -> dict[str, int]:
+        """Spent credit that was taken back and is owed: minor units above zero by currency."""
+        return {code: -minor for code, minor in self._sums().items() if minor < 0}
 
     def of(self, source_id: UUID, currency: str) -> int:
-        """What is left of the credit from one source."""
-        return sum(
+        """What is left of the credit from one source, and can be used, in minor units."""
+        lot_minor = sum(
             lot.minor
             for lot in self.lots
             if lot.source_id == source_id and lot.currency == currency
         )
+        return max(0, min(lot_minor, self._sums().get(currency, 0)))
+
+    def _sums(self) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for lot in self.lots:
+            sums[lot.currency] = sums.get(lot.currency, 0) + lot.minor
+        return sums
 
 
 def evolve(customer: Customer | None, event: Event, effective_on: date) -> Customer:
@@ -191,12 +178,6 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
             return _parts(customer, event.currency, event.parts, -1)
         case CreditReturned():
             return _parts(customer, event.currency, event.parts, 1)
-        case ShortfallRecorded():
-            return _short(customer, event.currency, event.amount_minor)
-        case ShortfallSettled():
-            settled_minor = sum(part.amount_minor for part in event.parts)
-            customer = _short(customer, event.currency, -settled_minor)
-            return _parts(customer, event.currency, event.parts, -1)
     raise AssertionError(f"a customer does not know {event.TAG}")
 
 
@@ -207,13 +188,13 @@ def source_of(event: CreditAdded | CreditWithdrawn) -> UUID:
 
 def drawn(customer: Customer, currency: str, most_minor: int) -> tuple[CreditPart, ...]:
     """Up to so much of the customer's credit in a currency, oldest source first."""
+    most_minor = min(most_minor, customer.credit.get(currency, 0))
     parts: list[CreditPart] = []
     for lot in customer.lots:
-        if lot.currency != currency or most_minor <= 0:
-            continue
         taken_minor = min(lot.minor, most_minor)
-        parts.append(CreditPart(lot.source_id, taken_minor))
-        most_minor -= taken_minor
+        if lot.currency == currency and taken_minor > 0:
+            parts.append(CreditPart(lot.source_id, taken_minor))
+            most_minor -= taken_minor
     return tuple(parts)
 
 
@@ -233,8 +214,3 @@ def _credited(customer: Customer, currency: str, source_id: UUID, minor: int) ->
     if minor:
         lots.append(Lot(source_id, currency, minor))
     return replace(customer, lots=tuple(lots))
-
-
-def _short(customer: Customer, currency: str, minor: int) -> Customer:
-    shortfall = {**customer.shortfall, currency: customer.shortfall.get(currency, 0) + minor}
-    return replace(customer, shortfall={code: left for code, left in shortfall.items() if left})

@@ -6,6 +6,7 @@ it is `{"amount": "123.45", "currency": "BRL"}`: a string with exactly the curre
 
 import difflib
 import re
+from datetime import date
 from typing import Final, Self
 
 import msgspec
@@ -16,24 +17,50 @@ LIMIT_MINOR: Final = 10**15
 """Every amount is smaller than this, in minor units, on either side of zero."""
 
 # ISO 4217 minor units, not CLDR's display digits (CLDR gives IQD none). CLF, UYI and UYW are
-# indexed units in which rents and loans are really owed. ANG and BGN were withdrawn in 2025 and
-# 2026, and debts written in them are still on the books.
+# indexed units in which rents and loans are really owed. Withdrawn currencies are among them,
+# since debts written in them are still on the books.
 _CODES_BY_EXPONENT: Final = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    0: "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN "
-    "BZD CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS "
-    "GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR "
-    "LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD "
-    "PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN "
-    "SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR "
-    "ZMW ZWG",
+    "BZD CAD CDF CHF CNY COP CRC CUC CUP CVE CYP CZK DKK DOP DZD EEK EGP ERN ETB EUR FJD FKP "
+    "GBP GEL GHC GHS GIP GMD GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW "
+    "KYD KZT LAK LBP LKR LRD LSL LTL LVL MAD MDL MGA MKD MMK MNT MOP MRO MRU MTL MUR MVR MWK "
+    "MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR "
+    "SDD SDG SEK SGD SHP SIT SKK SLE SLL SOS SRD SSP STD STN SVC SYP SZL THB TJS TMM TMT TOP "
+    "TRY TTD TWD TZS UAH USD UYU UZS VEB VED VEF VES WST XCD XCG YER ZAR ZMK ZMW ZWG ZWL",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
+}
+# Withdrawn since 2007, by ISO 4217's list three and its amendments: the first day on which nothing
+# new is written in it, and what is written instead.
+_WITHDRAWN: Final = {
+    "SIT": (date(2007, 1, 1), "EUR"),
+    "SDD": (date(2007, 7, 1), "SDG"),
+    "CYP": (date(2008, 1, 1), "EUR"),
+    "GHC": (date(2008, 1, 1), "GHS"),
+    "MTL": (date(2008, 1, 1), "EUR"),
+    "VEB": (date(2008, 1, 1), "VES"),
+    "SKK": (date(2009, 1, 1), "EUR"),
+    "TMM": (date(2009, 1, 1), "TMT"),
+    "EEK": (date(2011, 1, 1), "EUR"),
+    "ZMK": (date(2013, 1, 1), "ZMW"),
+    "LVL": (date(2014, 1, 1), "EUR"),
+    "LTL": (date(2015, 1, 1), "EUR"),
+    "BYR": (date(2017, 1, 1), "BYN"),
+    "MRO": (date(2018, 1, 1), "MRU"),
+    "STD": (date(2018, 1, 1), "STN"),
+    "VEF": (date(2018, 8, 20), "VES"),
+    "CUC": (date(2021, 7, 1), "CUP"),
+    "HRK": (date(2023, 1, 1), "EUR"),
+    "SLL": (date(2024, 1, 1), "SLE"),
+    "ZWL": (date(2024, 9, 1), "ZWG"),
+    "ANG": (date(2025, 3, 31), "XCG"),
+    "BGN": (date(2026, 1, 1), "EUR"),
 }
 EXPONENTS: Final[dict[str, int]] = {
     code: digits for digits, codes in _CODES_BY_EXPONENT.items() for code in codes.split()
 }
-"""Decimal digits of each currency in which a debt may be written."""
+"""Decimal digits of each currency in which a debt may be, or may have been, written."""
 
 # Metals, baskets, bond units, fund codes, tests and "no currency": in ISO 4217, but no debts.
 _CODES_OF_NO_DEBTS: Final = (
@@ -50,6 +77,10 @@ _EXACT = {
 
 class UnknownCurrency(Rejected):
     """The code is not an ISO 4217 currency in which debts are written."""
+
+
+class WithdrawnCurrency(Rejected):
+    """The currency was withdrawn: nothing new is written in it from that day on."""
 
 
 class MalformedAmount(Rejected):
@@ -99,6 +130,23 @@ def exponent(currency: str, field: str | None = "currency") -> int:
     if digits is None:
         raise UnknownCurrency(_why_unknown(currency), field=field)
     return digits
+
+
+def withdrawn_on(currency: str) -> date | None:
+    """The first day on which nothing new is written in the currency; None while it is in use."""
+    found = _WITHDRAWN.get(currency)
+    return found[0] if found is not None else None
+
+
+def require_in_use(currency: str, on: date, field: str | None = "currency") -> None:
+    """Raises UnknownCurrency, and WithdrawnCurrency for something new of a day on which it was withdrawn."""
+    exponent(currency, field)
+    withdrawn = withdrawn_on(currency)
+    if withdrawn is not None and on >= withdrawn:
+        raise WithdrawnCurrency(
+            f"{currency} was withdrawn on {withdrawn}: nothing new is written in it, give {_WITHDRAWN[currency][1]}",
+            field=field,
+        )
 
 
 def parse_minor(text: str, currency: str, field: str | None = "amount") -> int:
@@ -206,7 +254,8 @@ def _why_unknown(currency: str) -> str:
     shown = quoted(currency)
     if currency in _NOT_OF_DEBTS:
         return f"{shown} is not a currency of debts: use the currency in which the debt is owed."
-    near = difflib.get_close_matches(currency.strip().upper()[:8], EXPONENTS, n=3, cutoff=0.6)
+    in_use = [code for code in EXPONENTS if code not in _WITHDRAWN]
+    near = difflib.get_close_matches(currency.strip().upper()[:8], in_use, n=3, cutoff=0.6)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return f"{shown} is not a currency in use{hint}: give an ISO 4217 code such as EUR."
 

@@ -16,6 +16,8 @@ from ledger.rounding import Rounding, divide, split
 
 MAXIMUM_COUNT: Final = 600
 """Fifty years of months."""
+DAYS_A_MONTH: Final = 30
+"""A rate per month is for thirty days."""
 
 
 class InstalmentCountOutOfRange(Rejected):
@@ -24,6 +26,10 @@ class InstalmentCountOutOfRange(Rejected):
 
 class InstalmentTooSmall(Rejected):
     """There are so many instalments that one of them would be zero."""
+
+
+class TermTooLong(Rejected):
+    """Rounding would make the last instalment more than twice, or less than half, of the others."""
 
 
 class RateNotMonthly(Rejected):
@@ -64,26 +70,27 @@ def equal(principal_minor: int, count: int) -> tuple[Part, ...]:
 
 
 def price(
-    principal_minor: int, rate: Rate, count: int, rounding: Rounding = "half_even"
+    principal_minor: int,
+    rate: Rate,
+    count: int,
+    rounding: Rounding = "half_even",
+    first_days: int | None = None,
 ) -> tuple[Part, ...]:
     """Level payments: P·i / (1 - (1+i)^-n), the last absorbing the rounding.
 
     1,000.00 at 2% a month in 6 is five of 178.53 and one of 178.51. Each month's interest is on
     the principal still open. Half a cent in the level payment grows with interest as the
-    principal does, so the last instalment of a long schedule at a steep rate may stand out.
-    Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall.
+    principal does: 500.00 at 1% in 600 would end with 144.44 after payments of 5.01, and is
+    refused.
+
+    `first_days` is the length of the first period, 30 days to a month; None is a whole month. The
+    level payment stays, each repays what it repays with a whole month, and only the first one's
+    interest differs. Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall,
+    TermTooLong.
     """
     _check_count(count)
     _check_monthly(rate)
-    if not rate.numerator:
-        level_minor = divide(principal_minor, count, rounding)
-    else:
-        grown = (rate.denominator + rate.numerator) ** count
-        level_minor = divide(
-            principal_minor * rate.numerator * grown,
-            rate.denominator * (grown - rate.denominator**count),
-            rounding,
-        )
+    level_minor = _level_payment(principal_minor, rate, count, rounding)
     parts: list[Part] = []
     open_minor = principal_minor
     for number in range(1, count + 1):
@@ -93,16 +100,26 @@ def price(
             repaid_minor = open_minor
         parts.append(Part(repaid_minor, interest_minor))
         open_minor -= repaid_minor
-    return _checked(parts)
+    if not _is_level(parts[-1].payment_minor, level_minor, count):
+        longest = longest_price_term(principal_minor, rate, count - 1, rounding)
+        raise _too_long(count, longest, "payment", level_minor, parts[-1].payment_minor)
+    return _checked(_first_period(parts, principal_minor, rate, rounding, first_days))
 
 
 def sac(
-    principal_minor: int, rate: Rate, count: int, rounding: Rounding = "half_even"
+    principal_minor: int,
+    rate: Rate,
+    count: int,
+    rounding: Rounding = "half_even",
+    first_days: int | None = None,
 ) -> tuple[Part, ...]:
     """Constant amortisation: level principal and falling interest, the last absorbing the rest.
 
     1,000.00 at 2% a month in 6 repays five of 166.67 and one of 166.65; the first payment is
-    186.67. Raises RateNotMonthly, InstalmentCountOutOfRange, InstalmentTooSmall.
+    186.67. Only the principals are level, so that they are what a long term may spoil: 13.00 in
+    600 would repay 0.02 a month and 1.02 in the end, and is refused. `first_days` is the length of
+    the first period, 30 days to a month; None is a whole month. Raises RateNotMonthly,
+    InstalmentCountOutOfRange, InstalmentTooSmall, TermTooLong.
     """
     _check_count(count)
     _check_monthly(rate)
@@ -114,7 +131,105 @@ def sac(
         repaid_minor = open_minor if number == count else min(level_minor, open_minor)
         parts.append(Part(repaid_minor, interest_minor))
         open_minor -= repaid_minor
-    return _checked(parts)
+    if not _is_level(parts[-1].principal_minor, level_minor, count):
+        longest = longest_sac_term(principal_minor, count - 1, rounding)
+        raise _too_long(count, longest, "principal", level_minor, parts[-1].principal_minor)
+    return _checked(_first_period(parts, principal_minor, rate, rounding, first_days))
+
+
+def longest_price_term(
+    principal_minor: int, rate: Rate, most: int, rounding: Rounding = "half_even"
+) -> int:
+    """The longest term of at most `most` months (1 or more) whose Price plan is not refused.
+
+    Long terms share few level payments, and what is open after each payment follows from the
+    level payment alone: so each distinct one is followed once, not each term.
+    """
+    level_minor, opens = 0, [principal_minor]
+    for count in range(most, 1, -1):
+        level = _level_payment(principal_minor, rate, count, rounding)
+        if level != level_minor:
+            level_minor = level
+            opens = _opens(principal_minor, rate, level, count, rounding)
+        if count > len(opens):
+            continue  # repaid before the term is over
+        open_minor = opens[count - 1]
+        interest_minor = divide(open_minor * rate.numerator, rate.denominator, rounding)
+        if _is_level(open_minor + interest_minor, level_minor, count):
+            return count
+    return 1
+
+
+def longest_sac_term(principal_minor: int, most: int, rounding: Rounding = "half_even") -> int:
+    """The longest term of at most `most` months (1 or more) whose SAC plan is not refused."""
+    for count in range(most, 1, -1):
+        level_minor = divide(principal_minor, count, rounding)
+        if _is_level(principal_minor - (count - 1) * level_minor, level_minor, count):
+            return count
+    return 1
+
+
+def _first_period(
+    parts: list[Part],
+    principal_minor: int,
+    rate: Rate,
+    rounding: Rounding,
+    first_days: int | None,
+) -> list[Part]:
+    """The parts with the interest of so many days in the first one."""
+    if first_days is None:
+        return parts
+    interest_minor = divide(
+        principal_minor * rate.numerator * first_days, rate.denominator * DAYS_A_MONTH, rounding
+    )
+    return [Part(parts[0].principal_minor, interest_minor), *parts[1:]]
+
+
+def _level_payment(principal_minor: int, rate: Rate, count: int, rounding: Rounding) -> int:
+    if not rate.numerator:
+        return divide(principal_minor, count, rounding)
+    grown = (rate.denominator + rate.numerator) ** count
+    return divide(
+        principal_minor * rate.numerator * grown,
+        rate.denominator * (grown - rate.denominator**count),
+        rounding,
+    )
+
+
+def _opens(
+    principal_minor: int, rate: Rate, level_minor: int, count: int, rounding: Rounding
+) -> list[int]:
+    """What is open before each of up to `count` level payments, as long as anything is."""
+    opens = [principal_minor]
+    while len(opens) < count:
+        open_minor = opens[-1]
+        interest_minor = divide(open_minor * rate.numerator, rate.denominator, rounding)
+        open_minor -= level_minor - interest_minor
+        if open_minor <= 0:
+            break
+        opens.append(open_minor)
+    return opens
+
+
+def _is_level(last_minor: int, level_minor: int, count: int) -> bool:
+    """Whether the last is at least half and at most twice the others."""
+    return count == 1 or 0 < level_minor <= 2 * last_minor <= 4 * level_minor
+
+
+def _too_long(
+    count: int, longest: int, what: str, level_minor: int, last_minor: int
+) -> TermTooLong | InstalmentTooSmall:
+    if not (level_minor and last_minor):
+        return InstalmentTooSmall(
+            f"The amount is too small for {count} instalments: choose at most {longest}.",
+            field="count",
+        )
+    side = "more than twice" if last_minor > level_minor else "less than half"
+    return TermTooLong(
+        f"In {count} instalments, rounding makes the last one's {what} {side} the others': "
+        f"choose at most {longest}.",
+        field="count",
+    )
 
 
 def _anchored(year: int, month: int, day: int) -> date:

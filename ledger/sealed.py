@@ -2,7 +2,7 @@
 
 A sealed text is `sealed:1:<customer id>:<base64url of nonce, ciphertext and tag>`. The ledger only carries it;
 whoever shows it opens it with the customer's key, and shows a stable pseudonym once that key is destroyed.
-Text that is stored in the clear may not look like it.
+Text that is stored unencrypted may not look like it.
 """
 
 import re
@@ -18,15 +18,15 @@ class LooksSealed(Rejected):
 
 
 class TextTooLong(Rejected):
-    """A text that is stored in the clear is longer than a code or a name needs to be."""
+    """A text that is stored unencrypted is longer than a code or a name needs to be."""
 
 
 class ControlCharacter(Rejected):
-    """A text that is stored in the clear holds a control character, such as the end of a line."""
+    """A text that is stored unencrypted holds a control character, such as the end of a line."""
 
 
 def plain(text: str, field: str, most: int = 200) -> str:
-    """The text itself, for a field that is stored in the clear. Raises LooksSealed, TextTooLong, ControlCharacter."""
+    """The text itself, for a field that is stored unencrypted. Raises LooksSealed, TextTooLong, ControlCharacter."""
     if len(text) > most:
         raise TextTooLong(f"{field} is longer than {most} characters; shorten it", field=field)
     if any(character < " " or character == "\x7f" for character in text):

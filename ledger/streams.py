@@ -11,7 +11,7 @@ from ledger import business_day, customer, payment, refund, tenant
 from ledger.agreement import state as agreement
 from ledger.events import Event
 from ledger.invoice import state as invoice
-from ledger.invoice.charges import DAY
+from ledger.invoice.charges import DAY, can_accrue
 from ledger.invoice.evolving import evolve as evolve_invoice
 
 State = Any
@@ -58,7 +58,7 @@ def invoice_facts(state: invoice.Invoice) -> HeadFacts:
         late_on = terms.late_on
         wakes_on = late_on if wakes_on is None else min(wakes_on, late_on)
         return HeadFacts(wakes_on=wakes_on, payer_id=state.customer_id)
-    accrues = terms.policy.mora.numerator > 0 and state.open.principal > 0
+    accrues = can_accrue(state)
     return HeadFacts(wakes_on=wakes_on, accrues=accrues, payer_id=state.customer_id)
 
 

@@ -8,6 +8,7 @@ rounded once, and its cents are laid on the lines by largest remainder.
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -22,6 +23,20 @@ TaxRounding = Literal["line", "document"]
 _QUANTITY_DECIMALS = 6
 _EXTRA_PRICE_DECIMALS = 4
 _DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,12}))?")
+
+
+class UnitPrice(msgspec.Struct, frozen=True):
+    """The price of one unit. `amount` has the currency's digits, and up to four more where the price is that fine."""
+
+    amount: str
+    currency: str
+
+
+def unit_price_of(written: str, currency: str) -> UnitPrice:
+    """A price as it was written ("120", "0.01250"), with its currency's digits, and more where it is finer."""
+    whole, _, decimals = f"{Decimal(written) + 0:f}".partition(".")
+    digits = decimals.rstrip("0").ljust(exponent(currency), "0")
+    return UnitPrice(f"{whole}.{digits}" if digits else whole, currency)
 
 
 class EmptyInvoice(Rejected):

@@ -1,4 +1,4 @@
-"""A tenant: whose books these are. Settings, versioned fee policies, and the keys that open its door."""
+"""A tenant: whose books these are. Settings, fee policies, reference rates, and the keys that open its door."""
 
 from datetime import date
 from typing import Literal
@@ -7,14 +7,21 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from ledger import reference_rates
+from ledger.additional_holidays import AdditionalHoliday
+from ledger.agreement.events import EarlyPayOff
+from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
 from ledger.events import Event, stored
 from ledger.money import Money
 from ledger.policy import FeePolicy
+from ledger.rates import YearlyRate
+from ledger.reference_rates import ReferenceRate
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 2
+FOLD_VERSION = 5
 
 Role = Literal["administrator", "operator", "auditor"]
+NumberRestarts = Literal["never", "yearly"]
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -22,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     currency         the usual currency of its documents (ISO 4217)
     timezone         the IANA zone of its business days
-    calendar         business days: `none`, `weekends`, a country or a subdivision
+    calendar         business days: `none`, `weekends`, a country, a subdivision or banks (`BR-banking`, `TARGET`)
     tax_rounding     tax is rounded per `line` or per `document`
     rounding         how tax is rounded
     series           the series its invoice numbers are taken from
@@ -35,6 +42,11 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest  no interest is counted on what is disputed, until the dispute is resolved
     books_closed_through    the last day of the last closed month: what takes effect by then is posted later
     chart                   names of accounts that differ from the default chart, by its keys
+    number_restarts         series count on for ever (`never`), or from 1 in each year of issue (`yearly`)
+    additional_holidays          dates that are no business days either, such as municipal holidays
+    additional_holidays_version  how often they were changed; counted by Duebook
+    early_pay_off           an agreement paid off early gives back the interest of the time to come (`actuarial`), or
+                            none; each keeps what was set when it came into force
     """
 
     currency: str
@@ -52,6 +64,21 @@ class Settings(msgspec.Struct, frozen=True):
     dispute_holds_interest: bool = False
     books_closed_through: date | None = None
     chart: dict[str, str] = {}
+    additional_holidays: tuple[AdditionalHoliday, ...] = ()
+    additional_holidays_version: int = 0
+    number_restarts: NumberRestarts = "never"
+    early_pay_off: EarlyPayOff = "actuarial"
+
+    @property
+    def holidays(self) -> AdditionalHolidays:
+        """The additional holidays as a calendar takes them."""
+        days = tuple(holiday.on for holiday in self.additional_holidays)
+        return AdditionalHolidays(self.additional_holidays_version, days)
+
+    @property
+    def business_days(self) -> Calendar:
+        """The calendar under which documents are sent now. Raises UnknownCalendar."""
+        return calendar_named(self.calendar, additional=self.holidays)
 
 
 @stored("tenant.created.v1")
@@ -76,6 +103,20 @@ class FeePolicyAdded(Event, frozen=True):
     policy: FeePolicy
 
 
+@stored("tenant.reference_rate_set.v1")
+class ReferenceRateSet(Event, frozen=True):
+    """A reference rate is in force from a day on, until the next fact of its name.
+
+    name     what the rate is called, in fee policies too
+    from_on  the first day on which it is in force
+    rate     per year; it may be below zero
+    """
+
+    name: str
+    from_on: date
+    rate: YearlyRate
+
+
 @stored("tenant.key_created.v1")
 class KeyCreated(Event, frozen=True):
     """An API key was made. Only its hash is kept, outside the log."""
@@ -92,6 +133,26 @@ class KeyRevoked(Event, frozen=True):
     key_id: UUID
 
 
+@stored("tenant.numbers_skipped.v1")
+class NumbersSkipped(Event, frozen=True):
+    """A series left out numbers that other documents had already, such as imported invoices.
+
+    kind    the documents that the series is named after: `invoice` or `credit_note`
+    series  its name
+    first   the first number that was left out, as written
+    last    the last one
+    count   how many were left out, from the first to the last
+    given   the last number that was given out
+    """
+
+    kind: str
+    series: str
+    first: str
+    last: str
+    count: int
+    given: str
+
+
 class Key(msgspec.Struct, frozen=True, array_like=True):
     key_id: UUID
     name: str
@@ -104,6 +165,7 @@ class Tenant(msgspec.Struct, frozen=True, array_like=True):
     settings: Settings
     policies: tuple[FeePolicy, ...] = (FeePolicy(version=0),)
     keys: tuple[Key, ...] = ()
+    reference_rates: dict[str, tuple[ReferenceRate, ...]] = {}
 
     @property
     def policy(self) -> FeePolicy:
@@ -120,9 +182,15 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
             return replace(tenant, settings=event.settings)
         case FeePolicyAdded():
             return replace(tenant, policies=(*tenant.policies, event.policy))
+        case ReferenceRateSet():
+            fact = ReferenceRate(event.from_on, event.rate)
+            table = reference_rates.added(tenant.reference_rates, event.name, fact)
+            return replace(tenant, reference_rates=table)
         case KeyCreated():
             key = Key(event.key_id, event.name, event.role)
             return replace(tenant, keys=(*tenant.keys, key))
+        case NumbersSkipped():
+            return tenant
         case KeyRevoked():
             keys = tuple(
                 replace(key, revoked=True) if key.key_id == event.key_id else key

@@ -14,7 +14,7 @@ import psycopg
 
 from ledger.money import format_minor
 from projections import parked
-from projections.asof import AsOf
+from projections.asof import AsOf, require_come
 from projections.invoices import INVOICES
 
 BUCKETS = ("current", "1-30", "31-60", "61-90", "90+")
@@ -73,7 +73,11 @@ def aging(
     as_of: date | None = None,
     known_at: datetime | None = None,
 ) -> Aging:
-    """The ageing report of a day (today's when left out), as known at an instant (now when left out)."""
+    """The ageing report of a day (today's when left out), as known at an instant (now when left out).
+
+    Raises AsOfInFuture, KnownAtInFuture.
+    """
+    require_come(as_of, known_at, today, now)
     if known_at is None and as_of in (None, today):
         items = connection.execute(TOTALS, (tenant_id,)).fetchall()
         left_out = parked.count(connection, INVOICES.name, tenant_id)

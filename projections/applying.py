@@ -63,6 +63,7 @@ def apply(
 ) -> Applied:
     """Folds events into the tables with that suffix. Streams that fail are parked under the projection's name and
     the suffix; streams that were parked before are passed over."""
+    streams = projection.read_of(streams)
     if not streams:
         return Applied(0, [])
     name = projection.name + suffix
@@ -89,7 +90,7 @@ def fold_onto(
     parts = projection.adds.parts if projection.adds is not None else None
     added: list[Part] = []
     for _, _, _, version, tenant_seq, tag, effective_on, data in events:
-        if version != row.version + 1:
+        if not projection.follows(version, row.version):
             raise EventsMissing(f"version {version} follows version {row.version}")
         event = decode(tag, data)
         if parts is not None:
@@ -123,7 +124,7 @@ def folded(
     except (
         Exception
     ) as error:  # whatever a fold raises is its stream's fault; it is parked with its reason
-        failed = row.version - (found[2] if found else 0)
+        failed = sum(version <= row.version for _, _, _, version, *_ in events)
         whole = projection.row(*(found or key))
         added = fold_onto(projection, whole, events[:failed], loaded)
         return Folded(whole, added, Fault(events[failed], error))

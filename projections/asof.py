@@ -9,16 +9,20 @@ while rows are drawn.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from ledger.errors import Rejected
 from ledger.events import decode
+from ledger.invoice.as_of import effective_by
 from projections.projection import Projection
 
 PIECE_EVENTS = 500
+CLOCK_SKEW = timedelta(seconds=60)
+"""A client's clock may be so far ahead of this one: the instant it calls now is not refused."""
 
 EVENTS = """
 SELECT uuid_send(stream_id), tag, effective_on, data
@@ -29,6 +33,31 @@ SELECT uuid_send(stream_id), tag, effective_on, data
    AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
  ORDER BY stream_id, version
 """
+
+
+class AsOfInFuture(Rejected):
+    """A report is of a day that has come; what a later day will bring is not in the books."""
+
+
+class KnownAtInFuture(Rejected):
+    """A report is as known at an instant that has come: what will be known then can still change."""
+
+
+def require_come(as_of: date | None, known_at: datetime | None, today: date, now: datetime) -> None:
+    """Raises AsOfInFuture, KnownAtInFuture for a report of what lies ahead; what is left out is today, or now."""
+    if as_of is not None and as_of > today:
+        raise AsOfInFuture(
+            f"as_of {as_of} has not come; today is {today}. For what is to come ask "
+            f"GET /api/invoices/{{id}}/pay-off?on={as_of}, or run: "
+            f"duebook day run --dry-run --date {as_of}",
+            field="as_of",
+        )
+    if known_at is not None and known_at > now + CLOCK_SKEW:
+        raise KnownAtInFuture(
+            f"known_at {known_at.isoformat()} has not come; it is {now.isoformat(timespec='seconds')}. "
+            "Leave it out to ask what is known now",
+            field="known_at",
+        )
 
 
 class AsOf:
@@ -65,7 +94,7 @@ class AsOf:
             if failed:
                 continue
             try:
-                fold(row, decode(tag, data), effective_on)
+                fold(row, effective_by(decode(tag, data), self._as_of), effective_on)
             except (
                 Exception
             ):  # it is parked, or will be, with its reason; the report says how many are

@@ -3,6 +3,7 @@
 from ledger.errors import NotFound
 from projections.agreements import AGREEMENTS
 from projections.business_days import BUSINESS_DAYS
+from projections.credit_notes import CREDIT_NOTES
 from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
 from projections.journal import JOURNAL
@@ -15,6 +16,7 @@ CATALOG: tuple[Projection, ...] = (
     CUSTOMERS,
     PAYMENTS,
     REFUNDS,
+    CREDIT_NOTES,
     AGREEMENTS,
     BUSINESS_DAYS,
     JOURNAL,

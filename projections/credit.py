@@ -1,8 +1,8 @@
 """Customers' credit on a day, as known at an instant: what the books have on the account `customer_credit`.
 
 A customer's own events cannot tell it of a past day: a reversal takes effect on its payment's date, while what the
-payment's excess had paid was applied later, and a shortfall takes effect when it was found. The journal has each of
-them where it belongs. Below zero, it is what the customer had been given too much by then: the shortfall.
+payment's excess had paid was applied later. The journal has each of them where it belongs. Below zero, it is what the
+customer had been given too much by then: the shortfall.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from ledger import customer, payment, refund
+from ledger import payment, refund
 from ledger.chart import Account
 from ledger.events import Event, decode, stream_of
 from ledger.invoice import events as e
@@ -26,17 +26,15 @@ _MOVING: Final[tuple[type[Event], ...]] = (
     e.CreditApplied,
     e.PaymentReversed,
     e.PaymentChargedBack,
-    e.Recovered,
-    e.ChargesRecalculated,
+    e.PaymentReallocated,
+    e.Recalculated,
     e.Credited,
     payment.Reversed,
     payment.ChargedBack,
     refund.Compensated,
-    customer.ShortfallRecorded,
-    customer.ShortfallSettled,
 )
 """The events that move the account, beside those that begin a stream; tests hold them against the journal."""
-_ACCOUNTS: Final[frozenset[Account]] = frozenset(("customer_credit", "shortfall_receivable"))
+_ACCOUNTS: Final[frozenset[Account]] = frozenset(("customer_credit",))
 
 EVENTS = """
 SELECT uuid_send(stream_id), tag, effective_on, data
@@ -77,6 +75,7 @@ class CreditAsOf:
         customer_id: UUID | None = None,
     ) -> None:
         self.failed = 0
+        self._day = day
         self.balances: dict[tuple[UUID, str], int] = {}
         values = {
             "tenant_id": tenant_id,
@@ -122,6 +121,8 @@ class CreditAsOf:
             if isinstance(event, e.Drafted | payment.Received | refund.Requested):
                 owner = event.customer_id
             for entry in entries(facts, event, effective_on):
+                if entry.on > self._day:
+                    continue
                 key = (owner, entry.currency)
                 moved = sum(one.minor for one in entry.postings if one.account in _ACCOUNTS)
                 self.balances[key] = self.balances.get(key, 0) - moved

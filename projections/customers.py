@@ -122,15 +122,6 @@ def _credit_returned(row: Folded, event: e.CreditReturned, on: date) -> None:
     _credit(row, event.currency, _total(event.parts))
 
 
-def _shortfall_recorded(row: Folded, event: e.ShortfallRecorded, on: date) -> None:
-    _short(row, event.currency, event.amount_minor)
-
-
-def _shortfall_settled(row: Folded, event: e.ShortfallSettled, on: date) -> None:
-    _short(row, event.currency, -_total(event.parts))
-    _credit(row, event.currency, -_total(event.parts))
-
-
 def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
     person = event.person
     row.name, row.tax_number, row.email = person.name, person.tax_number, person.email
@@ -139,22 +130,21 @@ def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
 
 
 def _credit(row: Folded, currency: str, minor: int) -> None:
-    kept = _with(credit_of(row), currency, minor)
-    row.credit = msgspec.json.encode(kept).decode()
-    row.has_credit = bool(kept)
-    if not kept:
+    """Changes the sum over the sources of credit: above zero it is credit, below zero a shortfall."""
+    credit, shortfall = credit_of(row), shortfall_of(row)
+    sum_minor = credit.pop(currency, 0) - shortfall.pop(currency, 0) + minor
+    if sum_minor > 0:
+        credit[currency] = sum_minor
+    elif sum_minor < 0:
+        shortfall[currency] = -sum_minor
+    row.credit, row.has_credit = _encoded(credit), bool(credit)
+    row.shortfall, row.has_shortfall = _encoded(shortfall), bool(shortfall)
+    if not credit:
         row.credit_flag = ""
 
 
-def _short(row: Folded, currency: str, minor: int) -> None:
-    kept = _with(shortfall_of(row), currency, minor)
-    row.shortfall = msgspec.json.encode(kept).decode()
-    row.has_shortfall = bool(kept)
-
-
-def _with(minors: dict[str, int], currency: str, minor: int) -> dict[str, int]:
-    minors[currency] = minors.get(currency, 0) + minor
-    return {code: minors[code] for code in sorted(minors) if minors[code]}
+def _encoded(minors: dict[str, int]) -> str:
+    return msgspec.json.encode(dict(sorted(minors.items()))).decode()
 
 
 def _total(parts: tuple[e.CreditPart, ...]) -> int:
@@ -169,13 +159,11 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.CreditApplied: _credit_withdrawn,
     e.CreditReserved: _credit_reserved,
     e.CreditReturned: _credit_returned,
-    e.ShortfallRecorded: _shortfall_recorded,
-    e.ShortfallSettled: _shortfall_settled,
 }
 
 CUSTOMERS = Projection(
     name="customers",
-    version=2,
+    version=3,
     streams=("customer",),
     table=TABLE,
     sums=(CREDIT,),

@@ -12,7 +12,7 @@ import psycopg
 
 from ledger.money import format_minor
 from projections import parked
-from projections.asof import AsOf
+from projections.asof import AsOf, require_come
 from projections.credit import CreditAsOf
 from projections.customers import CUSTOMERS
 from projections.invoices import INVOICES
@@ -103,7 +103,11 @@ def dashboard(
     as_of: date | None = None,
     known_at: datetime | None = None,
 ) -> Dashboard:
-    """The dashboard of a day (today's when left out), as known at an instant (now when left out)."""
+    """The dashboard of a day (today's when left out), as known at an instant (now when left out).
+
+    Raises AsOfInFuture, KnownAtInFuture.
+    """
+    require_come(as_of, known_at, today, now)
     sums: dict[str, _Sums] = {}
     if known_at is None and as_of in (None, today):
         _gather_current(connection, tenant_id, today, sums)
@@ -144,10 +148,11 @@ def _gather_as_of(
     payments = AsOf(connection, PAYMENTS, tenant_id, day, known_at)
     month = day.replace(day=1)
     for row in payments:
-        if row.status == "received" and row.received_on.replace(day=1) == month:
+        left_minor = row.amount_minor - row.reversed_minor - row.charged_back_minor
+        if left_minor and row.received_on.replace(day=1) == month:
             paid = _of(sums, row.currency).paid
             paid[0] += 1
-            paid[1] += row.amount_minor
+            paid[1] += left_minor
     held = CreditAsOf(connection, tenant_id, day, known_at)
     for currency, minor in held.credit().items():
         _of(sums, currency).credit_minor = minor

@@ -19,10 +19,12 @@ from ledger.errors import NotFound
 from ledger.events import Event, decode
 from ledger.invoice import charges
 from ledger.invoice import events as e
+from ledger.invoice.as_of import before_effect, effective_by
 from ledger.invoice.events import GivenUpAs, Outcome
 from ledger.invoice.evolving import evolve
 from ledger.invoice.state import Invoice
-from ledger.money import Money, format_minor
+from ledger.money import Money
+from projections.asof import require_come
 from projections.explain_rules import rule_of
 
 SELECT_EVENTS = """
@@ -30,7 +32,6 @@ SELECT version, tag, recorded_at, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s AND stream_id = %(invoice_id)s
    AND tag >= 'invoice.' AND tag < 'invoice/'
-   AND (effective_on <= %(as_of)s OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%')
    AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
  ORDER BY version
 """
@@ -43,7 +44,7 @@ class NothingToExplain(NotFound):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one event, or a run of postings of interest, did to a component. Amounts are signed decimal text.
+    """What one event, or a run of postings of interest, did to a component. Amounts are signed.
 
     versions      of the first and the last event
     effective_on  of the last; recorded_at likewise
@@ -54,9 +55,9 @@ class Change(msgspec.Struct, frozen=True):
     tag: str
     effective_on: date
     recorded_at: datetime
-    charged: str
-    paid: str
-    forgiven: str
+    charged: Money
+    paid: Money
+    forgiven: Money
     because: str
 
 
@@ -77,7 +78,7 @@ class GivenUp(msgspec.Struct, frozen=True):
     """What was given up in one way, recoveries of a write-off taken off."""
 
     way: GivenUpAs
-    amount: str
+    amount: Money
 
 
 class DisputeExplained(msgspec.Struct, frozen=True):
@@ -105,13 +106,13 @@ class ComponentExplained(msgspec.Struct, frozen=True):
     """
 
     component: Component
-    charged: str
-    paid: str
-    forgiven: str
+    charged: Money
+    paid: Money
+    forgiven: Money
     given_up: list[GivenUp]
-    open: str
+    open: Money
     rule: str
-    calculated: str
+    calculated: Money
     stretches: list[Stretch]
     changes: list[Change]
 
@@ -162,16 +163,16 @@ def explain(
 ) -> Explanation:
     """Explains an invoice as of a day (today when left out), as known at an instant (now when left out).
 
-    Raises NothingToExplain.
+    Raises NothingToExplain, AsOfInFuture, KnownAtInFuture.
     """
+    require_come(as_of, known_at, today, now)
     day = as_of or today
     values = {
         "tenant_id": tenant_id,
         "invoice_id": invoice_id,
-        "as_of": day,
         "known_at": known_at,
     }
-    steps = _steps(connection.execute(SELECT_EVENTS, values).fetchall())
+    steps = _steps(connection.execute(SELECT_EVENTS, values).fetchall(), day)
     if not any(step.effective_on <= day for step in steps):
         raise NothingToExplain(f"there is no invoice {invoice_id} on {day}, as known then")
     invoice = steps[-1].after
@@ -190,18 +191,27 @@ def explain(
         late_on=terms.late_on if terms else None,
         mora_through=invoice.mora_through,
         fee_policy_version=terms.policy.version if terms else None,
-        calendar=f"{terms.calendar.name} ({terms.calendar.version})" if terms else None,
+        calendar=terms.calendar.edition if terms else None,
         components=[_component(component, invoice, steps) for component in COMPONENTS],
         disputes=_disputes(invoice.currency, steps),
         open=Money.of(invoice.open.total, invoice.currency),
     )
 
 
-def _steps(rows: Sequence[tuple[int, str, datetime, date, bytes]]) -> list[_Step]:
+def _steps(rows: Sequence[tuple[int, str, datetime, date, bytes]], as_of: date) -> list[_Step]:
+    """The events that are known, with what of them is effective by a day. A draft's content counts from its issue date,
+    though it may have been written later."""
     steps: list[_Step] = []
     invoice: Invoice | None = None
     for version, tag, recorded_at, effective_on, data in rows:
-        event = decode(tag, bytes(data))
+        event: Event | None = decode(tag, bytes(data))
+        assert event is not None
+        if isinstance(event, e.Drafted | e.Redrafted) or effective_on <= as_of:
+            event = effective_by(event, as_of)
+        else:
+            event = before_effect(event)
+        if event is None:
+            continue
         after = evolve(invoice, event, effective_on)
         steps.append(_Step(version, tag, recorded_at, effective_on, event, invoice or after, after))
         invoice = after
@@ -224,32 +234,29 @@ def _component(
         ],
         open=_amount(invoice.open, component, invoice),
         rule=rule,
-        calculated=format_minor(calculated_minor, invoice.currency),
+        calculated=Money.of(calculated_minor, invoice.currency),
         stretches=_stretches(invoice) if component == "mora" else [],
         changes=_changes(component, steps),
     )
 
 
-def _amount(split: Split, component: Component, invoice: Invoice) -> str:
-    minor: int = getattr(split, component)
-    return format_minor(minor, invoice.currency)
+def _amount(split: Split, component: Component, invoice: Invoice) -> Money:
+    return Money.of(getattr(split, component), invoice.currency)
 
 
 def _stretches(invoice: Invoice) -> list[Stretch]:
     terms = invoice.terms
-    if terms is None or invoice.mora_through is None or terms.policy.mora.numerator == 0:
+    if terms is None or invoice.mora_through is None or not terms.policy.bears_interest:
         return []
     return [
         Stretch(
-            first_on=first,
-            last_on=last,
-            days=(last - first).days + 1,
-            base=Money.of(round(charges.base_on(invoice, first, bearing_minor)), invoice.currency),
-            held=Money.of(
-                charges.held_before(invoice, max(first, terms.late_on)), invoice.currency
-            ),
+            first_on=one.first_on,
+            last_on=one.last_on,
+            days=(one.last_on - one.first_on).days + 1,
+            base=Money.of(round(one.base), invoice.currency),
+            held=Money.of(one.held_minor, invoice.currency),
         )
-        for first, last, bearing_minor in charges.segments(invoice, invoice.mora_through)
+        for one in charges.stretches(invoice, invoice.mora_through)
     ]
 
 
@@ -303,26 +310,33 @@ def _change(found: _Sum) -> Change:
         tag=found.last.tag,
         effective_on=found.last.effective_on,
         recorded_at=found.last.recorded_at,
-        charged=format_minor(found.charged, currency),
-        paid=format_minor(found.paid, currency),
-        forgiven=format_minor(found.forgiven, currency),
+        charged=Money.of(found.charged, currency),
+        paid=Money.of(found.paid, currency),
+        forgiven=Money.of(found.forgiven, currency),
         because=_because(found.last.event),
     )
 
 
 def _because(event: Event) -> str:
     match event:
-        case e.PaymentReceived() | e.Recovered() | e.PaymentReversed() | e.PaymentChargedBack():
+        case (
+            e.PaymentReceived()
+            | e.PaymentReversed()
+            | e.PaymentReallocated()
+            | e.PaymentChargedBack()
+        ):
             return f"payment {event.payment_id}"
         case e.CreditApplied():
             return f"credit from {event.source_id}"
-        case e.ChargesRecalculated():
+        case e.Recalculated():
             return event.because
         case e.FeeCharged():
             return event.description
         case e.Credited():
             return f"credit note {event.number}: {event.reason}"
-        case e.Renegotiated():
+        case e.SmallBalanceWaived():
+            return "no more than the policy's small balance was left"
+        case e.Renegotiated() | e.InterestReturned():
             return f"agreement {event.agreement_id}"
         case e.Voided() | e.Cancelled() | e.Waived() | e.WrittenOff():
             return event.reason

@@ -2,7 +2,7 @@
 
 from ledger.allocation import Component
 from ledger.invoice import charges
-from ledger.invoice.recalculation import charged_through
+from ledger.invoice.charges import charges_of
 from ledger.invoice.state import Invoice, Terms
 from ledger.money import format_minor
 from ledger.rates import format_rate
@@ -28,22 +28,25 @@ def rule_of(component: Component, invoice: Invoice) -> tuple[str, int]:
 
 
 def _late_fee_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
-    policy = terms.policy
-    if not invoice.was_overdue:
-        return f"none before the first late day, {terms.late_on}", 0
-    late_on = charges.first_late_day(invoice)
+    policy, late_on = terms.policy, invoice.overdue_on
     if late_on is None:
         return f"none: no principal was late, from {terms.late_on} on", 0
-    fee_minor, base_minor = charges.late_fee(invoice, charged_through(invoice))
+    running = charges_of(invoice, before=late_on)
+    fee_minor, base_minor = running.late_fee(late_on)
     base = format_minor(base_minor, invoice.currency)
     rule = f"{format_rate(policy.late_fee)} once of {base}, the {_base(terms)} on {late_on}"
-    held_minor = charges.held_before(invoice, late_on)
-    if held_minor:
-        held = format_minor(held_minor, invoice.currency)
-        rule += f" less {'the part of ' if policy.base == 'original' else ''}{held} in dispute"
+    if running.held_minor:
+        held = format_minor(running.held_minor, invoice.currency)
+        rule += f" less {'the part of ' if policy.mora_base == 'original' else ''}{held} in dispute"
     minimum = policy.late_fee_minimum
     if minimum is not None and minimum.currency == invoice.currency:
         rule += f", at least {minimum.amount}"
+    if policy.late_fee_cap is not None:
+        total = format_minor(invoice.total_minor, invoice.currency)
+        rule += f", at most {format_rate(policy.late_fee_cap)} of the invoice's {total}"
+    tolerance = policy.small_balance_tolerance
+    if tolerance is not None and tolerance.currency == invoice.currency:
+        rule += f", none where no more than {tolerance.amount} is open"
     return f"{rule}, rounded {policy.rounding}", fee_minor
 
 
@@ -64,4 +67,4 @@ def _mora_rule(terms: Terms, invoice: Invoice) -> tuple[str, int]:
 
 
 def _base(terms: Terms) -> str:
-    return "principal first asked for" if terms.policy.base == "original" else "principal open"
+    return "principal first asked for" if terms.policy.mora_base == "original" else "principal open"

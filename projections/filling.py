@@ -114,6 +114,7 @@ class _Chunk:
     def take(self, piece: Sequence[Logged]) -> None:
         """Folds a piece of the log; a stream is done when the next one begins."""
         fold, adds = self._projection.fold, self._projection.adds
+        reads, follows = self._projection.reads, self._projection.follows
         (of_tenant, of_stream), row = self._key, self._row
         added, loaded = self._added, self._loaded
         for _, tenant, stream, version, tenant_seq, tag, effective_on, data in piece:
@@ -125,12 +126,14 @@ class _Chunk:
             self._events_of_stream += 1
             if row is None:
                 continue  # of another kind, or failed before
+            if reads is not None and tag not in reads:
+                continue
             try:
                 event = decode(tag, data)
                 if adds is not None:
                     added += adds.parts(row, event, effective_on, tenant_seq, loaded)
                 fold(row, event, effective_on)
-                if version != row.version + 1:
+                if not follows(version, row.version):
                     raise EventsMissing(f"version {version} follows version {row.version}")
             except Exception:  # it is folded again with the chunk, and parked there with its reason
                 row = self._row = None
@@ -141,7 +144,7 @@ class _Chunk:
 
     def close_stream(self) -> None:
         """The stream at hand has no more events."""
-        if self._row is not None:
+        if self._row is not None and self._row.version:
             self._done.append(_Done(self._row, self._added))
             self._parts += len(self._added)
             self._row = None

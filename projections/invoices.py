@@ -12,8 +12,8 @@ import msgspec
 from ledger.allocation import Split
 from ledger.events import Event
 from ledger.invoice import events as e
-from ledger.invoice.state import REOPENING
 from projections import nightly_interest
+from projections.break_even_totals import BREAK_EVEN, PORTFOLIO
 from projections.projection import Part, Projection
 from projections.tables import RowTable, SumTable
 
@@ -36,6 +36,7 @@ TABLE = RowTable(
     forgiven_mora_minor="bigint",
     forgiven_other_minor="bigint",
     written_off_minor="bigint",
+    lent_minor="bigint",
     disputed_minor="bigint",
     promised_minor="bigint",
     policy_version="integer",
@@ -46,11 +47,16 @@ TABLE = RowTable(
     mora_through="date",
     paid_on="date",
     promised_on="date",
+    promise_made_on="date",
+    due_moved_on="date",
+    closed_on="date",
     held_until="date",
     agreement_id="uuid",
+    first_agreement_id="uuid",
     was_overdue="boolean",
     held="boolean",
     promise="text",
+    closed_as="text",
     status="text",
     currency="text",
     number="text",
@@ -76,8 +82,12 @@ class Folded(msgspec.Struct, gc=False):
     written_off_minor  what of the forgiven amounts is written off, and not recovered
     disputed_minor     the disputed principal, 0 when there is no open dispute
     promise            of the last promise to pay: empty for none, `pending`, `kept` or `broken`
+    due_moved_on       the day on which the due date was moved last
+    closed_as          how the debt was closed last, when no money of a later day has paid anything of it; else empty
+    closed_on          the day on which it was closed last in such a way
     held, held_until   dunning leaves the invoice alone, through a day where it says one
-    agreement_id       of whose instalments it is one
+    agreement_id       of whose instalments it is one; first_agreement_id begins its chain of renegotiations
+    lent_minor         its share of what that one lent
     """
 
     tenant_id: bytes
@@ -100,6 +110,7 @@ class Folded(msgspec.Struct, gc=False):
     forgiven_mora_minor: int = 0
     forgiven_other_minor: int = 0
     written_off_minor: int = 0
+    lent_minor: int = 0
     disputed_minor: int = 0
     promised_minor: int = 0
     policy_version: int = 0
@@ -110,11 +121,16 @@ class Folded(msgspec.Struct, gc=False):
     mora_through: date | None = None
     paid_on: date | None = None
     promised_on: date | None = None
+    promise_made_on: date | None = None
+    due_moved_on: date | None = None
+    closed_on: date | None = None
     held_until: date | None = None
     agreement_id: bytes | None = None
+    first_agreement_id: bytes | None = None
     was_overdue: bool = False
     held: bool = False
     promise: str = ""
+    closed_as: str = ""
     status: str = "draft"
     currency: str = ""
     number: str = ""
@@ -134,6 +150,15 @@ def parts(row: Folded) -> list[Part]:
         found.append(Part(0, (tenant, currency, row.due_on), (1, open_minor)))
         balance = (1, open_minor, overdue_minor)
         found.append(Part(1, (tenant, row.customer_id, currency), balance))
+    if row.first_agreement_id is not None:
+        paid_minor = (
+            row.paid_principal_minor
+            + row.paid_late_fee_minor
+            + row.paid_mora_minor
+            + row.paid_other_minor
+        )
+        chain = (tenant, row.first_agreement_id, currency)
+        found.append(Part(3, chain, (row.lent_minor, paid_minor)))
     return found
 
 
@@ -144,6 +169,9 @@ def _drafted(row: Folded, event: e.Drafted, on: date) -> None:
     row.total_minor = event.total_minor
     if event.instalment is not None:
         row.agreement_id = event.instalment.agreement_id.bytes
+        first_id = event.instalment.first_agreement_id or event.instalment.agreement_id
+        row.first_agreement_id = first_id.bytes
+        row.lent_minor = event.instalment.lent_minor
 
 
 def _redrafted(row: Folded, event: e.Redrafted, on: date) -> None:
@@ -165,12 +193,12 @@ def _sent(row: Folded, event: e.Sent, on: date) -> None:
 
 
 def _due_date_moved(row: Folded, event: e.DueDateMoved, on: date) -> None:
+    if row.due_moved_on is not None and on < row.due_moved_on:
+        return
+    row.due_moved_on = on
     row.due_on = event.due_on
     row.payable_until = event.payable_until
     row.late_on = event.late_on
-    row.was_overdue = False
-    if row.status == "overdue":
-        row.status = "sent"
 
 
 def _became_overdue(row: Folded, event: e.BecameOverdue, on: date) -> None:
@@ -186,7 +214,7 @@ def _late_fee_charged(row: Folded, event: e.LateFeeCharged, on: date) -> None:
 def _fee_charged(row: Folded, event: e.FeeCharged, on: date) -> None:
     row.charged_other_minor += event.amount_minor
     row.open_minor += event.amount_minor
-    _reopen(row)
+    _settle(row, on)
 
 
 def _mora_posted(row: Folded, event: e.MoraPosted, on: date) -> None:
@@ -195,59 +223,79 @@ def _mora_posted(row: Folded, event: e.MoraPosted, on: date) -> None:
     row.mora_through = event.through
 
 
+def _reference_rate_applied(row: Folded, event: e.ReferenceRateApplied, on: date) -> None:
+    """A rate changes no amount; what it changes of interest is posted."""
+
+
 def _payment_received(row: Folded, event: e.PaymentReceived | e.CreditApplied, on: date) -> None:
     _pay(row, event.split)
+    _recover(row, event.recovered)
+    is_after = row.closed_on is not None and on > row.closed_on
+    if is_after and event.split.total + event.recovered.total:
+        row.closed_as = ""
     _settle(row, on)
 
 
-def _recovered(row: Folded, event: e.Recovered, on: date) -> None:
-    _recover(row, event.split)
-    _settle(row, on)
-
-
-def _taken_back(row: Folded, event: e.PaymentReversed | e.PaymentChargedBack, on: date) -> None:
+def _taken_back(
+    row: Folded, event: e.PaymentReversed | e.PaymentReallocated | e.PaymentChargedBack, on: date
+) -> None:
     _pay(row, -event.split)
     _recover(row, -event.recovered)
     _settle(row, on)
 
 
-def _charges_recalculated(row: Folded, event: e.ChargesRecalculated, on: date) -> None:
-    row.charged_late_fee_minor += event.late_fee_minor
-    row.charged_mora_minor += event.mora_minor
-    row.open_minor += event.late_fee_minor + event.mora_minor
+def _recalculated(row: Folded, event: e.Recalculated, on: date) -> None:
+    late_fee_minor, mora_minor = event.late_fee_minor, event.mora_minor
+    row.charged_late_fee_minor += late_fee_minor
+    row.charged_mora_minor += mora_minor
+    row.open_minor += late_fee_minor + mora_minor
     row.mora_through = event.through
-    _pay(row, event.moved)
+    row.was_overdue = event.overdue_on is not None
+    for one in event.imputations:
+        change = one.after - one.before
+        _pay(row, change.paid)
+        _recover(row, change.recovered)
+        _forgive(row, change.forgiven)
+        if one.kind == "written_off":
+            row.written_off_minor += change.forgiven.total
+    for small in event.small_balances:
+        _forgive(row, small.after - small.before)
+    if row.open_minor or event.settled_on is not None:  # else, as of a day, it says what came later
+        row.closed_as = event.closed_as
+    _settle(row, event.settled_on or on)
+
+
+def _waived(row: Folded, event: Any, on: date) -> None:
     _forgive(row, event.forgiven)
-    for change in event.forgiven_of:
-        if change.way == "written_off":
-            row.written_off_minor += change.split.total
     _settle(row, on)
 
 
-def _waived(row: Folded, event: e.Waived | e.Credited, on: date) -> None:
+def _credited(row: Folded, event: e.Credited, on: date) -> None:
     _forgive(row, event.forgiven)
+    _pay(row, event.applied)
+    _settle(row, on)
+
+
+def _written_off(row: Folded, event: e.WrittenOff, on: date) -> None:
+    _forgive(row, event.forgiven)
+    row.written_off_minor += event.forgiven.total
+    row.closed_as = ""
     _settle(row, on)
 
 
 def _voided(row: Folded, event: e.Voided, on: date) -> None:
-    row.status = "void"
     _forgive(row, event.forgiven)
+    row.status, row.paid_on = "void", None
 
 
-def _cancelled(row: Folded, event: e.Cancelled, on: date) -> None:
-    row.status = "cancelled"
-    _forgive(row, event.forgiven)
+def _closed(status: str) -> Callable[[Folded, Any, date], None]:
+    def closed(row: Folded, event: Any, on: date) -> None:
+        row.closed_as = status
+        row.closed_on = max(on, row.closed_on or on)
+        _forgive(row, event.forgiven)
+        _settle(row, on)
 
-
-def _written_off(row: Folded, event: e.WrittenOff, on: date) -> None:
-    row.status = "written_off"
-    _forgive(row, event.forgiven)
-    row.written_off_minor += event.forgiven.total
-
-
-def _renegotiated(row: Folded, event: e.Renegotiated, on: date) -> None:
-    row.status = "renegotiated"
-    _forgive(row, event.forgiven)
+    return closed
 
 
 def _disputed(row: Folded, event: e.Disputed, on: date) -> None:
@@ -259,6 +307,9 @@ def _dispute_resolved(row: Folded, event: e.DisputeResolved, on: date) -> None:
 
 
 def _promised(row: Folded, event: e.Promised, on: date) -> None:
+    if row.promise_made_on is not None and on < row.promise_made_on:
+        return
+    row.promise_made_on = on
     row.promised_on, row.promised_minor = event.promised_on, event.amount_minor
     row.promise = "pending"
 
@@ -304,18 +355,17 @@ def _recover(row: Folded, split: Split) -> None:
 
 def _settle(row: Folded, on: date) -> None:
     """The status that follows from what is open, as `ledger.invoice.evolving` has it."""
+    if row.status in ("draft", "void"):
+        return
     if row.open_minor:
-        _reopen(row)
-    elif row.status in ("sent", "overdue", "paid", "written_off"):
-        if row.written_off_minor:
-            row.status, row.paid_on = "written_off", None
-        elif row.status != "paid":
-            row.status, row.paid_on = "paid", on
-
-
-def _reopen(row: Folded) -> None:
-    if row.status in REOPENING:
-        row.status, row.paid_on = "overdue" if row.was_overdue else "sent", None
+        status = "overdue" if row.was_overdue else "sent"
+    else:
+        status = row.closed_as or ("written_off" if row.written_off_minor else "paid")
+    if status != "paid":
+        row.paid_on = None
+    elif row.status != "paid":
+        row.paid_on = on
+    row.status = status
 
 
 _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
@@ -329,16 +379,19 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.FeeCharged: _fee_charged,
     e.PaymentReceived: _payment_received,
     e.CreditApplied: _payment_received,
-    e.Recovered: _recovered,
     e.PaymentReversed: _taken_back,
+    e.PaymentReallocated: _taken_back,
     e.PaymentChargedBack: _taken_back,
-    e.ChargesRecalculated: _charges_recalculated,
+    e.Recalculated: _recalculated,
+    e.ReferenceRateApplied: _reference_rate_applied,
     e.Waived: _waived,
-    e.Credited: _waived,
+    e.InterestReturned: _waived,
+    e.SmallBalanceWaived: _waived,
+    e.Credited: _credited,
     e.WrittenOff: _written_off,
-    e.Renegotiated: _renegotiated,
+    e.Renegotiated: _closed("renegotiated"),
     e.Voided: _voided,
-    e.Cancelled: _cancelled,
+    e.Cancelled: _closed("cancelled"),
     e.Disputed: _disputed,
     e.DisputeResolved: _dispute_resolved,
     e.Promised: _promised,
@@ -350,10 +403,10 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
 
 INVOICES = Projection(
     name="invoices",
-    version=2,
+    version=3,
     streams=("invoice",),
     table=TABLE,
-    sums=(AGING, BALANCES, DASHBOARD),
+    sums=(AGING, BALANCES, DASHBOARD, BREAK_EVEN, PORTFOLIO),
     row=Folded,
     fold=fold,
     parts=parts,

@@ -190,7 +190,7 @@ def _passing(suffix: str) -> bytes:
 
 JOURNAL = Projection(
     name="journal",
-    version=1,
+    version=2,
     streams=STREAMS,
     table=TABLE,
     sums=(TOTALS,),

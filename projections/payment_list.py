@@ -13,8 +13,8 @@ from ledger.payment import Allocated
 from projections.cursors import Page, checked, decoded, encoded, filters_of
 
 LIST = """
-SELECT payment_id, customer_id, version, status, currency, amount_minor, unapplied_minor, received_on, reference,
-       allocations, suspected_duplicate_of
+SELECT payment_id, customer_id, version, status, currency, amount_minor, unapplied_minor, reversed_minor,
+       charged_back_minor, received_on, reference, allocations, suspected_duplicate_of
   FROM payments
  WHERE tenant_id = %(tenant_id)s
    AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
@@ -61,6 +61,8 @@ class PaymentRow(msgspec.Struct, frozen=True):
     reference: str
     allocations: list[AllocationRow]
     unapplied: Money
+    reversed: Money
+    charged_back: Money
     suspected_duplicate_of: UUID | None
 
 
@@ -72,6 +74,8 @@ class _Found(msgspec.Struct):
     currency: str
     amount_minor: int
     unapplied_minor: int
+    reversed_minor: int
+    charged_back_minor: int
     received_on: date
     reference: str
     allocations: str
@@ -117,5 +121,7 @@ def _row(found: _Found) -> PaymentRow:
             for part in allocations
         ],
         unapplied=Money.of(found.unapplied_minor, found.currency),
+        reversed=Money.of(found.reversed_minor, found.currency),
+        charged_back=Money.of(found.charged_back_minor, found.currency),
         suspected_duplicate_of=found.suspected_duplicate_of,
     )

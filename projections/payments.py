@@ -20,6 +20,8 @@ TABLE = RowTable(
     customer_id="uuid",
     amount_minor="bigint",
     unapplied_minor="bigint",
+    reversed_minor="bigint",
+    charged_back_minor="bigint",
     received_on="date",
     suspected_duplicate_of="uuid",
     status="text",
@@ -42,6 +44,8 @@ class Folded(msgspec.Struct, gc=False):
     customer_id: bytes = bytes(16)
     amount_minor: int = 0
     unapplied_minor: int = 0
+    reversed_minor: int = 0
+    charged_back_minor: int = 0
     received_on: date = date.min
     suspected_duplicate_of: bytes | None = None
     status: str = "received"
@@ -56,11 +60,12 @@ def fold(row: Folded, event: Event, effective_on: date) -> None:
 
 
 def parts(row: Folded) -> list[Part]:
-    """What the payment adds to the month of its value date, unless it was taken back."""
-    if row.status != "received":
+    """What the payment adds to the month of its value date: what of it was not taken back."""
+    left_minor = row.amount_minor - row.reversed_minor - row.charged_back_minor
+    if not left_minor:
         return []
     month = row.received_on.replace(day=1)
-    return [Part(0, (row.tenant_id, row.currency, month), (1, row.amount_minor))]
+    return [Part(0, (row.tenant_id, row.currency, month), (1, left_minor))]
 
 
 def _received(row: Folded, event: e.Received, on: date) -> None:
@@ -70,35 +75,72 @@ def _received(row: Folded, event: e.Received, on: date) -> None:
     row.received_on = event.received_on
     row.currency = event.currency
     row.reference = event.reference
-    row.allocations = msgspec.json.encode(event.allocations).decode()
+    taken = [
+        e.Allocated(part.invoice_id, part.amount_minor)
+        for part in event.allocations
+        if part.amount_minor
+    ]
+    row.allocations = msgspec.json.encode(taken).decode()
     if event.suspected_duplicate_of is not None:
         row.suspected_duplicate_of = event.suspected_duplicate_of.bytes
 
 
 def _applied(row: Folded, event: e.Applied, on: date) -> None:
-    before = msgspec.json.decode(row.allocations, type=tuple[e.Allocated, ...])
-    row.allocations = msgspec.json.encode((*before, *event.allocations)).decode()
-    row.unapplied_minor -= sum(part.amount_minor for part in event.allocations)
+    for part in event.allocations:
+        _change(row, e.AllocationChange(part.invoice_id, part.amount_minor, part.offer_minor))
+
+
+def _allocations_changed(
+    row: Folded, event: e.AllocationsChanged | e.Reallocated, on: date
+) -> None:
+    for change in event.changes:
+        _change(row, change)
 
 
 def _reversed(row: Folded, event: e.Reversed, on: date) -> None:
-    row.status = "reversed"
+    row.reversed_minor += event.amount_minor
+    _take_back(row, event, "reversed")
 
 
 def _charged_back(row: Folded, event: e.ChargedBack, on: date) -> None:
-    row.status = "charged_back"
+    row.charged_back_minor += event.amount_minor
+    _take_back(row, event, "charged_back")
+
+
+def _take_back(row: Folded, event: e.Reversed | e.ChargedBack, status: str) -> None:
+    row.unapplied_minor -= event.amount_minor
+    for change in event.changes:
+        _change(row, change)
+    if row.amount_minor == row.reversed_minor + row.charged_back_minor:
+        row.status = status
+
+
+def _change(row: Folded, change: e.AllocationChange) -> None:
+    """What an invoice takes of the payment, more or less."""
+    if not change.amount_minor:
+        return
+    taken = {
+        part.invoice_id: part.amount_minor
+        for part in msgspec.json.decode(row.allocations, type=tuple[e.Allocated, ...])
+    }
+    taken[change.invoice_id] = taken.get(change.invoice_id, 0) + change.amount_minor
+    left = [e.Allocated(invoice_id, minor) for invoice_id, minor in taken.items() if minor]
+    row.allocations = msgspec.json.encode(left).decode()
+    row.unapplied_minor -= change.amount_minor
 
 
 _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Received: _received,
     e.Applied: _applied,
+    e.AllocationsChanged: _allocations_changed,
+    e.Reallocated: _allocations_changed,
     e.Reversed: _reversed,
     e.ChargedBack: _charged_back,
 }
 
 PAYMENTS = Projection(
     name="payments",
-    version=2,
+    version=3,
     streams=("payment",),
     table=TABLE,
     sums=(MONTHS,),

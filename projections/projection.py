@@ -60,6 +60,8 @@ class Projection(NamedTuple):
     parts     what a row adds to the sums; equal rows add the same
     adds      what each event adds to the sums, where rows add nothing
     shortcut  applies those streams of a page that it can to the tables with a suffix, and returns the others
+    reads     the tags of the events it is folded from, where those are few; None for every event of its streams. Others
+              are passed over, and a row's `version` is that of the last event that was read
     """
 
     name: str
@@ -72,11 +74,24 @@ class Projection(NamedTuple):
     parts: Callable[[Any], Iterable[Part]] = lambda row: ()
     adds: Additions | None = None
     shortcut: Callable[[psycopg.Cursor[Any], str, Streams], Streams] | None = None
+    reads: frozenset[str] | None = None
 
     @property
     def tables(self) -> tuple[RowTable | SumTable, ...]:
         """Every table, that of the rows first."""
         return (self.table, *self.sums)
+
+    def follows(self, version: int, before: int) -> bool:
+        """Whether an event is the next one, after that of version `before`, among those that are read."""
+        return version == before + 1 if self.reads is None else version > before
+
+    def read_of(self, streams: Streams) -> Streams:
+        """The events of these streams that are read."""
+        reads = self.reads
+        if reads is None:
+            return streams
+        kept = {key: [one for one in events if one[5] in reads] for key, events in streams.items()}
+        return {key: events for key, events in kept.items() if events}
 
 
 class Totals:

@@ -17,7 +17,9 @@ import psycopg
 
 from ledger.errors import Rejected
 from ledger.events import Event, decode
+from ledger.invoice.as_of import effective_by
 from ledger.money import format_minor
+from projections.asof import require_come
 from projections.credit import CreditAsOf
 from projections.invoices import INVOICES, Folded
 from projections.statement_entries import COLUMNS, Column, Kind, changes
@@ -124,8 +126,9 @@ def statement(
 ) -> Statement:
     """The statement up to `to_on` (today when left out), as known at an instant (now when left out).
 
-    Raises PeriodEndsBeforeItBegins.
+    Raises PeriodEndsBeforeItBegins, AsOfInFuture, KnownAtInFuture.
     """
+    require_come(to_on, known_at, today, now)
     require_period(from_on, to_on or today)
     values = {
         "tenant_id": tenant_id,
@@ -196,6 +199,7 @@ class _Reading:
                 continue
             try:
                 event = decode(tag, data)
+                event = effective_by(event, self._values["to_on"])
                 INVOICES.fold(row, event, effective_on)
             except (
                 Exception
@@ -219,7 +223,10 @@ class _Reading:
 
 def _lines(row: Folded, event: Event, on: date, seq: int) -> list[_Line]:
     payment_id = getattr(event, "payment_id", None)
-    return [_Line(on, seq, kind, row, payment_id, minor) for kind, minor in changes(row, event)]
+    return [
+        _Line(one.on or on, seq, one.kind, row, one.payment_id or payment_id, one.minor)
+        for one in changes(row, event)
+    ]
 
 
 def _gather(month: _Line, line: _Line) -> None:

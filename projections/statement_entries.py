@@ -7,7 +7,9 @@ longer and paid no longer.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from ledger.events import Event
 from ledger.invoice import events as e
@@ -19,14 +21,16 @@ Kind = Literal[
     "late_fee",
     "fee",
     "interest",
-    "adjustment",
     "payment",
     "credit_applied",
     "recovery",
     "payment_reversed",
+    "payment_reallocated",
     "charge_back",
     "to_credit",
     "waiver",
+    "small_balance",
+    "interest_returned",
     "credit_note",
     "written_off",
     "renegotiated",
@@ -41,14 +45,16 @@ COLUMNS: dict[Kind, Column] = {
     "late_fee": "charges",
     "fee": "charges",
     "interest": "charges",
-    "adjustment": "charges",
     "payment": "payments",
     "credit_applied": "payments",
     "recovery": "payments",
     "payment_reversed": "payments",
+    "payment_reallocated": "payments",
     "charge_back": "payments",
     "to_credit": "payments",
     "waiver": "given_up",
+    "small_balance": "given_up",
+    "interest_returned": "given_up",
     "credit_note": "given_up",
     "written_off": "given_up",
     "renegotiated": "given_up",
@@ -56,21 +62,28 @@ COLUMNS: dict[Kind, Column] = {
     "cancelled": "given_up",
 }
 
-_GIVEN_UP: dict[e.GivenUpAs, Kind] = {
+_MONEY: dict[e.ImputationKind, Kind] = {
+    "payment": "payment",
+    "credit": "credit_applied",
+    "charge_back": "charge_back",
+}
+_GIVEN_UP: dict[e.ImputationKind, Kind] = {
     "void": "void",
     "cancelled": "cancelled",
     "waived": "waiver",
-    "credited": "credit_note",
+    "interest_returned": "interest_returned",
     "written_off": "written_off",
     "renegotiated": "renegotiated",
 }
 
 
 class Change(NamedTuple):
-    """One entry's kind and signed minor units."""
+    """One entry's kind and signed minor units; its day and payment, where the event has several."""
 
     kind: Kind
     minor: int
+    on: date | None = None
+    payment_id: UUID | None = None
 
 
 def changes(row: Folded, event: Event) -> list[Change]:
@@ -87,10 +100,8 @@ def _sent(row: Folded, event: e.Sent) -> list[Change]:
     return [Change("invoice" if row.agreement_id is None else "instalment", row.total_minor)]
 
 
-def _taken_back(
-    kind: Kind,
-) -> Callable[[Folded, e.PaymentReversed | e.PaymentChargedBack], list[Change]]:
-    def write(row: Folded, event: e.PaymentReversed | e.PaymentChargedBack) -> list[Change]:
+def _taken_back(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
+    def write(row: Folded, event: Any) -> list[Change]:
         recovered_minor = event.recovered.total
         back = Change(kind, event.split.total + recovered_minor)
         return [back, Change("written_off", -recovered_minor)]
@@ -98,24 +109,48 @@ def _taken_back(
     return write
 
 
-def _recovered(row: Folded, event: e.Recovered) -> list[Change]:
-    return [Change("recovery", -event.split.total), Change("written_off", event.split.total)]
+def _paid(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
+    def write(row: Folded, event: Any) -> list[Change]:
+        recovered_minor = event.recovered.total
+        return [
+            Change(kind, -event.split.total),
+            Change("recovery", -recovered_minor),
+            Change("written_off", recovered_minor),
+        ]
+
+    return write
 
 
-def _recalculated(row: Folded, event: e.ChargesRecalculated) -> list[Change]:
-    """Fee and interest, what of the overpaid went to credit, and what had been given up of the difference."""
-    found = [
-        Change("adjustment", event.late_fee_minor + event.mora_minor),
-        Change("to_credit", -event.moved.total),
-    ]
-    if not event.forgiven_of:  # an event that only knew void and cancelled
-        return [*found, Change("adjustment", -event.forgiven.total)]
-    return [*found, *(Change(_GIVEN_UP[one.way], -one.split.total) for one in event.forgiven_of)]
+def _recalculated(row: Folded, event: e.Recalculated) -> list[Change]:
+    """Fee and interest on their days, and what facts cover otherwise on theirs."""
+    found = [Change("late_fee", one.minor, one.on) for one in event.late_fee]
+    for run in event.mora:
+        found += [Change("interest", one.minor, one.on) for one in run.by_day()]
+    for one in event.imputations:
+        found += _reimputed(one)
+    for small in event.small_balances:
+        minor = small.before.total - small.after.total
+        found.append(Change("small_balance", minor, small.on))
+    return found
+
+
+def _reimputed(one: e.Reimputed) -> list[Change]:
+    change = one.after - one.before
+    kind = _MONEY.get(one.kind)
+    if kind is not None:
+        recovered_minor = change.recovered.total
+        return [
+            Change(kind, -change.paid.total, one.on, one.source_id),
+            Change("recovery", -recovered_minor, one.on, one.source_id),
+            Change("written_off", recovered_minor, one.on),
+        ]
+    if one.kind == "credited":
+        return [Change("to_credit", -change.forgiven.total - change.paid.total, one.on)]
+    return [Change(_GIVEN_UP[one.kind], -change.forgiven.total, one.on)]
 
 
 def _credited(row: Folded, event: e.Credited) -> list[Change]:
-    to_credit_minor = event.total_minor - event.forgiven.total
-    return [Change("credit_note", -event.total_minor), Change("to_credit", to_credit_minor)]
+    return [Change("credit_note", -event.total_minor), Change("to_credit", event.credit_minor)]
 
 
 def _given_up(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
@@ -126,23 +161,21 @@ def _amount(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
     return lambda row, event: [Change(kind, event.amount_minor)]
 
 
-def _split(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
-    return lambda row, event: [Change(kind, -event.split.total)]
-
-
 _WRITES: dict[type[Event], Callable[[Folded, Any], list[Change]]] = {
     e.Sent: _sent,
     e.LateFeeCharged: _amount("late_fee"),
     e.FeeCharged: _amount("fee"),
     e.MoraPosted: _amount("interest"),
-    e.ChargesRecalculated: _recalculated,
-    e.PaymentReceived: _split("payment"),
-    e.CreditApplied: _split("credit_applied"),
-    e.Recovered: _recovered,
+    e.Recalculated: _recalculated,
+    e.PaymentReceived: _paid("payment"),
+    e.CreditApplied: _paid("credit_applied"),
     e.PaymentReversed: _taken_back("payment_reversed"),
+    e.PaymentReallocated: _taken_back("payment_reallocated"),
     e.PaymentChargedBack: _taken_back("charge_back"),
     e.Waived: _given_up("waiver"),
     e.Credited: _credited,
+    e.SmallBalanceWaived: _given_up("small_balance"),
+    e.InterestReturned: _given_up("interest_returned"),
     e.WrittenOff: _given_up("written_off"),
     e.Renegotiated: _given_up("renegotiated"),
     e.Voided: _given_up("void"),

@@ -15,6 +15,7 @@ import psycopg
 from ledger.chart import Account, named
 from ledger.money import format_minor
 from projections import parked
+from projections.asof import require_come
 from projections.journal import JOURNAL
 from projections.journal_entries import JournalEntries
 
@@ -73,8 +74,9 @@ def trial_balance(
 ) -> TrialBalance:
     """The trial balance of a day (today's when left out), as known at an instant (now when left out).
 
-    `chart` is the tenant's own names of accounts.
+    `chart` is the tenant's own names of accounts. Raises AsOfInFuture, KnownAtInFuture.
     """
+    require_come(as_of, known_at, today, now)
     day = as_of or today
     names = named(chart)
     if known_at is None:

@@ -1,8 +1,9 @@
 """Verifying number series and unique names: both are rebuilt from the events that gave them out.
 
 A series is rebuilt from the invoices that were sent, and the credit notes that were issued, under its numbers, imported
-ones left out: its numbers follow one another without a gap, except where a document already had the number. A payment's
-fingerprint and day are the name of the first payment that has them.
+ones left out: its numbers follow one another without a gap, except where another document had the number already. Those
+are told as skipped, with the document that has them. A payment's fingerprint and day are the name of the first payment
+that has them.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import msgspec
 from ledger.customer import Registered
 from ledger.events import Event, UnknownTag, decode
 from ledger.invoice.events import Credited, Sent
+from ledger.numbering import DOCUMENT_NUMBER, DocumentKind, begins_again, numbers_from, series_of
+from ledger.numbering import Series as NumberSeries
 from ledger.payment import Received, fingerprint_name
 from ledger.tenant import Configured, Created, Settings
 from projections.digests import Difference
@@ -62,15 +65,27 @@ SERIES = "SELECT tenant_id, kind, series, next_number, last_issued_on FROM numbe
 COUNT_NAMES = "SELECT count(*) FROM unique_names"
 PAGE = 2_000
 DIFFERENCES_MOST = 10
+LOOKED_UP_MOST = 1_000
 NOBODY = UUID(int=0)
 
 
+class Skipped(msgspec.Struct):
+    """Numbers that a series skipped because other documents had them: how many, the first, and who has that one."""
+
+    tenant_id: UUID
+    series: str
+    count: int
+    first: str
+    held_by: UUID
+
+
 class NumbersVerified(msgspec.Struct, frozen=True):
-    """What a verification of number series and unique names found. `differences` are the first ten."""
+    """What a verification of number series and unique names found. `differences` and `skipped` are the first ten."""
 
     series: int
     names: int
     differences: list[Difference]
+    skipped: list[Skipped]
 
     @property
     def holds(self) -> bool:
@@ -102,7 +117,12 @@ def verify_numbers(connect: Connect) -> NumbersVerified:
             rebuilding.take(page)
         rebuilding.compare_series()
         rebuilding.find_names_without_event()
-    return NumbersVerified(len(rebuilding.series), rebuilding.claims, rebuilding.differences)
+    return NumbersVerified(
+        series=len(rebuilding.series),
+        names=rebuilding.claims,
+        differences=rebuilding.differences,
+        skipped=list(rebuilding.skipped.values())[:DIFFERENCES_MOST],
+    )
 
 
 class Given(NamedTuple):
@@ -115,12 +135,21 @@ class Given(NamedTuple):
     event: Event
 
 
+class Document(NamedTuple):
+    """A document that a series numbered."""
+
+    id: UUID
+    number: str
+    issued_on: date
+
+
 class _Rebuilding:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._tenant_id = NOBODY
         self._settings: list[Settings] = []
         self.series: dict[tuple[UUID, str, str], Series] = {}
+        self.skipped: dict[tuple[UUID, str, str], Skipped] = {}
         self.claims = 0
         self._held = 0
         self.differences: list[Difference] = []
@@ -150,10 +179,10 @@ class _Rebuilding:
             if isinstance(event, Created | Configured):
                 self._settings.insert(0, event.settings)
             elif isinstance(event, Sent) and not event.imported:
-                self._number("invoice", given.stream_id, event.number, event.issued_on)
+                self._number("invoice", Document(given.stream_id, event.number, event.issued_on))
             elif isinstance(event, Credited):
-                note_id, issued_on = event.credit_note_id, given.effective_on
-                self._number("credit_note", note_id, event.number, issued_on)
+                note = Document(event.credit_note_id, event.number, given.effective_on)
+                self._number("credit_note", note)
 
     def compare_series(self) -> None:
         """Compares what the events have come to with the stored series."""
@@ -185,9 +214,10 @@ class _Rebuilding:
         after: tuple[UUID, str, str] = (NOBODY, "", "")
         while rows := self._connection.execute(NAMES, (*after, PAGE)).fetchall():
             page = list(map(Claim._make, rows))
-            by_credit_notes = self._by_credit_notes(page)
-            for held in page:
-                if held not in by_credit_notes and not self._was_given(held):
+            unexplained = [held for held in page if not self._was_given(held)]
+            by_credit_notes = self._by_credit_notes(unexplained)
+            for held in unexplained:
+                if held not in by_credit_notes:
                     self._differ("unique_names", _name_key(held), "", str(held.stream_id), None)
             after = rows[-1][:3]
 
@@ -208,7 +238,7 @@ class _Rebuilding:
 
     def _by_credit_notes(self, held: list[Claim]) -> set[Claim]:
         """Those of the names that events gave to credit notes, which have no stream of their own."""
-        wanted = {claim for claim in held if claim.kind == "credit_note_number"}
+        wanted = {claim for claim in held if claim.kind == DOCUMENT_NUMBER}
         found: set[Claim] = set()
         for tenant_id in {claim.tenant_id for claim in wanted}:
             for tag, data in self._connection.execute(CREDITED, (tenant_id,)):
@@ -225,27 +255,56 @@ class _Rebuilding:
         rows = self._connection.execute(HOLDERS, (list(tenants), list(kinds), list(names)))
         return {row[:3]: row[3] for row in rows.fetchall()}
 
-    def _number(self, kind: str, document_id: UUID, number: str, issued_on: date) -> None:
+    def _number(self, kind: DocumentKind, given: Document) -> None:
         """Counts a number in the series it is the next of: by the tenant's latest settings, or earlier ones."""
         for settings in self._settings:
-            name = settings.series if kind == "invoice" else settings.credit_note_series
-            key = (self._tenant_id, kind, name)
-            series = self.series.get(key)
-            n = series.next_number if series is not None else 1
-            while (found := _formatted(settings, name, n, issued_on)) != number and self._is_taken(
-                kind, found, document_id
+            series = series_of(settings, kind)
+            key = (self._tenant_id, *series)
+            reached = self.series.get(key)
+            first = 1
+            if reached is not None and not begins_again(
+                settings, reached.last_issued_on, given.issued_on
             ):
-                n += 1
-            if found == number:
-                self.series[key] = Series(n + 1, issued_on)
-                return
-        where = {"tenant_id": str(self._tenant_id), "stream_id": str(document_id)}
-        self._differ("number_series", where, "number", number, "the next of no series")
+                first = reached.next_number
+            skipped = self._skipped(settings, series, first, given)
+            if skipped is None:
+                continue
+            if skipped:
+                self._tell(key, skipped)
+            self.series[key] = Series(first + len(skipped) + 1, given.issued_on)
+            return
+        where = {"tenant_id": str(self._tenant_id), "stream_id": str(given.id)}
+        self._differ("number_series", where, "number", given.number, "the next of no series")
 
-    def _is_taken(self, kind: str, number: str, document_id: UUID) -> bool:
-        """Whether another document had this number, such as an imported one, so that the series passed it over."""
-        holders = self._holders([Claim(self._tenant_id, f"{kind}_number", number, document_id)])
-        return any(holder != document_id for holder in holders.values())
+    def _skipped(
+        self, settings: Settings, series: NumberSeries, first: int, given: Document
+    ) -> list[Claim] | None:
+        """The numbers before a document's, from one on, that others have; None where it is not the next but those."""
+        skipped: list[Claim] = []
+        looked_up = 1
+        while True:
+            n = first + len(skipped)
+            following = numbers_from(settings, series, n, looked_up, given.issued_on)
+            found = given.number in following
+            before = following[: following.index(given.number)] if found else following
+            wanted = [Claim(self._tenant_id, DOCUMENT_NUMBER, one, given.id) for one in before]
+            holders = self._holders(wanted)
+            for claim in wanted:
+                holder = holders.get(claim[:3])
+                if holder is None or holder == given.id:
+                    return None
+                skipped.append(claim._replace(stream_id=holder))
+            if found:
+                return skipped
+            looked_up = min(2 * looked_up, LOOKED_UP_MOST)
+
+    def _tell(self, key: tuple[UUID, str, str], skipped: list[Claim]) -> None:
+        told = self.skipped.get(key)
+        if told is None:
+            first = skipped[0]
+            told = Skipped(self._tenant_id, key[2], 0, first.name, first.stream_id)
+            self.skipped[key] = told
+        told.count += len(skipped)
 
     def _differ(
         self, table: str, key: dict[str, str], column: str, live: str | None, rebuilt: object
@@ -276,19 +335,15 @@ def _readable(tag: str, data: bytes) -> Event | None:
 
 def _claim(tenant_id: UUID, stream_id: UUID, event: Event) -> Claim | None:
     if isinstance(event, Sent):
-        return Claim(tenant_id, "invoice_number", event.number, stream_id)
+        return Claim(tenant_id, DOCUMENT_NUMBER, event.number, stream_id)
     if isinstance(event, Credited):
-        return Claim(tenant_id, "credit_note_number", event.number, event.credit_note_id)
+        return Claim(tenant_id, DOCUMENT_NUMBER, event.number, event.credit_note_id)
     if isinstance(event, Received) and event.fingerprint:
         name = fingerprint_name(event.fingerprint, event.received_on)
         return Claim(tenant_id, "payment_fingerprint", name, stream_id)
     if isinstance(event, Registered) and event.reference:
         return Claim(tenant_id, "customer_reference", event.reference, stream_id)
     return None
-
-
-def _formatted(settings: Settings, series: str, n: int, issued_on: date) -> str:
-    return settings.number_format.format(series=series, n=n, year=issued_on.year)
 
 
 def _name_key(claim: Claim) -> dict[str, str]:

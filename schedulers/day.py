@@ -15,7 +15,7 @@ from ledger.business_day import STEPS, BusinessDay, Step, Tally
 from ledger.errors import Rejected
 from schedulers.chunks import ChunkSize
 from schedulers.ports import ClockStore, Lease, Prepared, Run, StaleChunk
-from schedulers.steps import DECIDE
+from schedulers.steps import decide_with
 
 Progress = Callable[[Step, Tally], None]
 
@@ -79,7 +79,7 @@ def _run_step(
     stop_at: Callable[[str], None],
 ) -> None:
     """Reads and decides a chunk while the one before it is committed."""
-    decide = DECIDE[step]
+    decide = decide_with(step, store.reference_rates(run.tenant_id))
     size = ChunkSize()
     checkpoint = store.begin(run, step)
     if checkpoint.done:

@@ -14,6 +14,7 @@ from ledger.invoice.events import (
     MoraPosted,
     PromiseBroken,
     PromiseKept,
+    Recalculated,
 )
 from ledger.invoice.state import Invoice
 from ledger.money import Money
@@ -53,6 +54,8 @@ def forecast(invoices: Iterable[tuple[UUID, Invoice]], day: date) -> Iterator[Fo
                     what, minor = "late_fee", event.amount_minor
                 case MoraPosted():
                     what, minor = "mora", event.amount_minor
+                case Recalculated():
+                    what, minor = "mora", event.mora_minor
                 case PromiseKept():
                     what, minor = "promise_kept", None
                 case PromiseBroken():

@@ -10,6 +10,7 @@ import msgspec
 from ledger.business_day import BusinessDay, Step, Tally
 from ledger.events import New
 from ledger.invoice.state import Invoice
+from ledger.reference_rates import Table
 from ledger.tenant import Settings
 
 Decide = Callable[[Invoice, date], Sequence[New]]
@@ -79,6 +80,8 @@ class ClockStore(Protocol):
     """The store as the clock sees it."""
 
     def settings(self, tenant_id: UUID) -> Settings: ...
+
+    def reference_rates(self, tenant_id: UUID) -> Table: ...
 
     def standing(self) -> list[tuple[UUID, Settings, date | None]]:
         """(tenant, its settings, its last closed day) of every tenant of the shard."""

@@ -1,4 +1,4 @@
-"""`duebook agreement list|show`."""
+"""`duebook agreement list|show|pay-off`."""
 
 import argparse
 from datetime import UTC, datetime
@@ -7,12 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
 from adapters.cli.printing import print_fields, print_json, print_table
 from adapters.cli.reporting import catch_up
 from adapters.settings import Settings
-from adapters.store.agreement_heads import read_agreement
+from adapters.store.agreement_heads import read_agreement, read_pay_off
 from adapters.wiring import open_books
+from commands.agreement_pay_off import AgreementPayOffView
 from commands.agreement_view import AgreementView
 from ledger.agreement.state import Status
 from ledger.money import Money
@@ -33,6 +34,18 @@ def add(commands: Any) -> None:
     show.add_argument("agreement_id", type=_id, metavar="AGREEMENT_ID", help="the agreement's id")
     add_tenant(show)
     add_json(show)
+    quote = add_command(
+        family, "pay-off", _pay_off, "tell what pays an agreement off on a day; changes nothing"
+    )
+    quote.add_argument("agreement_id", type=_id, metavar="AGREEMENT_ID", help="the agreement's id")
+    add_tenant(quote)
+    quote.add_argument(
+        "--on",
+        type=day,
+        metavar="D",
+        help="the day of payment, at most a year ahead (default: today)",
+    )
+    add_json(quote)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -88,15 +101,59 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
         tenant_id = books.tenant_called(arguments.tenant)
-        today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+        now = datetime.now(UTC)
+        today = business_date(now, books.tenant(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
-            view = read_agreement(connection, tenant_id, arguments.agreement_id, today)
+            view = read_agreement(connection, tenant_id, arguments.agreement_id, today, now)
         opened = books.sealer.opened(tenant_id, msgspec.json.encode(view))
     if arguments.json:
         print_json(opened)
         return 0
     _print(msgspec.json.decode(opened, type=AgreementView))
     return 0
+
+
+def _pay_off(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenant_called(arguments.tenant)
+        now = datetime.now(UTC)
+        today = business_date(now, books.tenant(tenant_id).settings.timezone)
+        with books.reading(tenant_id) as connection:
+            found = read_pay_off(
+                connection, tenant_id, arguments.agreement_id, arguments.on, today, now
+            )
+    if arguments.json:
+        print_json(found)
+        return 0
+    _print_pay_off(found)
+    return 0
+
+
+def _print_pay_off(found: AgreementPayOffView) -> None:
+    print_fields(
+        [
+            ("agreement", found.agreement_id),
+            ("open", found.open.amount),
+            ("interest returned", found.interest_returned.amount),
+            ("total", found.total.amount),
+            ("currency", found.total.currency),
+            ("holds until", found.holds_until),
+        ]
+    )
+    print_table(
+        ("no.", "due", "invoice", "open", "interest returned", "to pay"),
+        [
+            (
+                one.number,
+                one.due_on,
+                one.invoice_number,
+                one.open.amount,
+                one.interest_returned.amount,
+                one.to_pay.amount,
+            )
+            for one in found.instalments
+        ],
+    )
 
 
 def _print(view: AgreementView) -> None:
@@ -114,6 +171,7 @@ def _print(view: AgreementView) -> None:
             ("principal", view.principal.amount),
             ("original value", view.original.amount),
             *((name, money.amount) for name, money in totals.items()),
+            *_break_even(view),
             ("renegotiates", view.renegotiates),
             ("successor", view.successor_id),
             ("reason", view.reason),
@@ -135,6 +193,18 @@ def _print(view: AgreementView) -> None:
             for one in view.instalments
         ],
     )
+
+
+def _break_even(view: AgreementView) -> list[tuple[str, object]]:
+    found = view.break_even
+    if found is None:
+        return []
+    return [
+        ("lent", found.lent.amount),
+        ("paid back", found.paid.amount),
+        ("missing to break even", found.missing.amount),
+        ("computed at", found.computed_at.isoformat(timespec="seconds")),
+    ]
 
 
 def _words(code: str) -> str:

@@ -9,7 +9,8 @@ import msgspec
 
 from adapters.cli.opening import Opened, add_key, open_tenant
 from adapters.wiring import Books
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy
+from commands.fee_policies import AddFeePolicy, add_fee_policy
+from commands.tenants import CreateTenant
 
 NAME = "demo"
 FILE = "demo.json"

@@ -12,6 +12,7 @@ from adapters.cli.reporting import Asked, Cells, Connection, add_report, reporte
 from adapters.store import reading
 from adapters.wiring import Books
 from ledger.errors import NotFound
+from ledger.numbering import DOCUMENT_NUMBER
 from projections.explain import ComponentExplained, Explanation, explain
 
 CHANGE_HEADERS = (
@@ -40,7 +41,7 @@ def add(family: Any) -> None:
 
 def _explain(arguments: argparse.Namespace) -> int:
     def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Explanation:
-        invoice_id = stream_called(connection, tenant_id, "invoice_number", arguments.invoice)
+        invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
         if reading.head(connection, tenant_id, "invoice", invoice_id) is None:
             raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
         return explain(
@@ -70,9 +71,9 @@ def _change_rows(component: ComponentExplained) -> Iterable[Cells]:
             change.tag,
             change.effective_on,
             change.recorded_at.isoformat(timespec="seconds"),
-            change.charged,
-            change.paid,
-            change.forgiven,
+            change.charged.amount,
+            change.paid.amount,
+            change.forgiven.amount,
             change.because,
         )
 
@@ -92,14 +93,18 @@ def _print_explanation(found: Explanation) -> None:
     print_table(
         ("component", "charged", "paid", "forgiven", "open", "rule"),
         [
-            (one.component, one.charged, one.paid, one.forgiven, one.open, one.rule)
+            (
+                one.component,
+                *(side.amount for side in (one.charged, one.paid, one.forgiven, one.open)),
+                one.rule,
+            )
             for one in found.components
         ],
     )
     _print_if(
         ("given up of", "as", "amount"),
         [
-            (component.component, one.way.replace("_", " "), one.amount)
+            (component.component, one.way.replace("_", " "), one.amount.amount)
             for component in found.components
             for one in component.given_up
         ],

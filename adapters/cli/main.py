@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from adapters.cli import (
     agreements,
+    credit_notes,
     days,
     doctor,
     events,
@@ -21,6 +22,7 @@ from adapters.cli import (
     keys,
     migrations,
     projections,
+    reference_rates,
     refunds,
     reports,
     service,
@@ -45,8 +47,10 @@ FAMILIES: tuple[Callable[[Any], None], ...] = (
     doctor.add,
     tenants.add,
     keys.add,
+    reference_rates.add,
     imports.add,
     agreements.add,
+    credit_notes.add,
     days.add,
     refunds.add,
     reports.add,

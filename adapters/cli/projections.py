@@ -185,6 +185,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         for item in items:
             for difference in item.differences:
                 print(f"{item.name}: {printable(difference)}")
+            for note in item.notes:
+                print(f"{item.name}: {printable(note)}")
     return 0 if all(item.equal for item in items) else 1
 
 

@@ -28,13 +28,16 @@ def add_report(
     parser = add_command(family, name, run, sentence)
     add_tenant(parser)
     parser.add_argument(
-        "--as-of", type=day, metavar="D", help="as it was true on this day (default: today)"
+        "--as-of",
+        type=day,
+        metavar="D",
+        help="as it was true on this day (default: today; no later one)",
     )
     parser.add_argument(
         "--known-at",
         type=instant,
         metavar="I",
-        help="as it was known at this instant, UTC where it says no offset (default: now)",
+        help="as it was known at this instant, UTC where it says no offset (default: now; no later one)",
     )
     forms = parser.add_mutually_exclusive_group()
     add_json(forms)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.cli import explanations, statements, trial_balances
+from adapters.cli import explanations, pay_offs, portfolios, statements, trial_balances
 from adapters.cli.parsing import add_family
 from adapters.cli.reporting import Cells, add_report, answer, left_out, reported
 from projections.aging import Aging, aging
@@ -21,7 +21,9 @@ def add(commands: Any) -> None:
     )
     statements.add(family)
     trial_balances.add(family)
+    portfolios.add(family)
     explanations.add(family)
+    pay_offs.add(family)
 
 
 def _aging(arguments: argparse.Namespace) -> int:

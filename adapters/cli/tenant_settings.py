@@ -2,25 +2,36 @@
 are read."""
 
 import argparse
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from adapters.cli.parsing import day
-from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
-    FeePolicyView,
-)
+from commands.fee_policies import AddFeePolicy, FeePolicyView
+from commands.tenants import ConfigureTenant
+from ledger.additional_holidays import AdditionalHoliday
 from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.rates import format_rate, parse_rate
 from ledger.tenant import Settings
 
 
+class NoSuchHoliday(Rejected):
+    """A date that is to be removed is none of the tenant's additional holidays."""
+
+
 class AmountWithoutCurrency(Rejected):
     """An amount on the command line is written with its currency."""
+
+
+CALENDAR_HELP = (
+    "business days: a country or subdivision, BR-banking, JP-banking or TARGET where terms follow banks, weekends, "
+    "or none"
+)
 
 
 def _truth(text: str) -> bool:
@@ -38,12 +49,54 @@ def _account(text: str) -> tuple[str, str]:
     return key.strip(), name.strip()
 
 
+def _holiday(text: str) -> AdditionalHoliday:
+    """A date with or without a label."""
+    on, _, label = text.partition("=")
+    return AdditionalHoliday(day(on.strip()), label.strip())
+
+
+def _holidays(path: str) -> list[AdditionalHoliday]:
+    """The additional holidays of a CSV file: on each line a date and, where there is one, a label."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            return [
+                _row(path, number, row) for number, row in enumerate(csv.reader(file), 1) if row
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
+
+
+def _row(path: str, number: int, row: list[str]) -> AdditionalHoliday:
+    try:
+        on, *label = row
+        return AdditionalHoliday(day(on.strip()), ",".join(label).strip())
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{path}, line {number}: {error}") from error
+
+
 SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
     "currency": {"metavar": "CODE", "help": "usual currency of documents, ISO 4217"},
     "timezone": {"metavar": "ZONE", "help": "IANA zone of its business days"},
     "calendar": {
         "metavar": "BR|weekends|none",
-        "help": "business days: a country or subdivision, weekends, or none",
+        "help": CALENDAR_HELP,
+    },
+    "holidays": {
+        "type": _holidays,
+        "metavar": "FILE",
+        "help": "additional holidays: the dates of a CSV file (date, label) and no others",
+    },
+    "add_holiday": {
+        "type": _holiday,
+        "action": "append",
+        "metavar": "DATE[=LABEL]",
+        "help": "add an additional holiday, such as '2026-01-25=City of São Paulo'; may be repeated",
+    },
+    "remove_holiday": {
+        "type": day,
+        "action": "append",
+        "metavar": "DATE",
+        "help": "remove an additional holiday; may be repeated",
     },
     "tax_rounding": {"choices": ("line", "document"), "help": "where tax is rounded"},
     "tax_rounding_mode": {
@@ -56,6 +109,10 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "help": "series its credit notes' numbers are taken from",
     },
     "number_format": {"metavar": "FORMAT", "help": "how a number is written: {series}-{n:06}"},
+    "number_restarts": {
+        "choices": ("never", "yearly"),
+        "help": "whether numbers begin again at 1 in each year of issue",
+    },
     "clock_starts_on": {"type": day, "metavar": "DATE", "help": "its business days begin here"},
     "apply_credit": {
         "choices": ("by_hand", "automatic"),
@@ -69,6 +126,10 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "type": _truth,
         "metavar": "yes|no",
         "help": "whether what is disputed bears no interest until the dispute is resolved",
+    },
+    "early_pay_off": {
+        "choices": ("actuarial", "none"),
+        "help": "whether an agreement that is paid off early gives back interest of the time to come",
     },
     "duplicate_window_days": {
         "type": int,
@@ -96,7 +157,18 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
         "metavar": "AMOUNT",
         "help": "at least this much, such as '40.00 EUR', or none",
     },
-    "mora": {"metavar": "1%/month", "help": "simple interest, per month or per year"},
+    "late_fee_cap": {
+        "metavar": "2%",
+        "help": "the late fee is at most this part of the invoice's total, or none",
+    },
+    "mora": {
+        "metavar": "1%/month",
+        "help": "simple interest, per day, month or year; beside --mora-reference, its margin",
+    },
+    "mora_reference": {
+        "metavar": "NAME",
+        "help": "reference rate on which interest is --mora more, or none",
+    },
     "mora_base": {
         "choices": ("outstanding", "original"),
         "help": "what fee and interest are counted on",
@@ -112,6 +184,10 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
         "choices": ("half_even", "half_up", "truncate"),
         "help": "how fee and interest are rounded",
     },
+    "small_balance_tolerance": {
+        "metavar": "AMOUNT",
+        "help": "waive what a payment leaves open when it is at most this, such as '0.05 BRL', or none",
+    },
     "waterfall": {
         "metavar": "A,B,C,D",
         "help": "order in which a payment covers other_fees, late_fee, mora and principal",
@@ -120,7 +196,7 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
 """Flags that make a new version of the fee policy."""
 
 _SETTING_OF = {"tax_rounding_mode": "rounding", "close_books_through": "books_closed_through"}
-_FIELD_OF = {"mora_base": "base"}
+_HOLIDAY_FLAGS = ("holidays", "add_holiday", "remove_holiday")
 
 
 def said_of(arguments: argparse.Namespace, flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,8 +205,18 @@ def said_of(arguments: argparse.Namespace, flags: Mapping[str, Any]) -> dict[str
 
 
 def wanted_settings(settings: Settings, said: Mapping[str, Any]) -> ConfigureTenant:
-    """The change that was asked for of a tenant's settings. Raises AmountWithoutCurrency."""
-    changes = {_SETTING_OF.get(name, name): value for name, value in said.items()}
+    """The change that was asked for of a tenant's settings. Raises AmountWithoutCurrency, NoSuchHoliday."""
+    changes = {
+        _SETTING_OF.get(name, name): value
+        for name, value in said.items()
+        if name not in _HOLIDAY_FLAGS
+    }
+    if any(name in said for name in _HOLIDAY_FLAGS):
+        changes["additional_holidays"] = _wanted_holidays(
+            said.get("holidays", settings.additional_holidays),
+            removed=said.get("remove_holiday", ()),
+            added=said.get("add_holiday", ()),
+        )
     if "refund_excess_above" in changes:
         changes["refund_excess_above"] = _amount(
             changes["refund_excess_above"], "--refund-excess-above"
@@ -141,18 +227,35 @@ def wanted_settings(settings: Settings, said: Mapping[str, Any]) -> ConfigureTen
     return ConfigureTenant(**changes)
 
 
+def _wanted_holidays(
+    before: Iterable[AdditionalHoliday],
+    removed: Iterable[date],
+    added: Iterable[AdditionalHoliday],
+) -> tuple[AdditionalHoliday, ...]:
+    kept = {holiday.on: holiday for holiday in before}
+    for on in removed:
+        if kept.pop(on, None) is None:
+            raise NoSuchHoliday(f"{on} is no additional holiday of the tenant")
+    return (*kept.values(), *added)
+
+
 def wanted_policy(in_force: FeePolicyView, said: Mapping[str, Any]) -> AddFeePolicy:
     """The policy in force with what was said changed, rates in the one spelling they are answered in.
 
     Raises AmountWithoutCurrency, and what a malformed rate refuses.
     """
-    changes = {_FIELD_OF.get(name, name): value for name, value in said.items()}
+    changes = dict(said)
     if "late_fee" in changes:
         changes["late_fee"] = format_rate(parse_rate(changes["late_fee"], field="late_fee"))
     if "mora" in changes:
-        changes["mora"] = format_rate(parse_rate(changes["mora"], "month", field="mora"))
-    if "late_fee_minimum" in changes:
-        changes["late_fee_minimum"] = _amount(changes["late_fee_minimum"], "--late-fee-minimum")
+        changes["mora"] = format_rate(parse_rate(changes["mora"], field="mora"))
+    if "late_fee_cap" in changes:
+        changes["late_fee_cap"] = _cap(changes["late_fee_cap"])
+    if changes.get("mora_reference") == "none":
+        changes["mora_reference"] = ""
+    for amount in ("late_fee_minimum", "small_balance_tolerance"):
+        if amount in changes:
+            changes[amount] = _amount(changes[amount], "--" + amount.replace("_", "-"))
     if "waterfall" in changes:
         changes["waterfall"] = tuple(part.strip() for part in changes["waterfall"].split(","))
     return msgspec.structs.replace(as_asked(in_force), **changes)
@@ -163,6 +266,10 @@ def as_asked(view: FeePolicyView) -> AddFeePolicy:
     said = msgspec.structs.asdict(view)
     del said["version"]
     return AddFeePolicy(**said)
+
+
+def _cap(text: str) -> str | None:
+    return None if text == "none" else format_rate(parse_rate(text, field="late_fee_cap"))
 
 
 def _amount(text: str, flag: str) -> Money | None:

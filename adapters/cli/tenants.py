@@ -10,6 +10,7 @@ from adapters.cli.opening import open_tenant
 from adapters.cli.parsing import add_command, add_family, add_json
 from adapters.cli.printing import print_fields, print_json, print_table
 from adapters.cli.tenant_settings import (
+    CALENDAR_HELP,
     POLICY_FLAGS,
     SETTINGS_FLAGS,
     as_asked,
@@ -19,15 +20,10 @@ from adapters.cli.tenant_settings import (
 )
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
-from commands.tenants import (
-    CreateTenant,
-    TenantView,
-    add_fee_policy,
-    configure_tenant,
-    fee_policy_view,
-    tenant_view,
-)
+from commands.fee_policies import add_fee_policy, fee_policy_view
+from commands.tenants import CreateTenant, TenantView, configure_tenant, tenant_view
 from commands.unit import Unit, load
+from ledger.additional_holidays import AdditionalHoliday
 from ledger.money import Money
 from ledger.tenant import Settings as TenantSettings
 from ledger.tenant import Tenant
@@ -57,7 +53,7 @@ def add(commands: Any) -> None:
         "--calendar",
         default="weekends",
         metavar="BR|weekends|none",
-        help="business days: a country or subdivision, weekends (the default), or none",
+        help=f"{CALENDAR_HELP}; default: weekends",
     )
     add_json(create)
     configure = add_command(
@@ -141,12 +137,14 @@ def _flat(view: TenantView) -> dict[str, str]:
 
 def _text(value: object) -> str:
     match value:
-        case None:
+        case None | "":
             return "none"
         case Money():
             return f"{value.amount} {value.currency}"
         case tuple():
-            return ",".join(value)
+            return ",".join(map(_text, value)) or "none"
+        case AdditionalHoliday():
+            return f"{value.on}={value.label}" if value.label else str(value.on)
         case dict():
             return ",".join(f"{key}={name}" for key, name in value.items()) or "none"
         case bool():

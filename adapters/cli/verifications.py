@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,7 +13,7 @@ from projections.digests import Difference
 from projections.projection import Projection
 from projections.verify import verify
 from projections.verify_heads import verify_heads
-from projections.verify_numbers import DIFFERENCES_MOST, verify_numbers
+from projections.verify_numbers import DIFFERENCES_MOST, Skipped, verify_numbers
 
 HEADS, NAMES, SERIES = "heads", "names", "number_series"
 BESIDE = (HEADS, NAMES, SERIES)
@@ -21,13 +21,17 @@ BESIDE = (HEADS, NAMES, SERIES)
 
 
 class VerifiedName(msgspec.Struct, frozen=True):
-    """A read model, or what is written beside the events: whether it is what the log says."""
+    """A read model, or what is written beside the events: whether it is what the log says.
+
+    notes  what is right and may surprise: numbers that a series skipped, and why
+    """
 
     name: str
     equal: bool
     compared: int
     differences: list[str]
     seconds: float
+    notes: list[str] = []
 
 
 def verified(
@@ -78,7 +82,8 @@ def verified_beside(
             differences = [other for other in numbers.differences if other.table == table]
             # The list is cut: with none of its own on a full list, nothing is known of this one.
             cut = not differences and len(numbers.differences) >= DIFFERENCES_MOST
-            found.append(_compared(one, compared, differences, began, cut=cut))
+            notes = [_skipped(each) for each in numbers.skipped] if one == SERIES else []
+            found.append(_compared(one, compared, differences, began, cut=cut, notes=notes))
     return [one for one in found if name in (None, one.name)]
 
 
@@ -89,6 +94,7 @@ def _compared(
     began: float,
     *,
     cut: bool = False,
+    notes: Sequence[str] = (),
 ) -> VerifiedName:
     told = [_difference(difference) for difference in differences]
     if cut:
@@ -99,6 +105,15 @@ def _compared(
         compared=compared,
         differences=told,
         seconds=time.monotonic() - began,
+        notes=list(notes),
+    )
+
+
+def _skipped(found: Skipped) -> str:
+    others = f" and {found.count - 1} more" if found.count > 1 else ""
+    return (
+        f"tenant {found.tenant_id}, series {found.series}: skipped {found.first}{others}, which other documents have; "
+        f"the first is of {found.held_by}"
     )
 
 

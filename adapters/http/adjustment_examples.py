@@ -20,6 +20,7 @@ from commands.adjustments import (
     CreditLine,
     CreditNoteView,
     WaiveComponent,
+    WriteOffInvoice,
 )
 from commands.applying import ApplyCredit, ApplyPayment, CreditAppliedView
 from commands.holds import (
@@ -29,8 +30,9 @@ from commands.holds import (
     ReleaseInvoice,
     ResolveDispute,
 )
-from commands.invoices import DisputeView, GiveUpInvoice, HoldView, PromiseView
-from commands.payments import AllocationView, ChargeBackPayment
+from commands.invoices import DisputeView, HoldView, PromiseView
+from commands.payments import Allocation, AllocationView
+from commands.reversals import ChargeBackPayment, ReallocatePayment
 
 CREDIT_NOTE_ID: Final = UUID("8e4b7f21-6a5d-8c3e-9f10-2b4d6f8a0c1e")
 
@@ -38,8 +40,8 @@ CHARGE_FEE: Final = ChargeFee(amount=reais("8.50"), description="returned direct
 CHARGED: Final = replace(
     INVOICE,
     open=reais("110.83"),
-    charged=replace(INVOICE.charged, other_fees="8.50", total="110.83"),
-    outstanding=replace(INVOICE.outstanding, other_fees="8.50", total="110.83"),
+    charged=replace(INVOICE.charged, other_fees=reais("8.50"), total=reais("110.83")),
+    outstanding=replace(INVOICE.outstanding, other_fees=reais("8.50"), total=reais("110.83")),
 )
 WAIVE_COMPONENT: Final = WaiveComponent(component="late_fee", reason="a good customer")
 WAIVED: Final = replace(
@@ -49,7 +51,7 @@ WAIVED: Final = replace(
     outstanding=components("100.00", "0.00", "0.33"),
     waived=reais("2.00"),
 )
-WRITE_OFF: Final = GiveUpInvoice(reason="the company is insolvent")
+WRITE_OFF: Final = WriteOffInvoice(reason="the company is insolvent")
 WRITTEN_OFF: Final = replace(
     INVOICE,
     status="written_off",
@@ -103,7 +105,16 @@ RELEASE_INVOICE: Final = ReleaseInvoice(reason="back home")
 CHARGE_BACK_PAYMENT: Final = ChargeBackPayment(
     reason="the card's holder did not know of it", charged_back_on=date(2026, 4, 2)
 )
-CHARGED_BACK: Final = replace(PAYMENT, status="charged_back")
+REALLOCATE_PAYMENT: Final = ReallocatePayment(
+    reason="meant for the older invoice",
+    allocations=(Allocation(invoice_id=INVOICE_ID, amount=reais("102.33")),),
+)
+CHARGED_BACK: Final = replace(
+    PAYMENT,
+    status="charged_back",
+    allocations=[],
+    charged_back=reais("102.33"),
+)
 APPLY_PAYMENT: Final = ApplyPayment(invoice_id=INVOICE_ID)
 APPLIED: Final = replace(
     PAYMENT,

@@ -1,12 +1,13 @@
 """Examples of agreements for the OpenAPI document: 1,000 reais lent for two months, then renegotiated."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from adapters.http.examples import CUSTOMER_ID, KEY_ID, reais
+from adapters.http.examples import CUSTOMER_ID, KEY_ID, PAYMENT, reais
+from commands.agreement_pay_off import AgreementPayOffView, PayOffInstalmentView
 from commands.agreement_view import AgreementInstalmentView, AgreementTotals, AgreementView
 from commands.agreements import (
     LoseAgreement,
@@ -14,6 +15,8 @@ from commands.agreements import (
     RenegotiateAgreement,
     RequestAgreement,
 )
+from commands.break_even import BreakEven
+from commands.paying_off import PaidOffView, PayOffAgreement
 from projections.agreement_list import AgreementRow
 
 AGREEMENT_ID: Final = UUID("4d3c2b1a-0f9e-8d7c-8b6a-594837261504")
@@ -58,6 +61,7 @@ REQUESTED_AGREEMENT: Final = AgreementView(
     discount=NOTHING,
     down_payment=NOTHING,
     down_payment_due_on=None,
+    first_period="whole_month",
     invoice_ids=[],
     renegotiates=None,
     successor_id=None,
@@ -67,8 +71,13 @@ REQUESTED_AGREEMENT: Final = AgreementView(
     activated_on=None,
     reason="",
     notes="",
+    early_pay_off=None,
+    break_even=None,
     totals=NO_TOTALS,
     instalments=[],
+)
+NOT_BACK: Final = BreakEven(
+    reais("1000.00"), NOTHING, reais("1000.00"), datetime(2026, 3, 2, 12, tzinfo=UTC)
 )
 ANOTHER: Final = "key:1d2c3b4a-5968-8776-8594-a3b2c1d0e9f8"
 APPROVED_AGREEMENT: Final = replace(REQUESTED_AGREEMENT, status="approved", decided_by=ANOTHER)
@@ -97,10 +106,36 @@ AGREEMENT: Final = replace(
     APPROVED_AGREEMENT,
     status="active",
     activated_on=date(2026, 3, 2),
+    early_pay_off="actuarial",
+    break_even=NOT_BACK,
     totals=replace(NO_TOTALS, charged=reais("1030.10"), open=reais("1030.10")),
     instalments=[
         instalment(1, date(2026, 3, 31), "495.05", "20.00", "495.05", "515.05"),
         instalment(2, date(2026, 4, 30), "504.95", "10.10", "504.95", "515.05"),
+    ],
+)
+PAY_OFF: Final = AgreementPayOffView(
+    agreement_id=AGREEMENT_ID,
+    on=date(2026, 3, 31),
+    early_pay_off="actuarial",
+    open=reais("1030.10"),
+    interest_returned=reais("10.10"),
+    total=reais("1020.00"),
+    holds_until=date(2026, 3, 31),
+    computed_at=datetime(2026, 3, 20, 15, tzinfo=UTC),
+    instalments=[
+        PayOffInstalmentView(
+            number=one.number,
+            due_on=one.due_on,
+            invoice_id=one.invoice_id,
+            invoice_number=one.invoice_number,
+            open=one.open,
+            interest_returned=reais(returned),
+            to_pay=reais(to_pay),
+        )
+        for one, returned, to_pay in zip(
+            AGREEMENT.instalments, ("0.00", "10.10"), ("515.05", "504.95"), strict=True
+        )
     ],
 )
 LOST_AGREEMENT: Final = replace(
@@ -148,4 +183,11 @@ AGREEMENT_ROW: Final = AgreementRow(
     paid=NOTHING,
     open=reais("1030.10"),
     overdue=NOTHING,
+)
+
+PAY_OFF_AGREEMENT: Final = PayOffAgreement(amount=PAY_OFF.total, reference="transfer 4711")
+PAID_OFF: Final = PaidOffView(
+    agreement=replace(AGREEMENT, status="paid"),
+    payment=replace(PAYMENT, amount=PAY_OFF.total),
+    interest_returned=PAY_OFF.interest_returned,
 )

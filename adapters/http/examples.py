@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from adapters.http.pages import EventView
 from commands.customers import ChangeCustomer, CustomerView, RegisterCustomer
+from commands.fee_policies import AddFeePolicy, FeePolicyView
 from commands.invoices import (
     ChangeInvoice,
     ComponentsView,
@@ -18,16 +19,13 @@ from commands.invoices import (
     LineView,
     SendInvoice,
 )
-from commands.payments import (
-    Allocation,
-    AllocationView,
-    PaymentView,
-    ReceivePayment,
-    ReversePayment,
-)
-from commands.tenants import AddFeePolicy, ConfigureTenant, FeePolicyView, TenantView
-from ledger.money import Money, format_minor, parse_minor
-from ledger.tax import Line
+from commands.pay_off import LaterDays, PayOff
+from commands.payments import Allocation, AllocationView, PaymentView, ReceivePayment
+from commands.reference_rates import ReferenceRateView, SetReferenceRate
+from commands.reversals import ReversePayment
+from commands.tenants import ConfigureTenant, TenantView
+from ledger.money import Money, parse_minor
+from ledger.tax import Line, UnitPrice
 from ledger.tenant import Settings
 from projections.aging import Aging, Bucket, CurrencyAging, Total
 from projections.customer_list import Balance, CustomerRow
@@ -36,6 +34,7 @@ from projections.day_list import DayRow, StepRow
 from projections.explain import Change, ComponentExplained, Explanation, Stretch
 from projections.invoice_list import InvoiceRow
 from projections.payment_list import AllocationRow, PaymentRow
+from projections.portfolio import CurrencyPortfolio, Portfolio
 from projections.statement import CurrencyStatement, Entry, Statement
 
 TENANT_ID: Final = UUID("5f0c4c4e-6d0f-8a3b-9c55-1f6f0f2a7e10")
@@ -56,15 +55,20 @@ FEE_POLICY: Final = FeePolicyView(
     version=1,
     late_fee="2%",
     late_fee_minimum=None,
+    late_fee_cap=None,
     mora="1%/month",
-    base="outstanding",
+    mora_reference="",
+    mora_base="outstanding",
     grace_days=0,
     interest_from="due_date",
     day_count="30",
     accrual="daily",
     rounding="half_even",
+    small_balance_tolerance=None,
     waterfall=("other_fees", "late_fee", "mora", "principal"),
 )
+SET_REFERENCE_RATE: Final = SetReferenceRate("ecb", date(2024, 7, 1), "4.25%/year")
+REFERENCE_RATE: Final = ReferenceRateView("ecb", date(2024, 7, 1), "4.25%/year")
 CONFIGURE_TENANT: Final = ConfigureTenant(calendar="BR", number_format="{year}/{n:06}")
 TENANT: Final = TenantView(
     id=TENANT_ID,
@@ -113,11 +117,11 @@ GIVE_UP_INVOICE: Final = GiveUpInvoice(reason="billed twice")
 def components(principal: str, late_fee: str = "0.00", mora: str = "0.00") -> ComponentsView:
     total_minor = sum(parse_minor(amount, "BRL") for amount in (principal, late_fee, mora))
     return ComponentsView(
-        principal=principal,
-        late_fee=late_fee,
-        mora=mora,
-        other_fees="0.00",
-        total=format_minor(total_minor, "BRL"),
+        principal=reais(principal),
+        late_fee=reais(late_fee),
+        mora=reais(mora),
+        other_fees=reais("0.00"),
+        total=Money.of(total_minor, "BRL"),
     )
 
 
@@ -130,6 +134,7 @@ INVOICE: Final = InvoiceView(
     issued_on=date(2026, 2, 27),
     due_on=date(2026, 3, 10),
     payable_until=date(2026, 3, 10),
+    late_on=date(2026, 3, 11),
     net=reais("100.00"),
     tax=reais("0.00"),
     total=reais("100.00"),
@@ -144,12 +149,12 @@ INVOICE: Final = InvoiceView(
         LineView(
             description="Bread for February",
             quantity="1",
-            unit_price="100.00",
+            unit_price=UnitPrice("100.00", "BRL"),
             tax_rate="0%",
             tax_included=False,
-            net="100.00",
-            tax="0.00",
-            gross="100.00",
+            net=reais("100.00"),
+            tax=reais("0.00"),
+            gross=reais("100.00"),
         )
     ],
     notes="",
@@ -164,6 +169,7 @@ DRAFTED_INVOICE: Final = replace(
     number="",
     issued_on=None,
     payable_until=None,
+    late_on=None,
     open=reais("0.00"),
     charged=components("0.00"),
     outstanding=components("0.00"),
@@ -176,6 +182,19 @@ VOID_INVOICE: Final = replace(
     open=reais("0.00"),
     forgiven=components("100.00", "2.00", "0.33"),
     outstanding=components("0.00"),
+)
+
+PAY_OFF: Final = PayOff(
+    invoice_id=INVOICE_ID,
+    number="2026/000042",
+    on=date(2026, 3, 20),
+    status="overdue",
+    components=components("100.00", "2.00", "0.33"),
+    total=reais("102.33"),
+    valid_on=date(2026, 3, 20),
+    later=LaterDays(
+        from_on=date(2026, 3, 21), first_day_adds=reais("0.04"), each_day_adds=reais("0.03")
+    ),
 )
 
 RECEIVE_PAYMENT: Final = ReceivePayment(
@@ -194,6 +213,8 @@ PAYMENT: Final = PaymentView(
     reference="transfer 881",
     allocations=[AllocationView(invoice_id=INVOICE_ID, amount=reais("102.33"))],
     unapplied=reais("0.00"),
+    reversed=reais("0.00"),
+    charged_back=reais("0.00"),
 )
 
 AGING: Final = Aging(
@@ -226,6 +247,11 @@ DASHBOARD: Final = Dashboard(
             by_status=[StatusFigure("overdue", 1, "100.00", "102.33")],
         )
     ],
+)
+
+PORTFOLIO: Final = Portfolio(
+    computed_at=datetime(2026, 3, 20, 15, 0, tzinfo=UTC),
+    currencies=[CurrencyPortfolio("BRL", 3, 1, "2700.00", "1034.60", "1700.00")],
 )
 
 STATEMENT: Final = Statement(
@@ -327,6 +353,8 @@ PAYMENT_ROW: Final = PaymentRow(
     reference="transfer 881",
     allocations=[AllocationRow(invoice_id=INVOICE_ID, amount=reais("102.33"))],
     unapplied=reais("0.00"),
+    reversed=reais("0.00"),
+    charged_back=reais("0.00"),
     suspected_duplicate_of=None,
 )
 DAY: Final = DayRow(
@@ -357,14 +385,14 @@ EXPLANATION: Final = Explanation(
     components=[
         ComponentExplained(
             component="mora",
-            charged="0.33",
-            paid="0.00",
-            forgiven="0.00",
+            charged=reais("0.33"),
+            paid=reais("0.00"),
+            forgiven=reais("0.00"),
             given_up=[],
-            open="0.33",
+            open=reais("0.33"),
             rule="1%/month simple, by 30 days a month, on the principal open of each day through 2026-03-20; "
             "the sum is rounded once, half_even",
-            calculated="0.33",
+            calculated=reais("0.33"),
             stretches=[
                 Stretch(
                     first_on=date(2026, 3, 11),
@@ -380,9 +408,9 @@ EXPLANATION: Final = Explanation(
                     tag="invoice.mora_posted.v1",
                     effective_on=date(2026, 3, 20),
                     recorded_at=datetime(2026, 3, 21, 9, 30, tzinfo=UTC),
-                    charged="0.33",
-                    paid="0.00",
-                    forgiven="0.00",
+                    charged=reais("0.33"),
+                    paid=reais("0.00"),
+                    forgiven=reais("0.00"),
                     because="",
                 )
             ],

@@ -79,9 +79,9 @@ def document(routes: Iterable[HTTPRoute]) -> dict[str, Any]:
 _DESCRIPTION: Final = """An event-sourced receivables ledger.
 
 Every request to /api names its tenant in `X-Tenant-Id` and proves itself by `X-Api-Key`. Amounts are
-`{"amount": "123.45", "currency": "BRL"}`: text with exactly the currency's digits. Every error is a problem
-(RFC 9457) whose `type` is stable. An answer to a command carries its place in the tenant's log in
-`Duebook-Position`; a query given that number as `min_position` reflects the command."""
+`{"amount": "123.45", "currency": "BRL"}`: text with exactly the currency's digits; reports list theirs under a
+currency. Every error is a problem (RFC 9457) whose `type` is stable. An answer to a command carries its place in the
+tenant's log in `Duebook-Position`; a query given that number as `min_position` reflects the command."""
 
 _HEADERS: Final[dict[str, Any]] = {
     "X-Correlation-Id": {

@@ -32,7 +32,8 @@ class ListQuery(ReadQuery, frozen=True, kw_only=True):
 
 
 class DatedQuery(ReadQuery, frozen=True, kw_only=True):
-    """`as_of`: the business date, today when left out. `known_at`: the instant, with its offset, now when left out."""
+    """`as_of`: the business date, today when left out, and no later one. `known_at`: the instant, with its offset, now
+    when left out, and no later one."""
 
     as_of: date | None = None
     known_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None

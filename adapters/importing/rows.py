@@ -12,7 +12,7 @@ import msgspec
 from adapters.importing.columns import Columns
 from ledger.errors import LedgerError, Rejected, quoted
 from ledger.invoice.issuing import FIRST_ISSUE_ON, LAST_DUE_ON
-from ledger.money import exponent, parse_loose_minor
+from ledger.money import WithdrawnCurrency, exponent, parse_loose_minor, require_in_use
 from ledger.sealed import plain
 
 MOST_CHARACTERS = 200
@@ -107,6 +107,7 @@ class _Cells:
         issued_on = self._read("issued_on", self._past_date, FIRST_ISSUE_ON)
         due_on = self._read("due_on", self._date, LAST_DUE_ON)
         currency = self._currency()
+        self._check_in_use(currency, issued_on)
         amount_minor = self._read("amount", self._amount(currency), 0) if currency else 0
         settled_on, settled_minor = self._settled(currency, amount_minor)
         disputed = self._read("disputed", _truth, False)
@@ -145,6 +146,13 @@ class _Cells:
         if not self._reading.currency:
             self._wrong.append(f"{self._title('currency')}: is empty")
         return self._reading.currency
+
+    def _check_in_use(self, currency: str, issued_on: date) -> None:
+        try:
+            if currency:
+                require_in_use(currency, issued_on)
+        except WithdrawnCurrency as error:
+            self._wrong.append(f"{self._title('currency')}: {error}")
 
     def _read(self, field: str, reader: Callable[[str], T], otherwise: T) -> T:
         """What the reader makes of a cell; `otherwise` when it refuses, and the reason is kept."""

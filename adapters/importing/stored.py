@@ -21,12 +21,13 @@ from adapters.importing.rows import Row
 from ledger.events import Event, decode
 from ledger.invoice.events import Drafted, Sent
 from ledger.money import format_minor
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.payment import Received
 
 SELECT_NAMES = """
 SELECT kind, name, stream_id FROM unique_names
  WHERE tenant_id = %(tenant)s
-   AND (kind = 'invoice_number' AND name = ANY (%(numbers)s)
+   AND (kind = 'document_number' AND name = ANY (%(numbers)s)
         OR kind = 'customer_reference' AND name = ANY (%(references)s))
 """
 SELECT_FIRST_EVENTS = """
@@ -65,7 +66,7 @@ class Held(msgspec.Struct):
             return Standing("new")
         if holder != invoice_id:
             return Standing(
-                "refused", f"the number {row.invoice_number} belongs to an invoice made here"
+                "refused", f"the number {row.invoice_number} belongs to a document made here"
             )
         if self.commands.get(invoice_id) == send_command_id(self.tenant_id, row):
             settled = row.settled_on is None or self._payment(row) is not None
@@ -141,7 +142,7 @@ def held(connection: psycopg.Connection[Any], tenant_id: UUID, rows: Sequence[Ro
             "references": list({row.customer_ref for row in rows}),
         },
     ):
-        (numbers if kind == "invoice_number" else customers)[name] = stream_id
+        (numbers if kind == DOCUMENT_NUMBER else customers)[name] = stream_id
     streams = [
         stream_id
         for row in rows

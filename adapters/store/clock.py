@@ -25,8 +25,9 @@ from ledger import business_day, streams
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
 from ledger.events import Event, encode
 from ledger.ids import derived_id
-from ledger.invoice.events import LateFeeCharged, MoraPosted
+from ledger.invoice.events import LateFeeCharged, MoraPosted, Recalculated
 from ledger.invoice.state import Invoice
+from ledger.reference_rates import Table
 from ledger.streams import STREAMS, decode_state, encode_state
 from ledger.tenant import Settings, Tenant
 from schedulers.ports import (
@@ -146,11 +147,17 @@ class PostgresClock:
         self._waiting = waiting
 
     def settings(self, tenant_id: UUID) -> Settings:
+        return self._tenant(tenant_id).settings
+
+    def reference_rates(self, tenant_id: UUID) -> Table:
+        return self._tenant(tenant_id).reference_rates
+
+    def _tenant(self, tenant_id: UUID) -> Tenant:
         with self._pool.connection() as connection:
             found = reading.head(connection, tenant_id, "tenant", tenant_id)
         assert found is not None, f"tenant {tenant_id} has no settings"
         tenant: Tenant = found[1]
-        return tenant.settings
+        return tenant
 
     def standing(self) -> list[tuple[UUID, Settings, date | None]]:
         with self._pool.connection() as connection:
@@ -505,6 +512,9 @@ def _decided(
         for event, _on in new:
             if isinstance(event, (MoraPosted, LateFeeCharged)):
                 amounts[invoice.currency] = amounts.get(invoice.currency, 0) + event.amount_minor
+            elif isinstance(event, Recalculated):
+                change_minor = event.late_fee_minor + event.mora_minor
+                amounts[invoice.currency] = amounts.get(invoice.currency, 0) + change_minor
     tally = Tally(looked_at=len(found), posted=len(rows), failed=failed, amounts=amounts)
     ids = [row[0] for row in found]
     return Chunk(START.cursor, tally, False, rows, heads, ids)

@@ -77,7 +77,7 @@ ON CONFLICT (tenant_id, customer_id) DO NOTHING
 """
 ADVANCE_SERIES = """
 UPDATE number_series SET next_number = %s, last_issued_on = %s
- WHERE tenant_id = %s AND kind = %s AND series = %s AND next_number = %s
+ WHERE tenant_id = %s AND kind = %s AND series = %s AND next_number = %s AND last_issued_on = %s
 """
 START_SERIES = """
 INSERT INTO number_series (tenant_id, kind, series, next_number, last_issued_on)
@@ -317,13 +317,13 @@ class Group:
         assert self._view is not None
         for key in sorted(self._view.series):
             series: Series = self._view.series[key]
-            if series.next_number == series.stored:
+            reached = (series.next_number, series.last_issued_on)
+            if reached == series.stored:
                 continue
-            if series.stored:
-                values = (series.next_number, series.last_issued_on, *key, series.stored)
-                cursor.execute(ADVANCE_SERIES, values)
+            if series.stored is not None:
+                cursor.execute(ADVANCE_SERIES, (*reached, *key, *series.stored))
             else:
-                cursor.execute(START_SERIES, (*key, series.next_number, series.last_issued_on))
+                cursor.execute(START_SERIES, (*key, *reached))
             if cursor.rowcount != 1:
                 raise StaleHeads(f"series {key[2]} has moved on")
 

@@ -66,6 +66,10 @@ UPDATE duebook.api_keys SET revoked_at = %s
 """
 
 
+SeriesKey = tuple[UUID, str, str]
+"""(tenant, kind of document, series)"""
+
+
 class WrongStream(Conflict):
     """The id belongs to a stream of another kind."""
 
@@ -80,9 +84,9 @@ class Loaded(msgspec.Struct):
 
 
 class Series(msgspec.Struct):
-    """A number series as a group sees it; `stored` is the next number in the table, 0 for no row."""
+    """A number series as a group sees it; `stored` is the next number and the last day in its row, if it has one."""
 
-    stored: int
+    stored: tuple[int, date] | None
     next_number: int
     last_issued_on: date
 
@@ -110,7 +114,7 @@ class View:
         self.connection = connection
         self.sealer = sealer
         self.streams: dict[StreamKey, Loaded] = {}
-        self.series: dict[tuple[UUID, str, str], Series] = {}
+        self.series: dict[SeriesKey, Series] = {}
         self.names: dict[tuple[UUID, str, str], UUID] = {}
         self.keys: dict[Owner, AESGCM] = {}
         self.payable: dict[Owner, set[UUID]] = {}
@@ -197,7 +201,7 @@ class StoreUnit(Unit):
         self._command_id = command_id
         self._has_key = has_key
         self._changed: dict[UUID, Loaded] = {}
-        self._series: dict[tuple[UUID, str, str], Series] = {}
+        self._series: dict[SeriesKey, Series] = {}
         self.appended: list[Appending] = []
         self.names: dict[tuple[UUID, str, str], UUID] = {}
         self._free_names: set[tuple[UUID, str, str]] = set()
@@ -319,17 +323,22 @@ class StoreUnit(Unit):
                     found[name] = holder
         return found
 
-    def next_number(self, kind: str, series: str, issued_on: date) -> int:
-        key = (self._tenant_id, kind, series)
-        known = self._series.get(key) or self._view.series.get(key) or self._stored_series(key)
+    def next_number(self, kind: str, series: str, issued_on: date, *, yearly: bool = False) -> int:
+        known = self._known_series((self._tenant_id, kind, series))
         if issued_on < known.last_issued_on:
             raise NumberBeforeSeries(
                 f"series {series} has given out a number for {known.last_issued_on}; "
                 f"an invoice issued on {issued_on} would break its order",
                 field="issued_on",
             )
-        self._series[key] = Series(known.stored, known.next_number + 1, issued_on)
+        if yearly and issued_on.year != known.last_issued_on.year:
+            return 1
         return known.next_number
+
+    def take_number(self, kind: str, series: str, number: int, issued_on: date) -> None:
+        key = (self._tenant_id, kind, series)
+        stored = self._known_series(key).stored
+        self._series[key] = Series(stored, number + 1, issued_on)
 
     def seal(self, customer_id: UUID, text: str) -> str:
         if not text:
@@ -398,9 +407,14 @@ class StoreUnit(Unit):
             loaded = self._view.streams[key]
         return loaded
 
-    def _stored_series(self, key: tuple[UUID, str, str]) -> Series:
+    def _known_series(self, key: SeriesKey) -> Series:
+        return self._series.get(key) or self._view.series.get(key) or self._stored_series(key)
+
+    def _stored_series(self, key: SeriesKey) -> Series:
         row = self._view.connection.execute(SELECT_SERIES, key).fetchone()
-        return Series(row[0], row[0], row[1]) if row is not None else Series(0, 1, date.min)
+        return (
+            Series(None, 1, date.min) if row is None else Series((row[0], row[1]), row[0], row[1])
+        )
 
 
 def new_command_id(tenant_id: UUID, key: str | None) -> UUID:

@@ -4,12 +4,14 @@ Who asked is an argument, named as events name actors: `key:<id>`. What the agre
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from ledger.agreement.events import (
     Activated,
     Approved,
+    EarlyPayOff,
     Lost,
     Refused,
     Renegotiated,
@@ -19,8 +21,10 @@ from ledger.agreement.events import (
 from ledger.agreement.plan import planned, require_ahead
 from ledger.agreement.state import Agreement
 from ledger.errors import Rejected
-from ledger.invoice.adjusting import require_reason
-from ledger.rounding import Rounding
+from ledger.invoice.preconditions import require_reason
+from ledger.rounding import Rounding, share
+
+YEAR_AHEAD: Final = timedelta(days=365)
 
 
 class SameActor(Rejected):
@@ -39,12 +43,23 @@ class NotActive(Rejected):
     """Only an agreement in force, not paid yet, is renegotiated or lost."""
 
 
+class PayOffDayOutOfRange(Rejected):
+    """A pay-off is of today, or of a day up to a year ahead."""
+
+
 class DiscountOnLoan(Rejected):
     """A loan is a debt to be: there is nothing yet to take a discount off."""
 
 
 class NothingToTakeOver(Rejected):
     """None of the agreement's invoices is open, so that there is no debt to pay in instalments."""
+
+
+class Chain(NamedTuple):
+    """The agreements that renegotiate one another: the id of the first, and what it lent or took over."""
+
+    first_agreement_id: UUID
+    lent_minor: int
 
 
 def request(requested: Requested, today: date) -> Requested:
@@ -101,6 +116,8 @@ def activate(
     today: date,
     rounding: Rounding,
     invoice_id: Callable[[int], UUID],
+    chain: Chain,
+    early_pay_off: EarlyPayOff = "actuarial",
 ) -> Activated:
     """Puts an agreement into force over what is owed: the principal of a loan, or what was open on the invoices that
     are taken over. `invoice_id` names the invoice of an instalment by its number.
@@ -111,6 +128,9 @@ def activate(
     if not owed_minor:
         raise NothingToTakeOver("none of the agreement's invoices is open any more")
     plan = agreement.plan
+    parts = planned(plan, owed_minor, original_minor, agreement.currency, today, rounding)
+    begins = agreement.renegotiates is None
+    lent = share(chain.lent_minor if begins else 0, [one.principal_minor for one in parts])
     instalments = tuple(
         ScheduledInstalment(
             number=one.number,
@@ -119,16 +139,20 @@ def activate(
             principal_minor=one.principal_minor,
             interest_minor=one.interest_minor,
             mora_base_minor=one.mora_base_minor,
+            lent_minor=lent_minor,
         )
-        for one in planned(plan, owed_minor, original_minor, agreement.currency, today, rounding)
+        for one, lent_minor in zip(parts, lent, strict=True)
     )
-    lends = agreement.kind == "loan" and agreement.renegotiates is None
+    lends = agreement.kind == "loan" and begins
     return Activated(
         principal_minor=owed_minor - plan.discount_minor,
         original_minor=original_minor,
         instalments=instalments,
+        first_agreement_id=chain.first_agreement_id,
+        lent_minor=chain.lent_minor,
         disbursed_minor=owed_minor if lends else 0,
         discount_minor=plan.discount_minor,
+        early_pay_off=early_pay_off,
     )
 
 
@@ -144,6 +168,16 @@ def lose(agreement: Agreement, reason: str) -> Lost:
     _require_active(agreement, "lost")
     require_reason(reason)
     return Lost(reason)
+
+
+def require_payable_off(agreement: Agreement, on: date, today: date) -> None:
+    """Raises NotActive, PayOffDayOutOfRange."""
+    _require_active(agreement, "paid off")
+    if not today <= on <= today + YEAR_AHEAD:
+        raise PayOffDayOutOfRange(
+            f"{on} is not from today, {today}, to {today + YEAR_AHEAD}; choose a day in between",
+            field="on",
+        )
 
 
 def _require_active(agreement: Agreement, what: str) -> None:

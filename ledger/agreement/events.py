@@ -12,6 +12,8 @@ from ledger.rates import Rate
 
 Kind = Literal["loan", "payment_plan"]
 Schedule = Literal["equal", "price", "sac"]
+EarlyPayOff = Literal["actuarial", "none"]
+FirstPeriod = Literal["whole_month", "pro_rata"]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -21,6 +23,7 @@ class Plan(msgspec.Struct, frozen=True):
     mora_base     what late fee and mora count on: `original`, the value first asked for, or what is `outstanding`
     discount_minor      taken off what is open
     down_payment_minor  due on `down_payment_due_on`; instalment number 0
+    first_period  the first instalment bears a month's interest, or that of the days since the activation over thirty
     """
 
     schedule: Schedule
@@ -31,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
     discount_minor: int = 0
     down_payment_minor: int = 0
     down_payment_due_on: date | None = None
+    first_period: FirstPeriod = "whole_month"
 
 
 @stored("agreement.requested.v1")
@@ -71,11 +75,12 @@ class Refused(Event, frozen=True):
 
 
 class ScheduledInstalment(msgspec.Struct, frozen=True):
-    """An instalment as it was generated: its invoice, and its share of the value first asked for.
+    """An instalment as it was generated: its invoice, and its shares of the value first asked for and of what was lent.
 
     invoice_id       its invoice
     due_on           its due date
     mora_base_minor  what its late fee and interest count on, where they count on the value first asked for
+    lent_minor       its share of what was lent or taken over; nothing where the agreement follows another
     """
 
     number: int
@@ -84,6 +89,7 @@ class ScheduledInstalment(msgspec.Struct, frozen=True):
     principal_minor: int
     interest_minor: int
     mora_base_minor: int
+    lent_minor: int = 0
 
 
 @stored("agreement.activated.v1")
@@ -92,14 +98,20 @@ class Activated(Event, frozen=True):
 
     principal_minor  what the instalments' principals add up to
     original_minor   what their bases of mora add up to
+    first_agreement_id  the first agreement of its chain of renegotiations: itself, where it follows none
+    lent_minor       what that one lent, or the value it took over before its discount
     disbursed_minor  what was paid out: the principal of a loan, nothing of what was owed already
+    early_pay_off    how interest is given back when it is paid off early, whatever the tenant's setting becomes
     """
 
     principal_minor: int
     original_minor: int
     instalments: tuple[ScheduledInstalment, ...]
+    first_agreement_id: UUID
+    lent_minor: int
     disbursed_minor: int = 0
     discount_minor: int = 0
+    early_pay_off: EarlyPayOff = "actuarial"
 
 
 @stored("agreement.paid.v1")

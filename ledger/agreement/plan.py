@@ -52,7 +52,8 @@ def planned(
 ) -> tuple[Planned, ...]:
     """The instalments of what is owed, less the discount. A down payment without a date is due today.
 
-    Contractual interest is rounded as `rounding` says. Raises NothingLeft, DownPaymentLate, EqualBearsNoInterest,
+    `today` is the day on which it comes into force, from which the days of a first period pro rata count. Contractual
+    interest is rounded as `rounding` says. Raises NothingLeft, DownPaymentLate, EqualBearsNoInterest,
     RateTooHigh, DueTooEarly, DueTooLate, AmountTooLarge, and what `ledger.schedules` refuses.
     """
     principal_minor = owed_minor - plan.discount_minor
@@ -70,7 +71,12 @@ def planned(
     require_plausible_due_date(dates[0], "first_due_on")
     require_plausible_due_date(dates[-1], "count")
     numbered = list(
-        zip(range(1, plan.count + 1), dates, _parts(plan, lent_minor, rounding), strict=True)
+        zip(
+            range(1, plan.count + 1),
+            dates,
+            _parts(plan, lent_minor, rounding, _first_days(plan, today)),
+            strict=True,
+        )
     )
     if plan.down_payment_minor:
         down_on = plan.down_payment_due_on or min(today, plan.first_due_on)
@@ -105,13 +111,22 @@ def require_ahead(plan: Plan, today: date) -> None:
         )
 
 
-def _parts(plan: Plan, lent_minor: int, rounding: Rounding) -> tuple[schedules.Part, ...]:
+def _first_days(plan: Plan, today: date) -> int | None:
+    """The calendar days from the activation to the first due date, where its interest is pro rata."""
+    if plan.first_period == "whole_month":
+        return None
+    return max(0, (plan.first_due_on - today).days)
+
+
+def _parts(
+    plan: Plan, lent_minor: int, rounding: Rounding, first_days: int | None
+) -> tuple[schedules.Part, ...]:
     _check_rate(plan.rate)
     match plan.schedule:
         case "price":
-            return schedules.price(lent_minor, plan.rate, plan.count, rounding)
+            return schedules.price(lent_minor, plan.rate, plan.count, rounding, first_days)
         case "sac":
-            return schedules.sac(lent_minor, plan.rate, plan.count, rounding)
+            return schedules.sac(lent_minor, plan.rate, plan.count, rounding, first_days)
     if plan.rate.numerator:
         raise EqualBearsNoInterest(
             "an equal split bears no interest: leave the rate out, or choose price or sac",

@@ -20,13 +20,13 @@ from msgspec.structs import replace
 from ledger.agreement import events as e
 from ledger.events import Event
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 Status = Literal["requested", "approved", "rejected", "active", "paid", "renegotiated", "lost"]
 
 
 class Agreement(msgspec.Struct, frozen=True, array_like=True):
-    """An agreement as folded."""
+    """An agreement as folded. `lent_minor` is what the first agreement of its chain lent, or took over."""
 
     customer_id: UUID
     kind: e.Kind
@@ -45,6 +45,9 @@ class Agreement(msgspec.Struct, frozen=True, array_like=True):
     instalments: tuple[e.ScheduledInstalment, ...] = ()
     successor_id: UUID | None = None
     reason: str = ""
+    first_agreement_id: UUID | None = None
+    lent_minor: int = 0
+    early_pay_off: e.EarlyPayOff = "actuarial"
 
 
 def evolve(agreement: Agreement | None, event: Event, effective_on: date) -> Agreement:
@@ -78,6 +81,9 @@ def evolve(agreement: Agreement | None, event: Event, effective_on: date) -> Agr
                 original_minor=event.original_minor,
                 activated_on=effective_on,
                 instalments=event.instalments,
+                first_agreement_id=event.first_agreement_id,
+                lent_minor=event.lent_minor,
+                early_pay_off=event.early_pay_off,
             )
         case e.Paid():
             return replace(agreement, status="paid")

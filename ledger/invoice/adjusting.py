@@ -1,69 +1,92 @@
 """Adjusting an invoice: fees by hand, waivers, credit notes, and the ways in which a debt is given up.
 
-Each brings the invoice up to date first, and takes effect on the day it is decided.
+Each takes effect today, or on an earlier day that is given.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
-from ledger.allocation import Component, Split
+from ledger.allocation import Component, Split, waterfall
 from ledger.errors import Rejected
 from ledger.events import Event
 from ledger.invoice import events as e
-from ledger.invoice.accrual import Decision, all_open, bring_up_to_date, give_up
-from ledger.invoice.issuing import NotOpen
-from ledger.invoice.state import NOTHING, OPEN, CreditedLine, Invoice, lines_of
+from ledger.invoice.accrual import Decision, bring_up_to_date
+from ledger.invoice.balance import open_on
+from ledger.invoice.charges import terms_of
+from ledger.invoice.credit_notes import require_left, require_not_credited
+from ledger.invoice.preconditions import (
+    require_effective,
+    require_not_taken_over,
+    require_open,
+    require_reason,
+)
+from ledger.invoice.sources import NO_ROOM, Room
+from ledger.invoice.state import (
+    NO_SOURCE,
+    OPEN,
+    Imputation,
+    Invoice,
+    given_back_minor,
+    taken_over_on,
+)
+from ledger.invoice.telling import impute, tell
 from ledger.money import bounded, format_minor
-from ledger.rounding import divide, round_together
 
 
 class NotVoidable(Rejected):
     """An invoice can be voided as a draft, or while sent or overdue with nothing paid."""
 
 
-class ReasonMissing(Rejected):
-    """This needs a reason, for the audit trail."""
-
-
 class OverWaived(Rejected):
     """More was to be waived than is open of the component."""
-
-
-class OverCredited(Rejected):
-    """A credit note takes back no more than the invoice, or its line, still stands for."""
 
 
 class NotCreditable(Rejected):
     """A credit note is for an invoice that was sent and is open or paid."""
 
 
-class UnknownLine(Rejected):
-    """The invoice has no such line, or the credit note names it twice."""
-
-
 class BelongsToAgreement(Rejected):
     """An instalment is not voided, cancelled or credited by itself: renegotiate its agreement, or lose it."""
 
 
-def charge_fee(invoice: Invoice, amount_minor: int, description: str, today: date) -> Decision:
-    """Charges a fee by hand. Raises NotOpen, ReasonMissing, AmountTooLarge."""
+class OverWrittenOff(Rejected):
+    """More was to be written off than is open."""
+
+
+def charge_fee(
+    invoice: Invoice,
+    amount_minor: int,
+    description: str,
+    on: date,
+    today: date,
+    room: Room = NO_ROOM,
+) -> Decision:
+    """Charges a fee by hand. Raises NotOpen, ReasonMissing, AmountTooLarge, EffectiveInFuture, EffectiveTooEarly."""
     require_reason(description, "description")
-    require_open(invoice, "takes a fee")
+    require_effective(invoice, on, today)
+    require_open(invoice, "takes a fee", on, today)
     bounded(invoice.charged.other_fees + amount_minor, invoice.currency)
     decision = bring_up_to_date(invoice, today)
-    decision.add(e.FeeCharged(amount_minor, description), today)
+    event = e.FeeCharged(amount_minor, description)
+    tell(decision, event, on, today, f"fee of {on}", room)
     return decision
 
 
 def waive(
-    invoice: Invoice, component: Component, amount_minor: int | None, reason: str, today: date
+    invoice: Invoice,
+    component: Component,
+    amount_minor: int | None,
+    reason: str,
+    on: date,
+    today: date,
+    room: Room = NO_ROOM,
 ) -> Decision:
-    """Gives up a component, or a part of it. Raises NotOpen, ReasonMissing, OverWaived."""
+    """Gives up a component, or a part of it. Raises NotOpen, ReasonMissing, OverWaived, CreditedSince,
+    EffectiveInFuture, EffectiveTooEarly."""
     require_reason(reason)
-    require_open(invoice, "has something to waive")
-    decision = bring_up_to_date(invoice, today, settle=True)
-    open_minor: int = getattr(decision.invoice.open, component)
+    open_ = _open(invoice, "has something to waive", on, today)
+    open_minor: int = getattr(open_, component)
     waived_minor = open_minor if amount_minor is None else amount_minor
     if not 0 < waived_minor <= open_minor:
         raise OverWaived(
@@ -71,85 +94,73 @@ def waive(
             "waive no more than that",
             field="amount",
         )
-    waived = e.Waived(reason, Split(**{component: waived_minor}))
-    give_up(decision, waived, today, because="waiver")
-    return decision
-
-
-def creditable(invoice: Invoice) -> list[int]:
-    """What is left of each line to take back, in minor units of its gross; below zero for a discount."""
-    credited = invoice.credited_lines or [CreditedLine()] * len(lines_of(invoice))
-    return [
-        line.gross_minor - before.net_minor - before.tax_minor
-        for line, before in zip(lines_of(invoice), credited, strict=True)
-    ]
-
-
-def creditable_minor(invoice: Invoice) -> int:
-    """What credit notes can still take back in all: what is left of the lines, less principal that was given up in
-    another way. Nobody paid that, so nobody is given it back."""
-    given_up = invoice.forgiven - invoice.forgiven_of.get("credited", NOTHING)
-    return sum(creditable(invoice)) - given_up.principal
+    asked = Split(**{component: waived_minor})
+    require_not_credited(invoice, asked.principal, on)
+    one = Imputation("waived", on, NO_SOURCE, 0, asked)
+    return impute(
+        invoice,
+        one,
+        lambda covered: e.Waived(reason, covered.forgiven, _beyond(asked, covered)),
+        today,
+        "waiver",
+        room,
+    )
 
 
 def credit(
     invoice: Invoice,
     credit_note_id: UUID,
     number: str,
-    grosses: Sequence[int],
+    lines: Sequence[e.CreditedLine],
     reason: str,
+    on: date,
     today: date,
+    room: Room = NO_ROOM,
 ) -> Decision:
-    """Takes back of each line so much of its gross. Principal that is open is owed no longer; the rest had been paid.
-
-    A line's tax is taken back in proportion, rounded over all its credit notes together: in full, it is exactly the
-    tax of the line. Raises ReasonMissing, OverCredited.
-    """
+    """Takes back lines that `ledger.invoice.credit_notes` found. Principal that is open is owed no longer; the rest had
+    been paid. Raises ReasonMissing, NotCreditable, BelongsToAgreement, OverCredited, GivenUpOtherwise."""
     require_reason(reason)
     require_creditable(invoice)
-    lines = lines_of(invoice)
-    before = invoice.credited_lines or (CreditedLine(),) * len(lines)
-    credited: list[e.CreditedLine] = []
-    for at, (line, was, gross_minor) in enumerate(zip(lines, before, grosses, strict=True)):
-        if not gross_minor:
-            continue
-        total_minor = was.net_minor + was.tax_minor + gross_minor
-        tax_minor = divide(line.tax_minor * total_minor, line.gross_minor) - was.tax_minor
-        credited.append(e.CreditedLine(at, gross_minor - tax_minor, tax_minor))
-    total_minor = sum(grosses)
-    left_minor = creditable_minor(invoice)
-    if not 0 < total_minor <= left_minor:
-        raise _over_credited(invoice, left_minor)
-    decision = bring_up_to_date(invoice, today, settle=True)
-    principal_minor = min(total_minor, decision.invoice.open.principal)
-    event = e.Credited(
-        credit_note_id=credit_note_id,
-        number=number,
-        reason=reason,
-        lines=tuple(credited),
-        net_minor=sum(line.net_minor for line in credited),
-        tax_minor=sum(line.tax_minor for line in credited),
-        total_minor=total_minor,
-        forgiven=Split(principal=principal_minor),
-        credit_minor=total_minor - principal_minor,
+    net_minor = sum(line.net_minor for line in lines)
+    tax_minor = sum(line.tax_minor for line in lines)
+    total_minor = net_minor + tax_minor
+    require_left(invoice, total_minor)
+    require_effective(invoice, on, today)
+    one = Imputation("credited", on, credit_note_id, total_minor)
+
+    def credited(covered: e.Covered) -> e.Credited:
+        return e.Credited(
+            credit_note_id=credit_note_id,
+            number=number,
+            reason=reason,
+            lines=tuple(lines),
+            net_minor=net_minor,
+            tax_minor=tax_minor,
+            total_minor=total_minor,
+            forgiven=covered.forgiven,
+            applied=covered.paid,
+            credit_minor=total_minor - covered.forgiven.total - covered.paid.total,
+        )
+
+    return impute(
+        invoice,
+        one,
+        credited,
+        today,
+        f"credit note {number}",
+        room_for_credit(room, total_minor),
     )
-    give_up(decision, event, today, because=f"credit note {number}")
-    return decision
 
 
-def shares(invoice: Invoice, amount_minor: int) -> list[int]:
-    """An amount to take back, spread over the lines in proportion to what is left of each. Raises OverCredited."""
-    left = creditable(invoice)
-    left_minor = creditable_minor(invoice)
-    if not 0 < amount_minor <= left_minor:
-        raise _over_credited(invoice, left_minor)
-    return round_together([amount_minor * line for line in left], sum(left))
+def room_for_credit(room: Room, total_minor: int) -> Room:
+    """The room of a new credit note: what it takes back, and what is left of the credit that earlier ones gave."""
+    return room if room.own_id is None else room._replace(brings_minor=total_minor)
 
 
-def void(invoice: Invoice, today: date, reason: str) -> Decision:
-    """Voids a draft, or a sent invoice on which nothing is paid.
+def void(invoice: Invoice, today: date, reason: str, room: Room = NO_ROOM) -> Decision:
+    """Voids a draft, or a sent invoice on which nothing is paid and whose credit notes gave nothing back.
 
-    Raises NotVoidable, ReasonMissing, BelongsToAgreement.
+    Raises NotVoidable, ReasonMissing, BelongsToAgreement, TakenOver.
     """
     require_reason(reason)
     _require_no_agreement(invoice, "voided")
@@ -159,74 +170,166 @@ def void(invoice: Invoice, today: date, reason: str) -> Decision:
             if invoice.paid.total
             else f"the invoice is {invoice.status}; only a draft, sent or overdue one can be voided"
         )
-    decision = bring_up_to_date(invoice, today, settle=True)
-    _close(decision, lambda forgiven: e.Voided(reason, forgiven), today, because="voided")
-    return decision
+    given_back = given_back_minor(invoice)
+    if given_back:
+        raise NotVoidable(
+            f"credit notes of the invoice gave {format_minor(given_back, invoice.currency)} back to the customer's "
+            "credit; apply that to the invoice, and cancel the rest"
+        )
+    require_not_taken_over(invoice, "voided")
+    if invoice.terms is None:
+        decision = Decision(invoice, [])
+        decision.add(e.Voided(reason), today)
+        return decision
+    return _close(
+        invoice, "void", lambda forgiven, asked: e.Voided(reason, forgiven, asked), today, room
+    )
 
 
-def cancel(invoice: Invoice, today: date, reason: str) -> Decision:
+def cancel(invoice: Invoice, today: date, reason: str, room: Room = NO_ROOM) -> Decision:
     """Gives up what is open on a sent invoice; payments stay. Raises NotOpen, ReasonMissing, BelongsToAgreement."""
     require_reason(reason)
-    _require_no_agreement(invoice, "cancelled")
+    if taken_over_on(invoice) is None:  # else it is open beside the agreement that took over
+        _require_no_agreement(invoice, "cancelled")
     require_open(invoice, "can be cancelled")
-    decision = bring_up_to_date(invoice, today, settle=True)
-    _close(decision, lambda forgiven: e.Cancelled(reason, forgiven), today, because="cancelled")
-    return decision
-
-
-def write_off(invoice: Invoice, today: date, reason: str) -> Decision:
-    """Writes off what is open. Interest that is missing is posted as one amount, for an agreement may give up hundreds
-    of instalments at once. Raises NotOpen, ReasonMissing."""
-    require_reason(reason)
-    require_open(invoice, "can be written off")
-    decision = bring_up_to_date(invoice, today, settle=True, one_by_one=0)
-    _close(decision, lambda forgiven: e.WrittenOff(reason, forgiven), today, because="write-off")
-    return decision
-
-
-def renegotiate(invoice: Invoice, agreement_id: UUID, today: date, reason: str) -> Decision:
-    """Closes what is open, because an agreement takes it over. Interest that is missing is posted as one amount, for it
-    may take over a thousand invoices at once. Raises NotOpen."""
-    require_open(invoice, "can be taken over by an agreement")
-    decision = bring_up_to_date(invoice, today, settle=True, one_by_one=0)
-    _close(
-        decision,
-        lambda forgiven: e.Renegotiated(agreement_id, reason, forgiven),
+    return _close(
+        invoice,
+        "cancelled",
+        lambda forgiven, asked: e.Cancelled(reason, forgiven, asked),
         today,
-        because=f"agreement {agreement_id}",
+        room,
     )
-    return decision
 
 
-def require_open(invoice: Invoice, what: str) -> None:
-    """Raises NotOpen."""
-    if invoice.status not in OPEN:
-        raise NotOpen(f"the invoice is {invoice.status}; only a sent or overdue one {what}")
+def write_off(
+    invoice: Invoice,
+    amount_minor: int | None,
+    on: date,
+    today: date,
+    reason: str,
+    room: Room = NO_ROOM,
+) -> Decision:
+    """Gives up hope of what is open, or of so much of it, in the policy's order. Money that arrives is a recovery.
+
+    Raises NotOpen, ReasonMissing, OverWrittenOff, CreditedSince, EffectiveInFuture, EffectiveTooEarly.
+    """
+    require_reason(reason)
+    open_ = _open(invoice, "can be written off", on, today)
+    written_off_minor = open_.total if amount_minor is None else amount_minor
+    if not 0 < written_off_minor <= open_.total:
+        raise OverWrittenOff(
+            f"{format_minor(open_.total, invoice.currency)} is open; write off no more than that",
+            field="amount",
+        )
+    asked, _ = waterfall(written_off_minor, open_, terms_of(invoice).policy.waterfall)
+    require_not_credited(invoice, asked.principal, on)
+    one = Imputation("written_off", on, NO_SOURCE, 0, asked)
+    return impute(
+        invoice,
+        one,
+        lambda covered: e.WrittenOff(reason, covered.forgiven, _beyond(asked, covered)),
+        today,
+        "write-off",
+        room,
+        apart=1,
+    )
+
+
+def return_interest(
+    invoice: Invoice,
+    agreement_id: UUID,
+    amount_minor: int,
+    earned_on: date,
+    today: date,
+    room: Room = NO_ROOM,
+) -> Decision:
+    """Gives back contractual interest of an instalment that is paid off early. Raises NotOpen, OverWaived."""
+    open_ = _open(invoice, "has interest to give back", today, today)
+    if not 0 < amount_minor <= open_.principal:
+        raise OverWaived(
+            f"{format_minor(open_.principal, invoice.currency)} of principal is open; "
+            "give back no more than that",
+            field="amount",
+        )
+    asked = Split(principal=amount_minor)
+    one = Imputation("interest_returned", today, agreement_id, 0, asked)
+    return impute(
+        invoice,
+        one,
+        lambda covered: e.InterestReturned(
+            agreement_id, earned_on, covered.forgiven, _beyond(asked, covered)
+        ),
+        today,
+        f"early pay-off of agreement {agreement_id}",
+        room,
+    )
+
+
+def renegotiate(
+    invoice: Invoice, agreement_id: UUID, today: date, reason: str, room: Room = NO_ROOM
+) -> Decision:
+    """Hands what is open over to an agreement, which owes it from now on. Interest of missed days is
+    posted by one event, for it may take over a thousand invoices at once. Raises NotOpen."""
+    open_ = _open(invoice, "can be taken over by an agreement", today, today)
+    one = Imputation("renegotiated", today, agreement_id, open_.total)
+    return impute(
+        invoice,
+        one,
+        lambda covered: e.Renegotiated(agreement_id, reason, covered.forgiven),
+        today,
+        f"agreement {agreement_id}",
+        room,
+        apart=1,
+    )
 
 
 def require_creditable(invoice: Invoice) -> None:
     """Raises NotCreditable, BelongsToAgreement."""
-    _require_no_agreement(invoice, "credited")
+    nothing = f"{format_minor(0, invoice.currency)} can be credited"
+    if invoice.instalment is not None:
+        raise BelongsToAgreement(
+            f"the invoice is an instalment of agreement {invoice.instalment.agreement_id}, so {nothing} on it: "
+            "renegotiate the agreement, or waive what is not owed"
+        )
     if invoice.status not in OPEN and invoice.status != "paid":
+        status = invoice.status.replace("_", " ")
         raise NotCreditable(
-            f"the invoice is {invoice.status}; a credit note is for one that is sent, overdue or paid"
+            f"the invoice is {status}, so {nothing}; a credit note is for one that is sent, overdue or paid"
         )
 
 
-def require_reason(reason: str, field: str = "reason") -> None:
-    """Raises ReasonMissing."""
-    if not reason.strip():
-        raise ReasonMissing(f"give a {field}; it is kept in the audit trail", field=field)
+def _open(invoice: Invoice, what: str, on: date, today: date) -> Split:
+    """What is open at the end of a day. Raises NotOpen, EffectiveInFuture, EffectiveTooEarly."""
+    require_effective(invoice, on, today)
+    require_open(invoice, what, on, today)
+    if on < today:
+        return open_on(bring_up_to_date(invoice, today).invoice, on)
+    return bring_up_to_date(invoice, today, settle=True).invoice.open
 
 
-def _close(decision: Decision, closed: Callable[[Split], Event], today: date, because: str) -> None:
-    forgiven = all_open(decision.invoice, closed, today)
-    give_up(decision, closed(forgiven), today, because)
+def _close(
+    invoice: Invoice,
+    kind: e.ImputationKind,
+    event_of: Callable[[Split, Split | None], Event],
+    today: date,
+    room: Room,
+) -> Decision:
+    """Gives up all that is open today."""
+    asked = bring_up_to_date(invoice, today, settle=True).invoice.open
+    one = Imputation(kind, today, NO_SOURCE, 0, asked)
+    return impute(
+        invoice,
+        one,
+        lambda covered: event_of(covered.forgiven, _beyond(asked, covered)),
+        today,
+        kind,
+        room,
+    )
 
 
-def _over_credited(invoice: Invoice, left_minor: int) -> OverCredited:
-    left = format_minor(max(0, left_minor), invoice.currency)
-    return OverCredited(f"{left} of the invoice can be credited still", field="amount")
+def _beyond(asked: Split, covered: e.Covered) -> Split | None:
+    """What is asked, where that is more than is covered."""
+    return None if covered.forgiven == asked else asked
 
 
 def _require_no_agreement(invoice: Invoice, what: str) -> None:

@@ -1,8 +1,8 @@
-"""Late fee and interest as a pure function of facts: the frozen terms and the timeline of the open principal.
+"""Late fee and interest as a pure function of facts: the frozen terms and the changes of the open principal.
 
 Nothing here knows what was posted. The clock, a payment and a recalculation all post the difference between
-these targets and what stands, so that the result never depends on when the clock ran or in which order facts
-were recorded.
+these targets and what is charged already, so that the result never depends on when the clock ran or in which order
+facts were recorded.
 
 Interest on a day counts the principal open when the day began, so the day of payment is included. Days run from
 the day after the due date (or after the shifted one, by the policy). What was paid before the first late day,
@@ -11,17 +11,20 @@ Sources: `docs/explanation/money.md`.
 """
 
 from calendar import isleap
-from collections.abc import Iterable
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import zip_longest
+from typing import NamedTuple
 
 from ledger.invoice.state import Invoice, Terms
+from ledger.money import Money
 from ledger.policy import FeePolicy
+from ledger.reference_rates import ReferenceRate, with_margin
 from ledger.rounding import divide
 
 DAY = timedelta(days=1)
 
-# What a rate per (month, year) is worth on one day: a numerator and a denominator beside the rate's own.
+# What a rate per (day, month, year) is worth on one day: a numerator and a denominator beside the rate's own.
 _PER_DAY = {
     ("month", "30"): (1, 30),
     ("month", "360"): (12, 360),
@@ -31,114 +34,244 @@ _PER_DAY = {
     ("year", "360"): (1, 360),
     ("year", "365"): (1, 365),
     ("year", "actual"): (1, 365 * 366),
+    ("day", "30"): (1, 1),
+    ("day", "360"): (1, 1),
+    ("day", "365"): (1, 1),
+    ("day", "actual"): (1, 365 * 366),
 }
 
 
-def principal_before(invoice: Invoice, day: date) -> int:
-    """The principal open when `day` began, in minor units."""
-    return invoice.total_minor + sum(
-        movement.principal_minor for movement in invoice.movements if movement.on < day
-    )
+class Stretch(NamedTuple):
+    """Days, both included, on which interest counts on the same amounts, in minor units.
 
-
-def held_before(invoice: Invoice, day: date) -> int:
-    """What of the principal bears neither fee nor interest when `day` begins, because it is disputed."""
-    return sum(
-        dispute.minor
-        for dispute in invoice.disputes
-        if dispute.holds_interest
-        and dispute.on < day
-        and (dispute.until is None or day <= dispute.until)
-    )
-
-
-def first_late_day(invoice: Invoice) -> date | None:
-    """The first day, from the terms' first late day on, that begins with principal open that bears charges.
-
-    It is a later one when a payment that was in time is charged back, or a dispute that held all of it is over.
+    base   what it counts on, exactly
+    bearing_minor, held_minor  the open principal that bears it, and what a dispute holds of it
     """
-    terms = _terms(invoice)
-    bearing_minor, day = invoice.total_minor, terms.late_on
-    for on, change_minor in _changes(invoice):
-        if on >= day and bearing_minor > 0:
+
+    first_on: date
+    last_on: date
+    base: int | Fraction
+    bearing_minor: int
+    held_minor: int
+
+
+class Charges:
+    """Late fee and interest of an invoice, run forward over the changes of its principal.
+
+    `move` tells the changes in the order of their days; `late_fee` and `mora` ask for a day that is not before the
+    last change. Amounts are minor units.
+
+    principal_minor, held_minor  the open principal after the last change, and what disputes hold of it
+    """
+
+    def __init__(self, invoice: Invoice, *, tell_stretches: bool = False) -> None:
+        terms = terms_of(invoice)
+        policy = terms.policy
+        self._terms, self._policy, self._rates = terms, policy, invoice.rates
+        self._currency, self._total_minor = invoice.currency, invoice.total_minor
+        self._base_minor = original_base_minor(invoice)
+        self._holds = _hold_changes(invoice)
+        self.held_minor = 0
+        self._taken_over_minor = 0
+        self.principal_minor = invoice.total_minor
+        self._since = date.min  # the first day with the present principal and holds
+        self._after = (
+            invoice.due_on if policy.interest_from == "due_date" else terms.payable_until
+        )  # interest through this day is in the units
+        self._units: int | Fraction = 0
+        self._stretches: list[Stretch] | None = [] if tell_stretches else None
+        self._late: tuple[date, int | Fraction, int] | None = None  # day, base, open principal
+        self._late_fee: tuple[int, int] | None = None
+
+    def move(self, on: date, change_minor: int, taken_over_minor: int = 0) -> None:
+        """The open principal changes at the end of a day. What an agreement took over bears its charges there."""
+        self._hold_until(on)
+        self._cut(on)
+        self.principal_minor += change_minor
+        self._taken_over_minor += taken_over_minor
+
+    def first_late_day(self, through: date) -> date | None:
+        """The first day, from the terms' first late day on, that begins with principal open that bears charges.
+
+        It is a later one when a payment that was in time is charged back, or a dispute that held all of it is over.
+        None when there is none through that day.
+        """
+        self._hold_until(through)
+        self._find_late(through)
+        return self._late[0] if self._late is not None else None
+
+    def late_fee(self, through: date) -> tuple[int, int]:
+        """(late fee, its base) owed by a day: zero before the first late day."""
+        if self.first_late_day(through) is None:
+            return 0, 0
+        if self._late_fee is None:
+            self._late_fee = self._late_fee_of_late()
+        return self._late_fee
+
+    def mora(self, through: date) -> int:
+        """Interest owed in all up to and including a day, rounded once."""
+        if through < self._terms.late_on or not self._policy.bears_interest:
+            return 0
+        self._hold_until(through)
+        units = self._units + self._weighed(self._after, through)
+        if not units:
+            return 0
+        numerator, denominator = self._scale()
+        return divide(
+            numerator * units.numerator, denominator * units.denominator, self._policy.rounding
+        )
+
+    def stretches(self, through: date) -> list[Stretch]:
+        """The days that bear interest by a day, as stretches; nothing can be asked for afterwards."""
+        assert self._stretches is not None, "made to tell stretches"
+        self._hold_until(through)
+        self._cut(through)
+        return self._stretches
+
+    @property
+    def _bearing_minor(self) -> int:
+        return self.principal_minor - self.held_minor
+
+    def _hold_until(self, day: date) -> None:
+        """Applies what disputes change before the beginning of a day."""
+        while self._holds and self._holds[0][0] < day:
+            on, change_minor = self._holds.pop(0)
+            self._cut(on)
+            self.held_minor += change_minor
+
+    def _cut(self, on: date) -> None:
+        """Counts the interest of the days through `on`, on what has borne it until then."""
+        self._find_late(on)
+        if on >= self._terms.late_on and on > self._after:
+            bearing_minor = self._bearing_minor
+            if bearing_minor > 0:
+                self._units += self._weighed(self._after, on)
+                if self._stretches is not None:
+                    base, first_on = self._base(bearing_minor), self._after + DAY
+                    self._stretches.append(
+                        Stretch(first_on, on, base, bearing_minor, self.held_minor)
+                    )
+            self._after = on
+        if on >= self._since:
+            self._since = on + DAY
+
+    def _find_late(self, through: date) -> None:
+        if self._late is not None or self._bearing_minor <= 0:
+            return
+        day = max(self._terms.late_on, self._since)
+        if day <= through:
+            self._late = (day, self._base(self._bearing_minor), self.principal_minor)
+
+    def _late_fee_of_late(self) -> tuple[int, int]:
+        assert self._late is not None
+        _, base, open_minor = self._late
+        policy = self._policy
+        base_minor = divide(base.numerator, base.denominator, policy.rounding)
+        tolerance = _in(self._currency, policy.small_balance_tolerance)
+        if tolerance is not None and open_minor <= tolerance:
+            return 0, base_minor
+        rate = policy.late_fee
+        fee_minor = divide(
+            base.numerator * rate.numerator, base.denominator * rate.denominator, policy.rounding
+        )
+        minimum = _in(self._currency, policy.late_fee_minimum)
+        if minimum is not None:
+            fee_minor = max(fee_minor, minimum)
+        cap = policy.late_fee_cap
+        if cap is not None:
+            fee_minor = min(fee_minor, self._total_minor * cap.numerator // cap.denominator)
+        return fee_minor, base_minor
+
+    def _weighed(self, after: date, last: date) -> int | Fraction:
+        bearing_minor = self._bearing_minor
+        if bearing_minor <= 0 or last <= after:
+            return 0
+        base = self._base(bearing_minor)
+        if self._policy.mora_reference:
+            return base * _referenced(self._policy, self._rates, after, last)
+        return base * _days(self._policy, after, last)
+
+    def _base(self, bearing_minor: int) -> int | Fraction:
+        """What fee and interest count on, exactly. Of the value first asked for, what is disputed takes off its part of
+        the principal; so does what an agreement has taken over, which bears them there."""
+        if self._policy.mora_base == "outstanding":
+            return bearing_minor
+        elsewhere_minor = self.held_minor + self._taken_over_minor
+        if not elsewhere_minor:
+            return self._base_minor
+        return Fraction(self._base_minor * bearing_minor, bearing_minor + elsewhere_minor)
+
+    def _scale(self) -> tuple[int, int]:
+        rate = self._policy.mora
+        if self._policy.mora_reference:
+            return _PER_DAY["year", self._policy.day_count]
+        numerator, denominator = _PER_DAY[rate.per, self._policy.day_count]
+        return numerator * rate.numerator, denominator * rate.denominator
+
+
+def charges_of(
+    invoice: Invoice, before: date = date.max, *, tell_stretches: bool = False
+) -> Charges:
+    """The charges of an invoice, run over the changes of its principal that come before a day."""
+    charges = Charges(invoice, tell_stretches=tell_stretches)
+    for change in principal_changes(invoice):
+        if change[0] >= before:
             break
-        bearing_minor += change_minor
-        day = max(day, on + DAY)
-    return day if bearing_minor > 0 else None
+        charges.move(*change)
+    return charges
+
+
+def principal_changes(invoice: Invoice) -> list[tuple[date, int, int]]:
+    """(day, change of the open principal, what of it an agreement took over) in order, in minor units."""
+    changes = [(one.on, one.principal_minor, 0) for one in invoice.movements]
+    taken_over = [
+        (one.on, 0, one.covered.forgiven.principal)
+        for one in invoice.imputations
+        if one.kind == "renegotiated"
+    ]
+    return sorted(changes + taken_over) if taken_over else changes
 
 
 def late_fee(invoice: Invoice, through: date) -> tuple[int, int]:
-    """(late fee, its base) owed by `through`: zero before the first late day or with nothing open on it."""
-    terms = _terms(invoice)
-    if through < terms.late_on:
-        return 0, 0
-    late_on = first_late_day(invoice)
-    if late_on is None or through < late_on:
-        return 0, 0
-    open_minor = principal_before(invoice, late_on) - held_before(invoice, late_on)
-    base = base_on(invoice, late_on, open_minor)
-    base_minor = divide(base.numerator, base.denominator, terms.policy.rounding)
-    rate = terms.policy.late_fee
-    fee_minor = divide(
-        base.numerator * rate.numerator,
-        base.denominator * rate.denominator,
-        terms.policy.rounding,
-    )
-    minimum = terms.policy.late_fee_minimum
-    if minimum is not None and minimum.currency == invoice.currency:
-        fee_minor = max(fee_minor, minimum.minor)
-    return fee_minor, base_minor
+    """(late fee, its base) owed by `through`: zero before the first late day."""
+    return _until_late(invoice, through).late_fee(through)
 
 
-def base_on(invoice: Invoice, day: date, bearing_minor: int) -> int | Fraction:
-    """What fee and interest count on when `day` begins with so much principal that bears them, in minor units, exactly.
-
-    Of the value first asked for, what is disputed takes off its part of the principal; so does what an agreement has
-    taken over, which bears them there.
-    """
-    terms = _terms(invoice)
-    if terms.policy.base == "outstanding":
-        return bearing_minor
-    day = max(day, terms.late_on)
-    elsewhere_minor = held_before(invoice, day) if invoice.disputes else 0
-    for gift in invoice.given_up:
-        if gift.way == "renegotiated" and gift.on < day:
-            elsewhere_minor += gift.split.principal
-    if not elsewhere_minor:
-        return terms.mora_base_minor
-    return Fraction(terms.mora_base_minor * bearing_minor, bearing_minor + elsewhere_minor)
+def first_late_day(invoice: Invoice, through: date) -> date | None:
+    """The first day that begins with principal that is late and bears charges, if it has come by `through`."""
+    return _until_late(invoice, through).first_late_day(through)
 
 
 def cumulative_mora(invoice: Invoice, through: date) -> int:
     """Interest owed in all up to and including `through`, rounded once, in minor units."""
-    terms = _terms(invoice)
-    policy = terms.policy
-    rate = policy.mora
-    if rate.numerator == 0 or through < terms.late_on:
-        return 0
-    units: int | Fraction = 0
-    for after, last, bearing_minor in _stretches(invoice, terms, through):
-        base = base_on(invoice, after + DAY, bearing_minor)
-        if policy.day_count == "actual":
-            units += base * _weighted_days(after, last)
-        else:
-            units += base * (last - after).days
-    numerator, denominator = _PER_DAY[rate.per, policy.day_count]
-    numerator *= units.numerator * rate.numerator
-    return divide(numerator, denominator * units.denominator * rate.denominator, policy.rounding)
+    return charges_of(invoice, before=through).mora(through)
 
 
-def segments(invoice: Invoice, through: date) -> list[tuple[date, date, int]]:
-    """(first day, last day, principal) of each stretch that bears interest, both days included. The principal is
-    what was open and not held by a dispute."""
-    terms = _terms(invoice)
-    if through < terms.late_on:
+def _until_late(invoice: Invoice, through: date) -> Charges:
+    """The charges run over the changes of the principal before the first late day."""
+    charges = Charges(invoice)
+    for change in principal_changes(invoice):
+        if change[0] >= through or charges.first_late_day(change[0]) is not None:
+            break
+        charges.move(*change)
+    return charges
+
+
+def stretches(invoice: Invoice, through: date) -> list[Stretch]:
+    """The days that bear interest by `through`, as stretches."""
+    if through < terms_of(invoice).late_on:
         return []
-    return [
-        (after + DAY, last, open_minor)
-        for after, last, open_minor in _stretches(invoice, terms, through)
-        if last > after  # two changes on one day leave a stretch of no day between them
-    ]
+    return charges_of(invoice, before=through, tell_stretches=True).stretches(through)
+
+
+def original_base_minor(invoice: Invoice) -> int:
+    """The value first asked for, less the credit notes that take effect by the due date, in minor units."""
+    credited_minor = sum(
+        one.asked_minor
+        for one in invoice.imputations
+        if one.kind == "credited" and one.on <= invoice.due_on
+    )
+    return max(0, terms_of(invoice).mora_base_minor - credited_minor)
 
 
 def is_posting_day(policy: FeePolicy, day: date) -> bool:
@@ -152,45 +285,54 @@ def last_posting_day(policy: FeePolicy, day: date) -> date:
 
 
 def can_accrue(invoice: Invoice) -> bool:
-    """Whether a later day can bear more interest than stands: at a rate, on principal that is open."""
-    return _terms(invoice).policy.mora.numerator > 0 and invoice.open.principal > 0
+    """Whether a later day can bear more interest than is charged: at a rate, on principal that is open."""
+    return invoice.open.principal > 0 and terms_of(invoice).policy.bears_interest
 
 
-def _terms(invoice: Invoice) -> Terms:
+def terms_of(invoice: Invoice) -> Terms:
+    """The terms that were frozen at sending."""
     assert invoice.terms is not None, "a draft bears neither fee nor interest"
     return invoice.terms
 
 
-def _stretches(invoice: Invoice, terms: Terms, through: date) -> list[tuple[date, date, int]]:
-    """(the day before, last day, principal) of each stretch that bears interest by `through`, a late day."""
-    after = invoice.due_on if terms.policy.interest_from == "due_date" else terms.payable_until
-    bearing_minor = invoice.total_minor
-    if not invoice.movements and not invoice.disputes:  # most invoices, every night
-        return [(after, through, bearing_minor)]
-    stretches: list[tuple[date, date, int]] = []
-    for on, change_minor in _changes(invoice):
-        if on >= through:
-            break
-        if on >= terms.late_on:
-            stretches.append((after, on, bearing_minor))
-            after = on
-        bearing_minor += change_minor
-    stretches.append((after, through, bearing_minor))
-    return [stretch for stretch in stretches if stretch[2] > 0]
-
-
-def _changes(invoice: Invoice) -> Iterable[tuple[date, int]]:
-    """Changes of the principal that bears interest: day and signed minor units, in order."""
-    movements = ((movement.on, movement.principal_minor) for movement in invoice.movements)
-    if not invoice.disputes:
-        return movements
-    changes = list(movements)
+def _hold_changes(invoice: Invoice) -> list[tuple[date, int]]:
+    """(day, change of what is held) in order: what a dispute holds bears nothing from the next day on."""
+    changes: list[tuple[date, int]] = []
     for dispute in invoice.disputes:
         if dispute.holds_interest:
-            changes.append((dispute.on, -dispute.minor))
+            changes.append((dispute.on, dispute.minor))
             if dispute.until is not None:
-                changes.append((dispute.until, dispute.minor))
+                changes.append((dispute.until, -dispute.minor))
     return sorted(changes)
+
+
+def _in(currency: str, amount: Money | None) -> int | None:
+    """The minor units of a policy's amount, for a debt in its currency."""
+    return amount.minor if amount is not None and amount.currency == currency else None
+
+
+def _days(policy: FeePolicy, after: date, last: date) -> int:
+    """The days after `after` up to `last`, weighted by the length of their years where the policy counts those."""
+    if policy.day_count == "actual":
+        if policy.mora.per == "day":
+            return (last - after).days * 365 * 366
+        return _weighted_days(after, last)
+    return (last - after).days
+
+
+def _referenced(
+    policy: FeePolicy, rates: tuple[ReferenceRate, ...], after: date, last: date
+) -> Fraction:
+    """The days after `after` up to `last`, each times its rate a year: the reference rate of the day and the margin,
+    not below zero. Days of which no reference rate is known count nothing."""
+    weighted = Fraction(0)
+    for fact, following in zip_longest(rates, rates[1:]):
+        first = max(after + DAY, fact.from_on)
+        end = last if following is None else min(last, following.from_on - DAY)
+        if first <= end:
+            yearly = with_margin(fact.rate, policy.mora).fraction
+            weighted += yearly * _days(policy, first - DAY, end)
+    return weighted
 
 
 def _weighted_days(after: date, last: date) -> int:

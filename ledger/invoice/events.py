@@ -13,6 +13,7 @@ from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.events import Event, stored
 from ledger.policy import FeePolicy
+from ledger.rates import YearlyRate
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,12 +33,16 @@ class Instalment(msgspec.Struct, frozen=True):
     """An invoice's place in an agreement. Number 0 is a down payment. Principal and interest are the total.
 
     interest_minor  contractual interest, unearned until the instalment is due
+    first_agreement_id  the first agreement of its agreement's chain of renegotiations
+    lent_minor      its share of what that one lent or took over; nothing where its agreement follows another
     """
 
     agreement_id: UUID
     number: int
     principal_minor: int
     interest_minor: int
+    first_agreement_id: UUID | None = None
+    lent_minor: int = 0
 
 
 @stored("invoice.drafted.v1")
@@ -121,91 +126,219 @@ class MoraPosted(Event, frozen=True):
 
 @stored("invoice.payment_received.v1")
 class PaymentReceived(Event, frozen=True):
-    """A payment covered components of this invoice. The split stands. Effective on the value date."""
+    """A payment offers an amount to this invoice. Effective on the value date, or on the first day it can count.
+
+    amount_minor  what it offers; what it does not cover is the customer's credit
+    split         what it pays of what was open at its place, by component
+    recovered     what it pays of what had been written off
+    """
 
     payment_id: UUID
     split: Split
+    amount_minor: int
+    recovered: Split = Split()
 
 
 @stored("invoice.credit_applied.v1")
 class CreditApplied(Event, frozen=True):
-    """The customer's credit covered components of this invoice. Effective on the day it was applied.
+    """The customer's credit was applied to this invoice. Effective on the day it was applied.
 
-    source_id  what the credit came from: the payment that left it over, or the invoice that gave it back
+    source_id     what the credit came from: the payment that left it over, or the invoice that gave it back
+    amount_minor, split, recovered  as of a payment
     """
 
     source_id: UUID
     split: Split
+    amount_minor: int
+    recovered: Split = Split()
 
 
 @stored("invoice.payment_reversed.v1")
 class PaymentReversed(Event, frozen=True):
-    """A payment's part was taken back; its split is open again from the part's own date.
+    """A payment, or a part of it, never was: it offers less. Effective on the day of the offer.
 
-    recovered  what of it had been a recovery, and is written off again
+    fact          the offer, by its place among the invoice's imputations
+    amount_minor  what is taken off the offer
+    split, recovered  what the offer covers less by it
     """
 
     payment_id: UUID
-    split: Split
+    fact: int
+    amount_minor: int
+    split: Split = Split()
+    recovered: Split = Split()
+
+
+@stored("invoice.payment_reallocated.v1")
+class PaymentReallocated(Event, frozen=True):
+    """A person offered a payment, or a part of it, to other invoices than this one. Fields as of a reversal; below
+    zero, the payment offers and covers so much more."""
+
+    payment_id: UUID
+    fact: int
+    amount_minor: int
+    split: Split = Split()
     recovered: Split = Split()
 
 
 @stored("invoice.payment_charged_back.v1")
 class PaymentChargedBack(Event, frozen=True):
-    """The payer's bank took a payment's part back. The payment stood until this event's date, and no longer.
+    """The payer's bank took a payment, or a part of it, back. It stood until this event's date, and no longer.
 
-    recovered  what of it had been a recovery, and is written off again
+    amount_minor  what the payment offers less from then on
+    split         what of the paid components is open again, the last in the policy's order first
+    recovered     what of it had been a recovery, and is written off again
     """
 
     payment_id: UUID
-    split: Split
+    amount_minor: int
+    split: Split = Split()
     recovered: Split = Split()
 
 
-GivenUpAs = Literal["void", "cancelled", "waived", "credited", "written_off", "renegotiated"]
+GivenUpAs = Literal[
+    "void",
+    "cancelled",
+    "waived",
+    "credited",
+    "written_off",
+    "renegotiated",
+    "interest_returned",
+    "small_balance",
+]
 """The ways in which a debt, or a part of it, stops being owed without being paid."""
 
+ImputationKind = Literal[
+    "payment",
+    "credit",
+    "charge_back",
+    "waived",
+    "credited",
+    "interest_returned",
+    "written_off",
+    "cancelled",
+    "void",
+    "renegotiated",
+]
+"""The kinds of facts that cover components, or uncover them."""
 
-class ForgivenOf(msgspec.Struct, frozen=True):
-    """A change of what was given up in one way, by component."""
 
-    way: GivenUpAs
-    split: Split
+class Covered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a fact covers, by component.
 
-
-class PrincipalMoved(msgspec.Struct, frozen=True):
-    """Overpaid charges that count as a payment of principal on a day (negative: no longer)."""
-
-    on: date
-    principal_minor: int
-
-
-@stored("invoice.charges_recalculated.v1")
-class ChargesRecalculated(Event, frozen=True):
-    """A fact with an earlier date changed what had been charged; this is the difference and why.
-
-    late_fee_minor, mora_minor  change of what is charged (negative: too much had been)
-    through       the day up to which fee and interest now stand
-    moved         change of what payments cover by component: what a charge was overpaid (negative)
-                  goes to principal (positive), and what no principal takes to credit
-    moved_on      the principal in `moved`, by the day on which it counts as paid
-    credit_minor  what no component could take: to the customer's credit (negative: taken back)
-    forgiven      change of what was given up of a charge that is asked for in another amount now
-    forgiven_of   the same by the way in which it was given up; empty in events that only knew void and cancelled
-    because       the payment or change that caused it
-
-    The components of `moved` and `credit_minor` add up to zero.
+    paid       of what was open, by money; below zero where a charge-back opens it again
+    forgiven   of what was open, because the creditor gave it up
+    recovered  of what was written off, by money
     """
 
-    through: date
-    because: str
-    late_fee_minor: int = 0
-    mora_minor: int = 0
-    moved: Split = Split()
-    moved_on: tuple[PrincipalMoved, ...] = ()
-    credit_minor: int = 0
+    paid: Split = Split()
     forgiven: Split = Split()
-    forgiven_of: tuple[ForgivenOf, ...] = ()
+    recovered: Split = Split()
+
+    @property
+    def money_minor(self) -> int:
+        """The money it takes, in minor units."""
+        return self.paid.total + self.recovered.total
+
+    def __sub__(self, other: "Covered") -> "Covered":
+        return Covered(
+            self.paid - other.paid, self.forgiven - other.forgiven, self.recovered - other.recovered
+        )
+
+    def __neg__(self) -> "Covered":
+        return Covered() - self
+
+
+class Reimputed(msgspec.Struct, frozen=True):
+    """What a fact covers otherwise than before. `fact` is its place among the invoice's imputations."""
+
+    fact: int
+    kind: ImputationKind
+    source_id: UUID
+    on: date
+    before: Covered
+    after: Covered
+
+
+class ChargeChange(msgspec.Struct, frozen=True, array_like=True):
+    """A change of what is charged, on a day, in minor units (negative: too much had been)."""
+
+    on: date
+    minor: int
+
+
+class InterestChange(msgspec.Struct, frozen=True, array_like=True):
+    """Changes of the interest of days that follow one another, in minor units, from `first_on` on."""
+
+    first_on: date
+    minors: tuple[int, ...]
+
+    def by_day(self) -> list[ChargeChange]:
+        """The change of each day, those of nothing left out."""
+        first = self.first_on.toordinal()
+        return [
+            ChargeChange(date.fromordinal(first + index), minor)
+            for index, minor in enumerate(self.minors)
+            if minor
+        ]
+
+
+class SmallBalanceChange(msgspec.Struct, frozen=True):
+    """What is waived as a small balance on a day, before and after."""
+
+    on: date
+    before: Split
+    after: Split
+
+
+@stored("invoice.recalculated.v1")
+class Recalculated(Event, frozen=True):
+    """A fact changed what others cover, or what is charged. Effective on the earliest day on which it changes anything.
+
+    because         the fact
+    through         the day through which interest stands now
+    overdue_on      the first late day now; none when it was never late
+    closed_as       how the debt was closed last, when no money has paid anything of it since; else empty
+    settled_on      the day on which nothing was open any more; none while something is
+    late_fee        changes of the late fee, each effective on its day
+    mora            changes of interest, each effective on its day
+    imputations     facts that cover something else than before, each effective on its own day
+    small_balances  changes of small balances that were waived
+    """
+
+    because: str
+    through: date
+    overdue_on: date | None = None
+    closed_as: Literal["", "cancelled", "renegotiated"] = ""
+    settled_on: date | None = None
+    late_fee: tuple[ChargeChange, ...] = ()
+    mora: tuple[InterestChange, ...] = ()
+    imputations: tuple[Reimputed, ...] = ()
+    small_balances: tuple[SmallBalanceChange, ...] = ()
+
+    @property
+    def late_fee_minor(self) -> int:
+        """The change of the late fee in all, in minor units."""
+        return sum(change.minor for change in self.late_fee)
+
+    @property
+    def mora_minor(self) -> int:
+        """The change of interest in all, in minor units."""
+        return sum(sum(change.minors) for change in self.mora)
+
+
+@stored("invoice.small_balance_waived.v1")
+class SmallBalanceWaived(Event, frozen=True):
+    """A payment left no more open than the policy's small balance; that is owed no longer."""
+
+    forgiven: Split
+
+
+@stored("invoice.reference_rate_applied.v1")
+class ReferenceRateApplied(Event, frozen=True):
+    """A reference rate of the invoice's interest is known: in force from this event's date on."""
+
+    rate: YearlyRate
 
 
 @stored("invoice.fee_charged.v1")
@@ -218,10 +351,15 @@ class FeeCharged(Event, frozen=True):
 
 @stored("invoice.waived.v1")
 class Waived(Event, frozen=True):
-    """A part of what was open was given up, by component."""
+    """A part of what was open was given up, by component.
+
+    forgiven  what of that is open, and owed no longer
+    asked     what is given up at the most; `forgiven` where it is left out, here and below
+    """
 
     reason: str
     forgiven: Split
+    asked: Split | None = None
 
 
 class CreditedLine(msgspec.Struct, frozen=True):
@@ -237,7 +375,8 @@ class Credited(Event, frozen=True):
     """A credit note takes back lines, or parts of them. Net and tax are the total.
 
     forgiven      the principal that was open and is owed no longer
-    credit_minor  the rest of the total, which had been paid: the customer's credit
+    applied       what the rest of the total, which had been paid, pays of other open components
+    credit_minor  what is left of it: the customer's credit
     """
 
     credit_note_id: UUID
@@ -248,23 +387,30 @@ class Credited(Event, frozen=True):
     tax_minor: int
     total_minor: int
     forgiven: Split = Split()
+    applied: Split = Split()
     credit_minor: int = 0
 
 
 @stored("invoice.written_off.v1")
 class WrittenOff(Event, frozen=True):
-    """The debt is not expected to be paid any more. What arrives later is a recovery."""
+    """The debt, or a part of it, is not expected to be paid any more. What arrives later is a recovery."""
 
     reason: str
     forgiven: Split
+    asked: Split | None = None
 
 
-@stored("invoice.recovered.v1")
-class Recovered(Event, frozen=True):
-    """A payment brought back what had been written off, by component: it counts as paid instead."""
+@stored("invoice.interest_returned.v1")
+class InterestReturned(Event, frozen=True):
+    """An agreement was paid off early: the contractual interest of days to come is owed no longer.
 
-    payment_id: UUID
-    split: Split
+    earned_on  the instalment's due date, on which that interest would have been earned
+    """
+
+    agreement_id: UUID
+    earned_on: date
+    forgiven: Split
+    asked: Split | None = None
 
 
 @stored("invoice.renegotiated.v1")
@@ -293,10 +439,14 @@ Outcome = Literal["accepted", "rejected"]
 
 @stored("invoice.dispute_resolved.v1")
 class DisputeResolved(Event, frozen=True):
-    """The dispute is over. Rejected, the disputed part was owed all along, and bears its interest after all."""
+    """The dispute is over. Rejected, the disputed part was owed all along, and bears its interest after all.
+
+    keeps_hold  all the same it bears none: the debt was closed without being paid when that was recorded
+    """
 
     outcome: Outcome
     reason: str = ""
+    keeps_hold: bool = False
 
 
 @stored("invoice.promised.v1")
@@ -343,6 +493,7 @@ class Voided(Event, frozen=True):
 
     reason: str
     forgiven: Split = Split()
+    asked: Split | None = None
 
 
 @stored("invoice.cancelled.v1")
@@ -351,3 +502,4 @@ class Cancelled(Event, frozen=True):
 
     reason: str
     forgiven: Split = Split()
+    asked: Split | None = None

@@ -4,12 +4,21 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from ledger.calendars import Calendar, calendar_named, next_business_day
+from ledger.calendars import (
+    NO_ADDITIONAL_HOLIDAYS,
+    AdditionalHolidays,
+    Calendar,
+    calendar_named,
+    next_business_day,
+)
 from ledger.errors import Rejected
 from ledger.events import Event, New
 from ledger.invoice import events as e
-from ledger.invoice.accrual import Decision, bring_up_to_date, reopen
+from ledger.invoice.accrual import Decision, bring_up_to_date
+from ledger.invoice.preconditions import NotOpen, require_effective, require_not_taken_over
+from ledger.invoice.sources import NO_ROOM, Room
 from ledger.invoice.state import OPEN, Invoice
+from ledger.invoice.telling import tell
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced
 
@@ -20,10 +29,6 @@ LAST_DUE_ON = date(2999, 12, 31)
 
 class NotADraft(Rejected):
     """Only a draft can be changed or sent."""
-
-
-class NotOpen(Rejected):
-    """The invoice is not open: it is a draft, or closed in one way or another."""
 
 
 class DueBeforeIssue(Rejected):
@@ -135,29 +140,47 @@ def send(
         payable_until=payable_until,
         late_on=late_on,
         policy=policy,
-        calendar=calendar,
+        calendar=calendar.frozen(invoice.due_on, payable_until),
         mora_base_minor=invoice.total_minor if mora_base_minor is None else mora_base_minor,
         imported=imported,
     )
     return New(sent, issued_on)
 
 
-def move_due_date(invoice: Invoice, due_on: date, today: date, reason: str) -> Decision:
-    """Extends the due date of a sent invoice. Raises NotOpen, DueDateNotExtended."""
+def move_due_date(
+    invoice: Invoice,
+    due_on: date,
+    on: date,
+    today: date,
+    reason: str,
+    additional: AdditionalHolidays = NO_ADDITIONAL_HOLIDAYS,
+    room: Room = NO_ROOM,
+) -> Decision:
+    """Extends the due date of a sent invoice on a day, on the calendar it was sent under with the tenant's additional
+    holidays of today.
+
+    The last move by day counts; one that is recorded later with an earlier day may be to any day. Raises NotOpen,
+    DueDateNotExtended, TakenOver, EffectiveInFuture, EffectiveTooEarly.
+    """
     if invoice.status not in OPEN or invoice.terms is None:
         raise NotOpen(
             f"the invoice is {invoice.status}; only a sent or overdue one has a due date to move"
         )
-    if due_on <= invoice.due_on:
+    require_not_taken_over(invoice, "given another due date")
+    require_effective(invoice, on, today)
+    is_superseded = invoice.due_moved_on is not None and on < invoice.due_moved_on
+    if due_on <= invoice.due_on and not is_superseded:
         raise DueDateNotExtended(
             f"the due date {invoice.due_on} can only be moved to a later day", field="due_on"
         )
     require_plausible_due_date(due_on)
     decision = bring_up_to_date(invoice, today)
-    calendar = calendar_named(invoice.terms.calendar.name)
+    calendar = calendar_named(invoice.terms.calendar.name, additional=additional)
     payable_until, late_on = _window(due_on, invoice.terms.policy, calendar)
-    decision.add(e.DueDateMoved(due_on, payable_until, late_on, calendar, reason), today)
-    reopen(decision, today, because="due date moved")
+    event = e.DueDateMoved(
+        due_on, payable_until, late_on, calendar.frozen(due_on, payable_until), reason
+    )
+    tell(decision, event, on, today, "due date moved", room)
     return decision
 
 

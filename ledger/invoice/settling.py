@@ -1,4 +1,4 @@
-"""Settling an invoice: payments and credit that cover it, and payments that are taken back.
+"""Settling an invoice: money that is offered to it, and offers that are taken back.
 
 The decisions take what is offered and return what is left over: money is never refused for its amount.
 """
@@ -7,32 +7,30 @@ import re
 from datetime import date
 from uuid import UUID
 
-from ledger.allocation import Split, waterfall
 from ledger.errors import Rejected
-from ledger.invoice import charges
 from ledger.invoice import events as e
-from ledger.invoice.accrual import (
-    Decision,
-    bring_up_to_date,
-    promise_after_all,
-    recalculate,
-    reopen,
-)
-from ledger.invoice.evolving import evolve
-from ledger.invoice.issuing import NotOpen
-from ledger.invoice.recalculation import is_timely, still_owed
-from ledger.invoice.state import NOTHING, OPEN, Invoice
+from ledger.invoice.accrual import Decision, bring_up_to_date
+from ledger.invoice.charges import terms_of
+from ledger.invoice.preconditions import NotOpen
+from ledger.invoice.sources import NO_ROOM, Room
+from ledger.invoice.state import OPEN, Imputation, Invoice, taken_over_on
+from ledger.invoice.telling import change_offers, impute
 
 _DIGITS = re.compile(r"([0-9]+)")
 
 
 class NotItsPayment(Rejected):
-    """The payment has no part in this invoice, or was reversed already."""
+    """The payment offers nothing to this invoice, or no longer so much."""
 
 
 def takes_money(invoice: Invoice) -> bool:
-    """Whether a payment can cover anything of it: what is open, or what was written off."""
-    return invoice.status in OPEN or invoice.status == "written_off"
+    """Whether a payment can cover anything of it today: what is open, or what was written off."""
+    return invoice.status in OPEN or invoice.written_off.total > 0
+
+
+def takes_offers(invoice: Invoice) -> bool:
+    """Whether money can be offered to it: also to what is closed, as facts to come may open it again."""
+    return invoice.terms is not None and invoice.status != "void"
 
 
 def by_number(invoice: Invoice) -> list[tuple[int, str]]:
@@ -42,123 +40,159 @@ def by_number(invoice: Invoice) -> list[tuple[int, str]]:
     ]
 
 
-def payable(invoice: Invoice, value_on: date) -> Split:
-    """What a payment of that value date can cover, by component, once the invoice was brought up to date.
+def counts_from(invoice: Invoice) -> date:
+    """The first day on which a fact that covers something can count: the issue date, or the day on which an agreement
+    took over what was open."""
+    return max(terms_of(invoice).issued_on, taken_over_on(invoice) or date.min)
 
-    A later recorded payment covers fee and interest only as far as they were owed on its own date.
-    """
-    fee_minor, _ = charges.late_fee(invoice, value_on)
-    mora_minor = charges.cumulative_mora(invoice, value_on)
-    covered = invoice.paid + invoice.forgiven
-    return Split(
-        other_fees=invoice.open.other_fees,
-        late_fee=max(0, min(invoice.open.late_fee, fee_minor - covered.late_fee)),
-        mora=max(0, min(invoice.open.mora, mora_minor - covered.mora)),
-        principal=invoice.open.principal,
+
+def offered_minor(invoice: Invoice, payment_id: UUID) -> int:
+    """What a payment, and credit from it, offers to the invoice, charge-backs taken off, in minor units."""
+    return sum(
+        -one.asked_minor if one.kind == "charge_back" else one.asked_minor
+        for one in invoice.imputations
+        if one.source_id == payment_id and one.kind in ("payment", "credit", "charge_back")
     )
 
 
 def receive(
-    invoice: Invoice, payment_id: UUID, amount_minor: int, value_on: date, today: date
+    invoice: Invoice,
+    payment_id: UUID,
+    amount_minor: int,
+    value_on: date,
+    today: date,
+    room: Room = NO_ROOM,
 ) -> tuple[Decision, int]:
-    """Applies a payment; returns the events and what is left over. Raises NotOpen.
+    """Tells of money that a payment offers; returns the events and what is left over. Raises NotOpen.
 
-    The amount covers what was owed on the value date, in the policy's order. When that date lies before another
-    fact or before the day up to which charges stand, what is left over covers the fee and interest that the later
-    facts leave open, and what the payment changes follows as one event (decision 6). A payment dated before the
-    invoice was issued counts from the issue date: there was no debt to pay before. What then is left over brings back
-    what was written off, from that day at the earliest.
+    The amount covers what was open at its place among the facts, in the policy's order, and then what was written off.
+    What it changes of later facts follows as one event (ADR 0020).
     """
-    return _cover(invoice, payment_id, amount_minor, value_on, today, e.PaymentReceived)
+    _require_offers(invoice)
+    one = Imputation("payment", max(value_on, counts_from(invoice)), payment_id, amount_minor)
+
+    def received(covered: e.Covered) -> e.PaymentReceived:
+        return e.PaymentReceived(payment_id, covered.paid, amount_minor, covered.recovered)
+
+    arrived = room._replace(brings_minor=amount_minor)
+    decision = impute(invoice, one, received, today, f"payment {payment_id}", arrived)
+    return decision, amount_minor - _taken_by_last(decision, len(invoice.imputations))
 
 
 def apply_credit(
-    invoice: Invoice, source_id: UUID, amount_minor: int, today: date
+    invoice: Invoice, source_id: UUID, amount_minor: int, on: date, today: date, room: Room
 ) -> tuple[Decision, int]:
-    """Applies credit from one source, today; returns the events and what is left over. Raises NotOpen."""
-    return _cover(invoice, source_id, amount_minor, today, today, e.CreditApplied)
+    """Tells of credit from one source that is applied; returns the events and what is left over. Raises NotOpen.
+
+    `room` holds what is left of the credit.
+    """
+    _require_offers(invoice)
+    one = Imputation("credit", max(on, counts_from(invoice)), source_id, amount_minor)
+
+    def applied(covered: e.Covered) -> e.CreditApplied:
+        return e.CreditApplied(source_id, covered.paid, amount_minor, covered.recovered)
+
+    others = {**room.credit, source_id: room.of(source_id) - amount_minor}
+    drawn = room._replace(credit=others, brings_minor=amount_minor)
+    decision = impute(invoice, one, applied, today, f"credit from {source_id}", drawn)
+    return decision, amount_minor - _taken_by_last(decision, len(invoice.imputations))
 
 
-def reverse(invoice: Invoice, payment_id: UUID, today: date) -> Decision:
-    """Takes a payment back, its later applied credit too, each part effective on its own date; what it had closed is
-    open and has borne interest. Raises NotItsPayment."""
-    parts = [part for part in invoice.received if part.source_id == payment_id]
-    if not parts:
-        raise NotItsPayment(f"payment {payment_id} has no part in invoice {invoice.number}")
-    decision = bring_up_to_date(invoice, today)
-    for part in parts:
-        decision.add(e.PaymentReversed(payment_id, part.split, part.recovered), part.on)
-    reopen(decision, today, because=f"reversal of payment {payment_id}")
-    promise_after_all(decision)
-    return decision
-
-
-def charge_back(invoice: Invoice, payment_id: UUID, on: date, today: date) -> Decision:
-    """Takes a payment back from a day on: until then it stood. Credit that was applied later stands until its own day.
+def reverse(
+    invoice: Invoice, payment_id: UUID, amount_minor: int, today: date, room: Room = NO_ROOM
+) -> Decision:
+    """Takes so much off what a payment offers, credit from it too, the last offer first, as if it never had been.
 
     Raises NotItsPayment.
     """
-    parts = [part for part in invoice.received if part.source_id == payment_id]
-    if not parts:
-        raise NotItsPayment(f"payment {payment_id} has no part in invoice {invoice.number}")
-    decision = bring_up_to_date(invoice, today)
-    for part in parts:
-        event = e.PaymentChargedBack(payment_id, part.split, part.recovered)
-        decision.add(event, max(on, part.on))
-    reopen(decision, today, because=f"charge-back of payment {payment_id}")
-    promise_after_all(decision)
+
+    def reversed_(at: int, less_minor: int, less: e.Covered) -> e.PaymentReversed:
+        return e.PaymentReversed(payment_id, at, less_minor, less.paid, less.recovered)
+
+    offers = _last_offers(invoice, payment_id, amount_minor)
+    because = f"reversal of payment {payment_id}"
+    return change_offers(invoice, offers, reversed_, today, because, room)
+
+
+def reallocate(
+    invoice: Invoice, payment_id: UUID, amount_minor: int, today: date, room: Room = NO_ROOM
+) -> Decision:
+    """Takes so much off what a payment offers, because a person offers it to other invoices; below zero, it offers so
+    much more, in its own place. Raises NotItsPayment."""
+
+    def reallocated(at: int, less_minor: int, less: e.Covered) -> e.PaymentReallocated:
+        return e.PaymentReallocated(payment_id, at, less_minor, less.paid, less.recovered)
+
+    because = f"reallocation of payment {payment_id}"
+    if amount_minor > 0:
+        offers = _last_offers(invoice, payment_id, amount_minor)
+        return change_offers(invoice, offers, reallocated, today, because, room)
+    offers = {_first_offer(invoice, payment_id): amount_minor}
+    credit = {**room.credit, payment_id: room.of(payment_id) - amount_minor}
+    more = room._replace(credit=credit)
+    return change_offers(invoice, offers, reallocated, today, because, more)
+
+
+def charge_back(
+    invoice: Invoice,
+    payment_id: UUID,
+    amount_minor: int,
+    on: date,
+    today: date,
+    room: Room = NO_ROOM,
+) -> Decision:
+    """Takes so much back of what a payment offers, from a day on: until then it stood. Credit from it that was applied
+    later covers nothing any more. Raises NotItsPayment."""
+    _require_offered(invoice, payment_id, amount_minor)
+    one = Imputation("charge_back", on, payment_id, amount_minor)
+
+    def charged_back(covered: e.Covered) -> e.PaymentChargedBack:
+        return e.PaymentChargedBack(payment_id, amount_minor, -covered.paid, -covered.recovered)
+
+    because = f"charge-back of payment {payment_id}"
+    decision = impute(invoice, one, charged_back, today, because, room)
+    for event, effective_on in bring_up_to_date(decision.invoice, today).new:
+        decision.add(event, effective_on)  # what is open again may be late since
     return decision
 
 
-def _cover(
-    invoice: Invoice,
-    source_id: UUID,
-    amount_minor: int,
-    value_on: date,
-    today: date,
-    covers: type[e.PaymentReceived] | type[e.CreditApplied],
-) -> tuple[Decision, int]:
-    if not takes_money(invoice) or invoice.terms is None:
-        raise NotOpen(f"the invoice is {invoice.status}, so nothing is open on it")
-    value_on = max(value_on, invoice.terms.issued_on)
-    decision, rest_minor = Decision(invoice, []), amount_minor
-    if invoice.status in OPEN:
-        decision, rest_minor = _cover_open(
-            invoice, source_id, amount_minor, value_on, today, covers
+def _last_offers(invoice: Invoice, payment_id: UUID, amount_minor: int) -> dict[int, int]:
+    """What is taken off each of a payment's offers, by place. Raises NotItsPayment."""
+    _require_offered(invoice, payment_id, amount_minor)
+    offers: dict[int, int] = {}
+    for at, one in reversed(list(enumerate(invoice.imputations))):
+        if one.source_id == payment_id and one.kind in ("payment", "credit"):
+            less_minor = min(amount_minor, one.asked_minor)
+            if less_minor:
+                offers[at] = less_minor
+                amount_minor -= less_minor
+    return offers
+
+
+def _first_offer(invoice: Invoice, payment_id: UUID) -> int:
+    """The place of what a payment offers. Raises NotItsPayment."""
+    for at, one in enumerate(invoice.imputations):
+        if one.source_id == payment_id and one.kind == "payment":
+            return at
+    raise NotItsPayment(f"payment {payment_id} offers nothing to invoice {invoice.number}")
+
+
+def offers(invoice: Invoice, payment_id: UUID) -> bool:
+    """Whether a payment offers, or has offered, something to the invoice."""
+    return any(one.source_id == payment_id and one.kind == "payment" for one in invoice.imputations)
+
+
+def _require_offered(invoice: Invoice, payment_id: UUID, amount_minor: int) -> None:
+    if not 0 < amount_minor <= offered_minor(invoice, payment_id):
+        raise NotItsPayment(
+            f"payment {payment_id} does not offer so much to invoice {invoice.number}"
         )
-    recovered, rest_minor = waterfall(
-        rest_minor, decision.invoice.written_off, invoice.terms.policy.waterfall
-    )
-    if recovered.total:
-        last = max(gift.on for gift in invoice.given_up if gift.way == "written_off")
-        decision.add(e.Recovered(source_id, recovered), max(value_on, last))
-    promise_after_all(decision)
-    return decision, rest_minor
 
 
-def _cover_open(
-    invoice: Invoice,
-    source_id: UUID,
-    amount_minor: int,
-    value_on: date,
-    today: date,
-    covers: type[e.PaymentReceived] | type[e.CreditApplied],
-) -> tuple[Decision, int]:
-    assert invoice.terms is not None
-    order = invoice.terms.policy.waterfall
-    decision = bring_up_to_date(invoice, value_on, settle=True)
-    timely = is_timely(decision.invoice, value_on)
-    split, rest_minor = waterfall(amount_minor, payable(decision.invoice, value_on), order)
-    while rest_minor > 0 and not timely:
-        # What it covers more may take the place of what was given up, so that more is owed in the end.
-        more = still_owed(evolve(decision.invoice, covers(source_id, split), value_on))
-        extra, rest_minor = waterfall(rest_minor, more, order)
-        if extra == NOTHING:
-            break
-        split = split + extra
-    if split == NOTHING:
-        return Decision(invoice, []), rest_minor
-    decision.add(covers(source_id, split), value_on)
-    if not timely:
-        recalculate(decision, today, because=f"payment {source_id}")
-    return decision, rest_minor
+def _require_offers(invoice: Invoice) -> None:
+    if not takes_offers(invoice):
+        raise NotOpen(f"the invoice is {invoice.status}, so nothing can be paid on it")
+
+
+def _taken_by_last(decision: Decision, at: int) -> int:
+    return decision.invoice.imputations[at].covered.money_minor

@@ -1,6 +1,6 @@
 """The state of an invoice: what was folded from its events (`ledger.invoice.evolving`)."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 from uuid import UUID
@@ -11,20 +11,23 @@ from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.invoice import events as e
 from ledger.policy import FeePolicy
+from ledger.reference_rates import ReferenceRate
 
 Status = Literal[
     "draft", "sent", "overdue", "paid", "void", "cancelled", "written_off", "renegotiated"
 ]
 OPEN: frozenset[Status] = frozenset(("sent", "overdue"))
-REOPENING: frozenset[Status] = frozenset(("paid", "cancelled", "written_off", "renegotiated"))
-"""What a payment that is taken back opens again."""
 GIVEN_UP: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "renegotiated"))
 """Closed without being paid: nothing more is charged."""
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised whenever `Invoice` or `evolve` changes, so that stored heads are folded anew."""
 
 NOTHING = Split()
+NO_SOURCE = UUID(int=0)
+
+MONEY: frozenset[e.ImputationKind] = frozenset(("payment", "credit", "charge_back"))
+"""The kinds of imputations that pay, or take back what was paid."""
 
 
 class Movement(msgspec.Struct, frozen=True, array_like=True):
@@ -34,25 +37,36 @@ class Movement(msgspec.Struct, frozen=True, array_like=True):
     principal_minor: int
 
 
-class Received(msgspec.Struct, frozen=True, array_like=True):
-    """A payment's part in this invoice, or a part of credit, as its event stored it; below zero when charged back.
+class Imputation(msgspec.Struct, frozen=True, array_like=True):
+    """A fact that covers components: money that pays them, or the creditor who gives them up.
 
-    source_id  the payment, or what the credit came from
-    recovered  what of it brought back a debt that was written off
+    source_id    the payment, what credit came from, the credit note, or the agreement that took over; else `NO_SOURCE`
+    asked_minor  of money, what it offers; of a charge-back, what the payment offers less; of a credit note or a
+                 takeover, its total
+    asked        of what is given up, at most so much of each component
+    covered      what it covers, given all facts that are known
     """
 
+    kind: e.ImputationKind
+    on: date
     source_id: UUID
+    asked_minor: int = 0
+    asked: Split = Split()
+    covered: e.Covered = e.Covered()
+
+
+class Fee(msgspec.Struct, frozen=True, array_like=True):
+    """A fee charged by hand."""
+
     on: date
-    split: Split
-    recovered: Split = Split()
+    minor: int
 
 
-class GivenUp(msgspec.Struct, frozen=True, array_like=True):
-    """What the creditor gave up on a day, as its event stored it."""
+class SmallBalance(msgspec.Struct, frozen=True, array_like=True):
+    """What was waived on a day because it was no more than the policy's small balance."""
 
     on: date
-    split: Split
-    way: e.GivenUpAs
+    forgiven: Split
 
 
 class Dispute(msgspec.Struct, frozen=True, array_like=True):
@@ -68,7 +82,6 @@ class Dispute(msgspec.Struct, frozen=True, array_like=True):
 class Promise(msgspec.Struct, frozen=True, array_like=True):
     """What the customer promised on a day to pay by another; `kept` once that one is over.
 
-    before  what had been received of that day when the promise was made: it is no part of its keeping
     paid_minor  what was found paid on it once its day was over
     """
 
@@ -76,7 +89,6 @@ class Promise(msgspec.Struct, frozen=True, array_like=True):
     minor: int
     promised_on: date
     kept: bool | None = None
-    before: tuple[Received, ...] = ()
     paid_minor: int = 0
 
 
@@ -112,19 +124,20 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     paid      what payments and credit cover, by component
     forgiven  what was given up, by component; `forgiven_of` has it by way, recoveries taken off
     open      charged - paid - forgiven
-    received  the payments and credits that stand, not reversed, in the order in which they were recorded
-    given_up  what was given up, as the events said it
-    moved     overpaid charges that count as a payment of principal: day and (positive) minor units
-    movements changes of the open principal after sending by day, from the three above
-    mora_through  the day up to which interest stands, once anything was posted or recalculated
-    was_overdue   overdue by its present due date, whatever became of it
-    credited_minor  overpaid amounts that this invoice has handed to the customer's credit
+    imputations  the facts that cover something, in the order in which they were recorded
+    fees      the fees charged by hand
+    small_balances  what was waived because it was no more than the policy's small balance
+    movements changes of the open principal after sending by day, from the imputations and small balances
+    mora_through  the day up to which interest is posted, once anything was posted or recalculated
+    overdue_on    the first late day, once it has come; the late fee is charged on it
+    due_moved_on  the day on which the due date was moved last
     lines     the priced lines, still encoded: only documents need them
     instalment  its place in an agreement
     disputes  the dispute that is open, and earlier ones that held interest
     promise   the last promise to pay
     hold      what keeps dunning from it
     credited_lines  what credit notes took back, by line; empty before the first
+    rates     the reference rates of its interest that are known, in order
     """
 
     customer_id: UUID
@@ -143,17 +156,18 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     open: Split = Split()
     movements: tuple[Movement, ...] = ()
     mora_through: date | None = None
-    was_overdue: bool = False
-    credited_minor: int = 0
-    received: tuple[Received, ...] = ()
-    given_up: tuple[GivenUp, ...] = ()
-    moved: tuple[Movement, ...] = ()
+    overdue_on: date | None = None
+    imputations: tuple[Imputation, ...] = ()
+    fees: tuple[Fee, ...] = ()
+    small_balances: tuple[SmallBalance, ...] = ()
     forgiven_of: dict[e.GivenUpAs, Split] = {}
+    due_moved_on: date | None = None
     instalment: e.Instalment | None = None
     disputes: tuple[Dispute, ...] = ()
     promise: Promise | None = None
     hold: Hold | None = None
     credited_lines: tuple[CreditedLine, ...] = ()
+    rates: tuple[ReferenceRate, ...] = ()
 
     @property
     def dispute(self) -> Dispute | None:
@@ -176,15 +190,40 @@ def lines_of(invoice: Invoice) -> tuple[e.InvoiceLine, ...]:
     return msgspec.msgpack.decode(invoice.lines, type=tuple[e.InvoiceLine, ...])
 
 
-def timeline(
-    received: Iterable[Received], given_up: Iterable[GivenUp], moved: Iterable[Movement]
+def taken_over_on(invoice: Invoice) -> date | None:
+    """The last day on which an agreement took over what was open."""
+    return max((one.on for one in invoice.imputations if one.kind == "renegotiated"), default=None)
+
+
+def taken_by_source(invoice: Invoice) -> dict[UUID, int]:
+    """The money the invoice has of each source, in minor units, charge-backs taken off."""
+    taken: dict[UUID, int] = {}
+    for one in invoice.imputations:
+        if one.kind in MONEY:
+            taken[one.source_id] = taken.get(one.source_id, 0) + one.covered.money_minor
+    return taken
+
+
+def given_back_minor(invoice: Invoice) -> int:
+    """What its credit notes have given back to the customer's credit, in minor units."""
+    return sum(
+        one.asked_minor - one.covered.forgiven.total - one.covered.paid.total
+        for one in invoice.imputations
+        if one.kind == "credited"
+    )
+
+
+def moved_principal(
+    movements: tuple[Movement, ...], changes: Mapping[date, int]
 ) -> tuple[Movement, ...]:
-    """What payments, gifts and moved amounts do to the open principal, one movement a day, in order."""
-    by_day: dict[date, int] = {}
-    for part in received:
-        by_day[part.on] = by_day.get(part.on, 0) - part.split.principal
-    for gift in given_up:
-        by_day[gift.on] = by_day.get(gift.on, 0) - gift.split.principal
-    for move in moved:
-        by_day[move.on] = by_day.get(move.on, 0) - move.principal_minor
+    """Movements with more, by day in minor units: a movement a day, in order, those of nothing left out."""
+    if not changes:
+        return movements
+    if len(changes) == 1:
+        ((on, minor),) = changes.items()
+        if not movements or movements[-1].on < on:
+            return (*movements, Movement(on, minor)) if minor else movements
+    by_day = {one.on: one.principal_minor for one in movements}
+    for on, minor in changes.items():
+        by_day[on] = by_day.get(on, 0) + minor
     return tuple(Movement(on, minor) for on, minor in sorted(by_day.items()) if minor)

@@ -1,20 +1,20 @@
 """What each event posts to the journal, in double entry.
 
 All money that arrives is the customer's credit first; what an invoice takes, it takes from there. So the events by
-which a customer's credit moves post nothing, except those of a shortfall, and the account `customer_credit` is always
-the sum of the customers' credit. The accounts receivable are what is open, by component; an instalment's principal
-stands in `loans_receivable`, where the activation of its agreement put it.
+which a customer's credit moves post nothing, and the account `customer_credit` is always the sum of the customers'
+credit, less what customers fall short. The accounts receivable are what is open, by component; an instalment's
+principal is in `loans_receivable`, where the activation of its agreement put it.
 
 `entries` is a pure function of an event and of the few facts that its stream's earlier events have told.
 """
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ledger import customer, payment, refund
+from ledger import payment, refund
 from ledger.agreement import events as agreement
 from ledger.allocation import Component, Split
 from ledger.chart import Account
@@ -23,7 +23,7 @@ from ledger.invoice import events as e
 from ledger.journal.entry import NONE, Entries, JournalEntry, Posting, entry
 from ledger.journal.facts import Known
 
-STREAMS: Final = ("invoice", "payment", "refund", "agreement", "customer")
+STREAMS: Final = ("invoice", "payment", "refund", "agreement")
 """The kinds of stream whose events post entries."""
 
 _WAYS: dict[str, Account] = {
@@ -31,6 +31,7 @@ _WAYS: dict[str, Account] = {
     "waived": "waivers",
     "written_off": "bad_debt",
     "renegotiated": "loans_receivable",
+    "small_balance": "waivers",
 }
 _INCOME: dict[Component, Account] = {
     "other_fees": "fee_income",
@@ -67,7 +68,7 @@ def _way(way: str, split: Split) -> tuple[tuple[Account, int], ...]:
 
 def _sent(facts: Known, event: e.Sent, on: date) -> Entries:
     """Debits the total to `receivable_principal`; credits the net to `revenue` and the tax to `tax`. Of an instalment,
-    whose principal stands in `loans_receivable` already, it debits the contractual interest there and credits
+    whose principal is in `loans_receivable` already, it debits the contractual interest there and credits
     `unearned_interest`; on the due date, as it was at sending, that is debited and `interest_income` credited."""
     if facts.is_instalment:
         interest_minor = facts.amount_minor
@@ -126,69 +127,112 @@ def _fee_charged(facts: Known, event: e.FeeCharged, on: date) -> Entries:
 def _covered(
     facts: Known, event: e.PaymentReceived | e.CreditApplied, on: date, says: str
 ) -> Entries:
-    split = event.split
-    return entry(
-        on, facts.currency, says, ("customer_credit", split.total), *_receivables(facts, -split)
+    return entry(on, facts.currency, says, *_money(facts, event.split, event.recovered))
+
+
+def _money(facts: Known, paid: Split, recovered: Split) -> tuple[tuple[Account, int], ...]:
+    """Money that pays what is open, and what had been written off: that is a loss no longer."""
+    return (
+        ("customer_credit", paid.total + recovered.total),
+        ("bad_debt", -recovered.total),
+        *_receivables(facts, -paid),
     )
 
 
 def _payment_received(facts: Known, event: e.PaymentReceived, on: date) -> Entries:
-    """Debits `customer_credit`, credits the accounts receivable by the stored split."""
+    """Debits `customer_credit`; credits the accounts receivable by what it pays, `bad_debt` by what it recovers."""
     return _covered(facts, event, on, "payment applied")
 
 
 def _credit_applied(facts: Known, event: e.CreditApplied, on: date) -> Entries:
-    """Debits `customer_credit`, credits the accounts receivable by the stored split."""
+    """As a payment."""
     return _covered(facts, event, on, "credit applied")
 
 
-def _taken_back(facts: Known, event: Any, on: date) -> Entries:
-    """Debits the accounts receivable by the stored split, and `bad_debt` with what had been a recovery; credits
+def _taken_back(
+    facts: Known,
+    event: e.PaymentReversed | e.PaymentReallocated | e.PaymentChargedBack,
+    on: date,
+) -> Entries:
+    """Debits the accounts receivable by what is open again, and `bad_debt` with what had been a recovery; credits
     `customer_credit`."""
-    split, recovered = event.split, event.recovered
     return entry(
-        on,
-        facts.currency,
-        "payment taken back",
-        *_receivables(facts, split),
-        ("bad_debt", recovered.total),
-        ("customer_credit", -split.total - recovered.total),
+        on, facts.currency, "payment taken back", *_money(facts, -event.split, -event.recovered)
     )
 
 
-def _recovered(facts: Known, event: e.Recovered, on: date) -> Entries:
-    """Debits `customer_credit`, credits `bad_debt`: what was written off is a loss no longer."""
-    minor = event.split.total
-    return entry(on, facts.currency, "recovery", ("customer_credit", minor), ("bad_debt", -minor))
-
-
-def _charges_recalculated(facts: Known, event: e.ChargesRecalculated, on: date) -> Entries:
-    """Debits the accounts receivable by what is open more; credits the change of charges to their income accounts, what
-    no component could take to `customer_credit`, and what was given up less to the account of its way."""
-    charged = Split(late_fee=event.late_fee_minor, mora=event.mora_minor)
-    ways = event.forgiven_of or (_Way(facts.given_up_as, event.forgiven),)
-    return entry(
-        on,
-        facts.currency,
-        "charges recalculated",
-        *_receivables(facts, charged - event.moved - event.forgiven),
-        ("late_fee_income", -charged.late_fee),
-        ("mora_income", -charged.mora),
-        ("customer_credit", -event.credit_minor),
-        *(posting for given in ways for posting in _way(given.way, given.split)),
+def _recalculated(facts: Known, event: e.Recalculated, on: date) -> Entries:
+    """An entry for each day on which it changes something: late fee and interest to their income accounts, and what
+    facts cover otherwise to the accounts of their kinds."""
+    by_day: dict[date, list[tuple[Account, int]]] = {}
+    for change in event.late_fee:
+        by_day.setdefault(change.on, []).extend(
+            (("receivable_late_fee", change.minor), ("late_fee_income", -change.minor))
+        )
+    for run in event.mora:
+        for change in run.by_day():
+            by_day.setdefault(change.on, []).extend(
+                (("receivable_mora", change.minor), ("mora_income", -change.minor))
+            )
+    for one in event.imputations:
+        by_day.setdefault(one.on, []).extend(_reimputed(facts, one))
+    for small in event.small_balances:
+        change_of = small.after - small.before
+        by_day.setdefault(small.on, []).extend(
+            (*_way("small_balance", change_of), *_receivables(facts, -change_of))
+        )
+    return tuple(
+        one
+        for day, postings in sorted(by_day.items())
+        for one in entry(day, facts.currency, "recalculated", *postings)
     )
 
 
-class _Way(NamedTuple):
-    """What was given up in one way, of an event that does not say which."""
-
-    way: str
-    split: Split
+def _reimputed(facts: Known, one: e.Reimputed) -> tuple[tuple[Account, int], ...]:
+    change = one.after - one.before
+    if one.kind in ("payment", "credit", "charge_back"):
+        return _money(facts, change.paid, change.recovered)
+    if one.kind == "credited":
+        covered = change.forgiven + change.paid
+        return (("customer_credit", covered.total), *_receivables(facts, -covered))
+    if one.kind == "interest_returned":  # given back less or more, as much less or more is earned
+        return (
+            ("interest_income", change.forgiven.total),
+            *_receivables(facts, -change.forgiven),
+        )
+    return (*_way(one.kind, change.forgiven), *_receivables(facts, -change.forgiven))
 
 
 def _waived(facts: Known, event: e.Waived, on: date) -> Entries:
     """Debits `waivers`, credits the accounts receivable."""
     return _given_up(facts, "waived", event.forgiven, on)
+
+
+def _small_balance_waived(facts: Known, event: e.SmallBalanceWaived, on: date) -> Entries:
+    """Debits `waivers`, credits the accounts receivable."""
+    return _given_up(facts, "small_balance", event.forgiven, on)
+
+
+def _interest_returned(facts: Known, event: e.InterestReturned, on: date) -> Entries:
+    """Debits `unearned_interest`, credits `loans_receivable`; on the day on which it would have been earned, debits
+    `interest_income` and credits `unearned_interest`."""
+    minor = event.forgiven.total
+    return (
+        *entry(
+            on,
+            facts.currency,
+            "interest given back",
+            ("unearned_interest", minor),
+            *_receivables(facts, -event.forgiven),
+        ),
+        *entry(
+            event.earned_on,
+            facts.currency,
+            "interest not earned",
+            ("interest_income", minor),
+            ("unearned_interest", -minor),
+        ),
+    )
 
 
 def _written_off(facts: Known, event: e.WrittenOff, on: date) -> Entries:
@@ -238,15 +282,15 @@ def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
 
 
 def _credited(facts: Known, event: e.Credited, on: date) -> Entries:
-    """Debits `revenue` with the net and `tax` with the tax; credits the open principal that is owed no longer, and
-    `customer_credit` with what had been paid."""
+    """Debits `revenue` with the net and `tax` with the tax; credits the open principal that is owed no longer, what it
+    pays of other components, and `customer_credit` with the rest."""
     return entry(
         on,
         facts.currency,
         "credit note",
         ("revenue", event.net_minor),
         ("tax", event.tax_minor),
-        *_receivables(facts, -event.forgiven),
+        *_receivables(facts, -event.forgiven - event.applied),
         ("customer_credit", -event.credit_minor),
     )
 
@@ -259,9 +303,11 @@ def _money_received(facts: Known, event: payment.Received, on: date) -> Entries:
     )
 
 
-def _money_returned(facts: Known, event: Event, on: date) -> Entries:
+def _money_returned(
+    facts: Known, event: payment.Reversed | payment.ChargedBack, on: date
+) -> Entries:
     """Debits `customer_credit`, credits `cash`."""
-    minor = facts.amount_minor
+    minor = event.amount_minor
     return entry(
         on, facts.currency, "payment returned", ("customer_credit", minor), ("cash", -minor)
     )
@@ -306,30 +352,6 @@ def _activated(facts: Known, event: agreement.Activated, on: date) -> Entries:
     )
 
 
-def _shortfall_recorded(facts: Known, event: customer.ShortfallRecorded, on: date) -> Entries:
-    """Debits `shortfall_receivable`, credits `customer_credit`."""
-    minor = event.amount_minor
-    return entry(
-        on,
-        event.currency,
-        "shortfall",
-        ("shortfall_receivable", minor),
-        ("customer_credit", -minor),
-    )
-
-
-def _shortfall_settled(facts: Known, event: customer.ShortfallSettled, on: date) -> Entries:
-    """Debits `customer_credit`, credits `shortfall_receivable`."""
-    minor = sum(part.amount_minor for part in event.parts)
-    return entry(
-        on,
-        event.currency,
-        "shortfall settled",
-        ("customer_credit", minor),
-        ("shortfall_receivable", -minor),
-    )
-
-
 POSTING: Final[dict[type[Event], Callable[[Known, Any, date], Entries]]] = {
     e.MoraPosted: _mora_posted,
     e.Sent: _sent,
@@ -338,9 +360,11 @@ POSTING: Final[dict[type[Event], Callable[[Known, Any, date], Entries]]] = {
     e.PaymentReceived: _payment_received,
     e.CreditApplied: _credit_applied,
     e.PaymentReversed: _taken_back,
+    e.PaymentReallocated: _taken_back,
     e.PaymentChargedBack: _taken_back,
-    e.Recovered: _recovered,
-    e.ChargesRecalculated: _charges_recalculated,
+    e.Recalculated: _recalculated,
+    e.SmallBalanceWaived: _small_balance_waived,
+    e.InterestReturned: _interest_returned,
     e.Waived: _waived,
     e.WrittenOff: _written_off,
     e.Cancelled: _cancelled,
@@ -354,7 +378,5 @@ POSTING: Final[dict[type[Event], Callable[[Known, Any, date], Entries]]] = {
     refund.Confirmed: _refund_confirmed,
     refund.Compensated: _refund_compensated,
     agreement.Activated: _activated,
-    customer.ShortfallRecorded: _shortfall_recorded,
-    customer.ShortfallSettled: _shortfall_settled,
 }
 """The events that post entries, each with its function, which says in words what it posts."""

@@ -21,7 +21,7 @@ from rich.console import Console
 from adapters.postgres.embedded import EmbeddedPostgres
 from tests.bench import report
 from tests.bench.elsewhere import Elsewhere
-from tests.bench.family import MEASURES
+from tests.bench.family import MEASURES, USUAL
 
 OUT = Path("build/bench.json")
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only",
         type=_families,
-        default=list(MEASURES),
+        default=USUAL,
         metavar="FAMILY[,FAMILY]",
         help=f"measure only these: {', '.join(MEASURES)}",
     )

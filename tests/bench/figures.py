@@ -132,6 +132,7 @@ FIGURES = (
     Figure("rebuild.customers_events_per_s", "events/s", "rebuild", "rebuilding `customers`"),
     Figure("rebuild.payments_events_per_s", "events/s", "rebuild", "rebuilding `payments`"),
     Figure("rebuild.refunds_events_per_s", "events/s", "rebuild", "rebuilding `refunds`"),
+    Figure("rebuild.credit_notes_events_per_s", "events/s", "rebuild", "rebuilding `credit_notes`"),
     Figure("rebuild.agreements_events_per_s", "events/s", "rebuild", "rebuilding `agreements`"),
     Figure(
         "rebuild.business_days_events_per_s", "events/s", "rebuild", "rebuilding `business_days`"
@@ -142,6 +143,15 @@ FIGURES = (
     Figure("rebuild.peak_mb", "MB", "rebuild", "the most memory the rebuilding process had"),
     Figure("rebuild.growth_mb", "MB", "rebuild", "how much of it came after the first third"),
     Figure("rebuild.elsewhere_cores", "cores", "rebuild", ELSEWHERE),
+    Figure("late.facts", "", "late", "facts of the invoice, all after the late payment"),
+    Figure(
+        "late.payments_per_s",
+        "payments/s",
+        "late",
+        "late payments decided on it, every fact again, state read and written: 20 are 50 ms each",
+        20,
+    ),
+    Figure("late.elsewhere_cores", "cores", "late", ELSEWHERE),
     Figure("api.commands_per_s", "payments/s", "api", "payments over HTTP from 16 clients", 1_000),
     Figure("api.p50_ms", "ms", "api", "half of those were answered within"),
     Figure("api.p99_ms", "ms", "api", "99 of 100 of those were answered within"),
@@ -152,7 +162,18 @@ FIGURES = (
     Figure("api.p99_ms_64", "ms", "api", "99 of 100 of those were answered within"),
     Figure("api.payments", "", "api", "payments made in all, each checked in the books afterwards"),
     Figure("api.elsewhere_cores", "cores", "api", ELSEWHERE),
+    Figure("proofs.histories", "", "proofs", "histories recorded in order and in random orders"),
+    Figure("proofs.accepted_orders", "", "proofs", "random orders in which every fact was taken"),
+    Figure("proofs.accepted_percent", "%", "proofs", "the same, of all random orders", 80),
+    Figure(
+        "proofs.overdrawn_orders", "", "proofs", "orders in which what was spent was taken back"
+    ),
+    Figure("proofs.histories_per_s", "histories/s", "proofs", "on all cores"),
+    Figure("proofs.elsewhere_cores", "cores", "proofs", ELSEWHERE),
 )
+
+USUAL = tuple(figure for figure in FIGURES if figure.family != "proofs")
+"""What a run measures unless families are named, and the documentation shows."""
 
 
 def figures_of(family: str) -> set[str]:

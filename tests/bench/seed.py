@@ -18,7 +18,8 @@ from adapters.store.binary import field
 from adapters.store.group import head_of
 from adapters.store.unit import Loaded
 from adapters.wiring import Books, open_books
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from commands.fee_policies import AddFeePolicy, add_fee_policy
+from commands.tenants import CreateTenant, create_tenant
 from ledger.calendars import calendar_named
 from ledger.customer import Registered
 from ledger.events import Event, encode

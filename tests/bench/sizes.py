@@ -14,6 +14,8 @@ class Size(Struct, frozen=True):
     heads         loaded one by one
     events        read by position
     rebuilt       events from which the read models are rebuilt
+    facts         of the invoice that a late payment comes in for
+    histories     recorded in order and in random orders
     warm_up_s, measured_s   of payments over HTTP, for each number of clients
     """
 
@@ -26,6 +28,8 @@ class Size(Struct, frozen=True):
     heads: int
     events: int
     rebuilt: int
+    facts: int
+    histories: int
     warm_up_s: float
     measured_s: float
 
@@ -40,6 +44,8 @@ FULL = Size(
     heads=3_000,
     events=100_000,
     rebuilt=1_000_000,
+    facts=1_000,
+    histories=20_000,
     warm_up_s=1.0,
     measured_s=4.0,
 )
@@ -53,6 +59,8 @@ QUICK = Size(
     heads=20,
     events=400,
     rebuilt=400,
+    facts=20,
+    histories=4,
     warm_up_s=0.05,
     measured_s=0.1,
 )

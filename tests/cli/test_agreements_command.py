@@ -50,6 +50,40 @@ def lent(cli: Cli, acme: str) -> str:
     return str(agreement_id)
 
 
+def test_the_portfolio(cli: Cli, acme: str, lent: str) -> None:
+    asked = ("report", "portfolio", "--tenant", acme)
+    report = cli(*asked, "--json").json
+    assert list(report) == ["computed_at", "currencies"]
+    assert report["currencies"] == [
+        {
+            "currency": "USD",
+            "agreements": 1,
+            "broken_even": 0,
+            "lent": "1000.00",
+            "paid": "0.00",
+            "missing": "1000.00",
+        }
+    ]
+    assert "USD,1,0,1000.00,0.00,1000.00" in cli(*asked, "--csv").out
+    assert "missing" in cli(*asked).out
+    shown = cli("agreement", "show", lent, "--tenant", acme).out
+    assert "missing to break even" in shown
+
+
+def test_a_pay_off_is_told_for_a_day(cli: Cli, acme: str, lent: str) -> None:
+    asked = ("agreement", "pay-off", lent, "--tenant", acme)
+    quote = cli(*asked, "--on", FIRST.isoformat(), "--json").json
+    assert (quote["on"], quote["holds_until"]) == (FIRST.isoformat(), FIRST.isoformat())
+    assert quote["interest_returned"]["amount"] == "10.10"
+    assert quote["total"]["amount"] == "1020.00"
+    assert [one["to_pay"]["amount"] for one in quote["instalments"]] == ["515.05", "504.95"]
+    today = cli(*asked).out
+    assert "interest returned" in today
+    assert "1000.00" in today
+    refused = cli(*asked, "--on", "2024-01-01")
+    assert (refused.status, "choose a day" in refused.err) == (1, True)
+
+
 def test_list(cli: Cli, acme: str, lent: str) -> None:
     listed = cli("agreement", "list", "--tenant", acme, "--json").json["items"]
     assert {one["status"] for one in listed} == {"active", "requested"}

@@ -246,7 +246,7 @@ def test_a_number_that_was_given_out_here_is_refused(
     done = cli("import", write(row(number), row("A-2")), "--tenant", "acme", "--json")
     assert done.json["added"] == 1
     (failed,) = done.json["failed"]
-    assert failed == {"line": 2, "reason": f"the number {number} belongs to an invoice made here"}
+    assert failed == {"line": 2, "reason": f"the number {number} belongs to a document made here"}
 
 
 def test_numbers_are_each_tenants_own(cli: Cli, acme: str, write: Write) -> None:

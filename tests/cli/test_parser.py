@@ -60,6 +60,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         "day run",
         "day show",
         "day catch-up",
+        "report pay-off",
         "export events",
         "key create",
         "key list",

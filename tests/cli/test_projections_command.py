@@ -16,13 +16,8 @@ from adapters.cli.imports import import_invoices
 from adapters.cli.opening import open_tenant
 from adapters.postgres.connection import Database, connect_database, owner_connection
 from adapters.wiring import Books
-from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
-    CreateTenant,
-    add_fee_policy,
-    configure_tenant,
-)
+from commands.fee_policies import AddFeePolicy, add_fee_policy
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant
 from tests.cli.conftest import Cli
 from tests.cli.test_import_command import send_one
 from tests.conftest import Engine
@@ -32,6 +27,7 @@ NAMES = [
     "customers",
     "payments",
     "refunds",
+    "credit_notes",
     "agreements",
     "business_days",
     "journal",
@@ -148,6 +144,26 @@ def test_what_the_log_says_is_equal(cli: Cli) -> None:
     assert compared["names"] == 7  # five invoice numbers, two references
     lines = cli("projections", "verify").out.splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [[name, "equal"] for name in NAMES + BESIDE]
+
+
+def test_numbers_that_a_series_skipped_are_told(
+    cli: Cli, history: History, database: Database
+) -> None:
+    with Books(database) as books:
+        renumbered = ConfigureTenant(series="A", number_format="{series}-{n}")
+        books.run(history.tenant_id, "test", lambda unit: configure_tenant(unit, renumbered))
+        send_one(books, history.tenant_id)
+    done = cli("projections", "verify", "number_series", "--json")
+    assert done.status == 0
+    (item,) = done.json["items"]
+    (note,) = item["notes"]
+    assert note.startswith(
+        f"tenant {history.tenant_id}, series A: skipped A-1 and 1 more, which other documents have"
+    )
+    assert note in cli("projections", "verify", "number_series").out
+    exported = cli("export", "events", "--format", "jsonl", "--tenant", "acme").out
+    (told,) = [line for line in exported.splitlines() if "numbers_skipped" in line]
+    assert '"first":"A-1","last":"A-2","count":2,"given":"A-3"' in told.replace(" ", "")
 
 
 @pytest.mark.parametrize(

@@ -243,9 +243,17 @@ def test_an_invoice_is_explained_to_the_cent(cli: Cli, books: str) -> None:
     assert report["number"] == "A-1"
     assert report["open"] == {"amount": "11.67", "currency": "USD"}
     parts = {one["component"]: one for one in report["components"]}
-    assert (parts["late_fee"]["charged"], parts["late_fee"]["paid"]) == ("10.00", "10.00")
-    assert (parts["mora"]["charged"], parts["mora"]["paid"]) == ("1.67", "1.67")
-    assert (parts["principal"]["paid"], parts["principal"]["open"]) == ("488.33", "11.67")
+    sides = ("charged", "paid", "open")
+    assert {
+        name: [parts[name][side] for side in sides] for name in ("late_fee", "mora", "principal")
+    } == {
+        name: [{"amount": amount, "currency": "USD"} for amount in amounts]
+        for name, amounts in {
+            "late_fee": ("10.00", "10.00", "0.00"),
+            "mora": ("1.67", "1.67", "0.00"),
+            "principal": ("500.00", "488.33", "11.67"),
+        }.items()
+    }
     assert "2% once of 500.00" in parts["late_fee"]["rule"]
     shown = cli(
         "report",
@@ -286,6 +294,46 @@ def test_a_report_is_the_tenants_own(cli: Cli, books: str) -> None:
     assert cli("report", "aging", "--tenant", "other", "--json").json["currencies"] == []
     assert cli("report", "explain", "--tenant", "other", "A-1").status == 1
     assert cli("report", "statement", "--tenant", "other", "--customer", "C-1").status == 1
+
+
+def test_a_quote_says_what_settles_an_invoice(cli: Cli, books: str, tmp_path: Path) -> None:
+    file = tmp_path / "later.csv"
+    due_on = datetime.now(UTC).date() + timedelta(days=20)
+    due_on -= timedelta(days=due_on.weekday())  # a Monday, so that the next day is late
+    file.write_text(HEADER + f"C-1,A-9,2024-01-02,{due_on},500.00,USD,Ana Lima,\n")
+    assert cli("import", str(file), "--tenant", "acme").status == 0
+    asked = ("report", "pay-off", "A-9", "--tenant", "acme")
+    found = cli(*asked, "--on", str(due_on + timedelta(days=10)), "--json").json
+    assert (found["number"], found["status"]) == ("A-9", "overdue")
+    assert found["components"]["late_fee"] == {"amount": "10.00", "currency": "USD"}
+    assert found["total"] == {"amount": "511.67", "currency": "USD"}
+    shown = cli(*asked)
+    assert shown.status == 0
+    assert "A-9, sent" in shown.out
+    assert f"10.17 USD on {due_on + timedelta(days=1)}, then 0.17 a day" in shown.out
+    assert cli("report", "explain", "A-9", "--tenant", "acme", "--json").json["status"] == "sent"
+    past = cli(*asked, "--on", "2024-01-01")
+    assert (past.status, past.out) == (1, "")
+    assert "2024-01-01 is over" in past.err
+    nobody = cli("report", "pay-off", "A-99", "--tenant", "acme")
+    assert (nobody.status, nobody.err) == (1, "duebook: there is no invoice 'A-99'\n")
+
+
+def test_a_report_of_what_lies_ahead_is_refused(cli: Cli, books: str) -> None:
+    ahead = (datetime.now(UTC) + timedelta(days=2)).date()
+    for report in (
+        ("aging",),
+        ("dashboard",),
+        ("trial-balance",),
+        ("statement", "--customer", "C-1"),
+        ("explain", "A-2"),
+    ):
+        for option, value in (("as_of", str(ahead)), ("known_at", f"{ahead}T00:00:00Z")):
+            given = f"--{option.replace('_', '-')}"
+            refused = cli("report", *report, "--tenant", "acme", given, value)
+            assert (refused.status, refused.out) == (1, "")
+            assert f"{option} {ahead}" in refused.err
+            assert "has not come" in refused.err
 
 
 def test_a_period_ends_no_earlier_than_it_begins(cli: Cli, books: str) -> None:

@@ -1,6 +1,7 @@
 """Tenants and keys from the command line."""
 
 from hashlib import sha256
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -86,18 +87,22 @@ def test_configuring_says_what_changed_and_keeps_the_rest(cli: Cli, acme: str) -
         {"setting": "fee_policy.version", "before": "1", "after": "2"},
         {"setting": "fee_policy.grace_days", "before": "0", "after": "3"},
     ]
-    assert cli("tenant", "configure", "acme", "--mora", "1%").out == "nothing changed\n"
+    assert cli("tenant", "configure", "acme", "--mora", "1.0%/month").out == "nothing changed\n"
 
 
 def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
+    fact = ("--name", "ecb", "--from-on", "2024-01-01", "--rate", "4.50%/year")
+    assert cli("rate", "set", "--tenant", "acme", *fact).status == 0
     flags = {
         "--currency": "EUR",
         "--timezone": "Europe/Berlin",
         "--calendar": "none",
+        "--add-holiday": "2026-01-26=City",
         "--tax-rounding": "document",
         "--tax-rounding-mode": "half_up",
         "--series": "R",
         "--number-format": "{series}/{year}/{n}",
+        "--number-restarts": "yearly",
         "--clock-starts-on": "2020-01-01",
         "--credit-note-series": "NC",
         "--apply-credit": "automatic",
@@ -108,13 +113,16 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "--chart": "cash=Assets:Bank:Main",
         "--late-fee": "0.5%",
         "--late-fee-minimum": "40.00 EUR",
+        "--late-fee-cap": "2.0%",
         "--mora": "8.5%/year",
+        "--mora-reference": "ecb",
         "--mora-base": "original",
         "--grace-days": "5",
         "--interest-from": "shifted",
         "--day-count": "365",
         "--accrual": "month_end",
         "--rounding": "truncate",
+        "--small-balance-tolerance": "0.05 EUR",
         "--waterfall": "mora,late_fee,other_fees,principal",
     }
     arguments = [part for pair in flags.items() for part in pair]
@@ -136,18 +144,42 @@ def test_every_flag_reaches_its_setting(cli: Cli, acme: str) -> None:
         "duplicate_window_days": "3",
         "books_closed_through": "2020-01-31",
         "chart": "cash=Assets:Bank:Main",
+        "additional_holidays": "2026-01-26=City",
+        "additional_holidays_version": "1",
+        "number_restarts": "yearly",
         "fee_policy.version": "1",
         "fee_policy.late_fee": "0.5%",
         "fee_policy.late_fee_minimum": "40.00 EUR",
+        "fee_policy.late_fee_cap": "2%",
         "fee_policy.mora": "8.5%/year",
-        "fee_policy.base": "original",
+        "fee_policy.mora_reference": "ecb",
+        "fee_policy.mora_base": "original",
         "fee_policy.grace_days": "5",
         "fee_policy.interest_from": "shifted",
         "fee_policy.day_count": "365",
         "fee_policy.accrual": "month_end",
         "fee_policy.rounding": "truncate",
+        "fee_policy.small_balance_tolerance": "0.05 EUR",
         "fee_policy.waterfall": "mora,late_fee,other_fees,principal",
     }
+
+
+def test_what_a_fee_policy_may_lack_is_taken_out_with_none(cli: Cli, acme: str) -> None:
+    fact = ("--name", "ecb", "--from-on", "2024-01-01", "--rate", "4.50%/year")
+    assert cli("rate", "set", "--tenant", "acme", *fact).status == 0
+    before = {
+        "late_fee_minimum": "40.00 EUR",
+        "late_fee_cap": "2%",
+        "mora_reference": "ecb",
+        "small_balance_tolerance": "0.05 EUR",
+    }
+    for said in (before, dict.fromkeys(before, "none")):
+        arguments = [
+            part for name, text in said.items() for part in ("--" + name.replace("_", "-"), text)
+        ]
+        changed = cli("tenant", "configure", "acme", *arguments, "--json").json["changed"]
+        after = {change["setting"]: change["after"] for change in changed}
+        assert {f"fee_policy.{name}": text for name, text in said.items()}.items() <= after.items()
 
 
 def test_names_of_accounts_are_added_and_given_up_one_by_one(cli: Cli, acme: str) -> None:
@@ -162,14 +194,51 @@ def test_names_of_accounts_are_added_and_given_up_one_by_one(cli: Cli, acme: str
     ]
 
 
+def test_holidays_are_added_removed_and_read_from_a_file(
+    cli: Cli, acme: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "holidays.csv"
+    file.write_text('\ufeff2026-07-09,"Revolution, 1932"\n\n2026-01-26\n', encoding="utf-8")
+    told = []
+    for flags in (
+        ("--add-holiday", "2026-01-25=City of São Paulo", "--add-holiday", "2026-02-03"),
+        ("--remove-holiday", "2026-02-03", "--add-holiday", "2026-12-24"),
+        ("--holidays", str(file), "--add-holiday", "2026-12-24"),
+        ("--remove-holiday", "2026-12-24"),
+    ):
+        changed = cli("tenant", "configure", "acme", *flags, "--json").json["changed"]
+        told.append([change["after"] for change in changed])
+    assert told == [
+        ["2026-01-25=City of São Paulo,2026-02-03", "1"],
+        ["2026-01-25=City of São Paulo,2026-12-24", "2"],
+        ["2026-01-26,2026-07-09=Revolution, 1932,2026-12-24", "3"],
+        ["2026-01-26,2026-07-09=Revolution, 1932", "4"],
+    ]
+    file.write_text("")
+    emptied = cli("tenant", "configure", "acme", "--holidays", str(file))
+    assert "2026-07-09=Revolution, 1932 -> none" in emptied.out
+    file.write_text("2026-01-26\n26.01.2027\n")
+    wrong = cli("tenant", "configure", "acme", "--holidays", str(file))
+    assert (wrong.status, "line 2: '26.01.2027' is not a date" in wrong.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("flags", "status", "told"),
     [
+        (["--add-holiday", "26.01.2026"], 2, "is not a date"),
+        (["--add-holiday", "2206-01-26"], 1, "check the year"),
+        (["--add-holiday", "2026-01-26", "--add-holiday", "2026-01-26=City"], 1, "named twice"),
+        (["--remove-holiday", "2026-01-26"], 1, "is no additional holiday"),
+        (["--holidays", "/nowhere.csv"], 2, "cannot be read"),
         (["--late-fee", "2"], 1, "'2' is not a rate"),
         (["--mora", "9999%"], 1, "above 1000%"),
+        (["--mora", "8.5%"], 1, "write 1%/month, 8.5%/year or 0.033%/day"),
         (["--grace-days", "-1"], 1, "between 0 and 365"),
         (["--waterfall", "mora"], 1, "exactly once"),
         (["--late-fee-minimum", "40"], 1, "an amount and a currency"),
+        (["--late-fee-cap", "2"], 1, "'2' is not a rate"),
+        (["--small-balance-tolerance", "0.05"], 1, "an amount and a currency"),
+        (["--mora", "8%/year", "--mora-reference", "ecb"], 1, "record it first"),
         (["--refund-excess-above", "40"], 1, "an amount and a currency"),
         (["--duplicate-window-days", "32"], 1, "between 0 and 31"),
         (["--close-books-through", "2024-02-28"], 1, "the last day of a month"),
@@ -178,6 +247,7 @@ def test_names_of_accounts_are_added_and_given_up_one_by_one(cli: Cli, acme: str
         (["--dispute-holds-interest", "maybe"], 2, "neither yes nor no"),
         (["--chart", "cash"], 2, "is not KEY=NAME"),
         (["--number-format", "INV"], 1, "must hold {n}"),
+        (["--number-restarts", "yearly"], 1, "put {year} into number_format"),
         (["--calendar", "weekend"], 1, "did you mean"),
         (["--mora-base", "whole"], 2, "invalid choice"),
         (["--clock-starts-on", "soon"], 2, "is not a date"),

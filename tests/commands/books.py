@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from commands.customers import RegisterCustomer, register_customer
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import (
     DraftInvoice,
     GiveUpInvoice,
@@ -15,14 +16,9 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from commands.payments import (
-    PaymentView,
-    ReceivePayment,
-    ReversePayment,
-    receive_payment,
-    reverse_payment,
-)
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from commands.payments import PaymentView, ReceivePayment, receive_payment
+from commands.reversals import ReversePayment, reverse_payment
+from commands.tenants import CreateTenant, create_tenant
 from ledger.invoice import accrual
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money

@@ -42,12 +42,14 @@ policies = st.fixed_dictionaries(
     {
         "late_fee": st.sampled_from(("0%", "2%", "33.333%", "0.7%")),
         "mora": st.sampled_from(("0%/month", "1%/month", "1%/month", "14.3%/month", "8.5%/year")),
-        "base": st.sampled_from(("outstanding", "outstanding", "original")),
+        "mora_base": st.sampled_from(("outstanding", "outstanding", "original")),
         "grace_days": st.sampled_from((0, 0, 3)),
         "interest_from": st.sampled_from(("due_date", "shifted")),
         "day_count": st.sampled_from(("30", "360", "365", "actual")),
         "accrual": st.sampled_from(("daily", "daily", "month_end")),
         "rounding": st.sampled_from(("half_even", "half_up", "truncate")),
+        "late_fee_cap": st.sampled_from((None, None, "1%")),
+        "small_balance_tolerance": st.sampled_from((None, None, Money("5.00", "BRL"))),
         "waterfall": st.permutations(COMPONENTS).map(tuple) | st.just(COMPONENTS),
     }
 )
@@ -140,6 +142,10 @@ class Journey(RuleBasedStateMachine):
         whole: int = getattr(invoice.open, component) or invoice.total_minor
         return Money.of(max(1, whole * share // 1000), invoice.currency)
 
+    def earlier(self, days: int) -> date | None:
+        """A day so many days ago; none for today, which commands mean when they say no day."""
+        return self.today - timedelta(days=days) if days else None
+
     # Time.
 
     @rule(days=st.integers(1, 12))
@@ -189,7 +195,8 @@ class Journey(RuleBasedStateMachine):
             invariants.assert_refolds(kind, self.told[stream_id], state)
             if kind == "invoice":
                 invariants.assert_invoice_balances(state)
-                invariants.assert_nothing_is_owed_otherwise(state, self.implied[stream_id])
+                implied = self.implied[stream_id]
+                invariants.assert_nothing_is_owed_otherwise(stream_id, state, implied)
             elif kind == "customer":
                 invariants.assert_customer_is_sound(state)
             elif kind == "payment":
@@ -197,6 +204,7 @@ class Journey(RuleBasedStateMachine):
         invariants.assert_agreements_follow(self.books)
         self._journal_agrees()
         invariants.assert_money_balances(self.books)
+        invariants.assert_sources_balance(self.books)
         invariants.assert_payments_are_on_their_invoices(self.books)
         if self.is_automatic:
             self._nothing_waits_to_be_applied()

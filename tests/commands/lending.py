@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from commands.agreement_view import AgreementView
+from commands.agreement_view import AgreementView, agreement_view
 from commands.agreements import (
     ActivateAgreement,
     ApproveAgreement,
@@ -17,6 +17,7 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
+from commands.break_even import break_even, chain_of
 from ledger.agreement.state import Agreement
 from ledger.invoice.state import Invoice
 from ledger.money import Money
@@ -69,6 +70,15 @@ class Lending(Books):
     def agreement(self, agreement_id: UUID) -> Agreement:
         found: Agreement = self.state("agreement", agreement_id)
         return found
+
+    def shown(self, agreement_id: UUID) -> AgreementView:
+        """As it is read."""
+        agreement = self.agreement(agreement_id)
+        chain = chain_of(agreement_id, agreement, self.agreement)
+        ids = [part.invoice_id for _, one in chain for part in one.instalments]
+        invoices = {one: self.of_invoice(one) for one in ids}
+        reached = break_even(agreement, invoices.values(), self.now)
+        return agreement_view(agreement_id, agreement, invoices, self.now.date(), reached)
 
     def status(self, agreement_id: UUID) -> str:
         return self.agreement(agreement_id).status

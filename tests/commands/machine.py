@@ -19,3 +19,9 @@ class Narrow(Invoicing, Paying):
     def open_invoice(self, who: int, currency: str, price: str = "500", due_in: int = 5) -> None:
         if not self.invoices:
             super().open_invoice(who, currency, price, due_in)
+
+
+class Agreed(Narrow, Lending):
+    """One invoice that an agreement takes over, and its instalments."""
+
+    ask_for_a_loan = ask_for_a_plan = decide = activate = None  # type: ignore[assignment]

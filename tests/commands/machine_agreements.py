@@ -50,12 +50,29 @@ class Lending(Journey):
         self, pick: int, other: int, plan: dict[str, Any], days: int, share: int
     ) -> None:
         ids = tuple({self.invoice(one, *IS_OPEN) for one in (pick, other)})
-        invoice = self.books.of_invoice(ids[0])
         if share:
             plan = {**plan, "discount": self.part(ids[0], share)}
+        self._plan_over(ids, plan, days)
+
+    @precondition(lambda self: len(self.agreements) < 3)
+    @rule(pick=picks, plan=plans, days=st.sampled_from((5, 29)))
+    def agree_at_once(self, pick: int, plan: dict[str, Any], days: int) -> None:
+        """A plan over one invoice, asked for, approved and put into force on one day."""
+        if plan["schedule"] == "equal":
+            plan = {**plan, "rate": "0%/month"}
+        before = len(self.agreements)
+        self._plan_over((self.invoice(pick, *IS_OPEN),), plan, days)
+        if len(self.agreements) > before:
+            self.books.actor = "key:2"
+            self.ask(approve_agreement, self.agreements[-1], ApproveAgreement())
+            self.books.actor = "key:1"
+            self._know(self.ask(activate_agreement, self.agreements[-1], ActivateAgreement()))
+
+    def _plan_over(self, ids: tuple[UUID, ...], plan: dict[str, Any], days: int) -> None:
+        invoice = self.books.of_invoice(ids[0])
         who = self.customers.index(invoice.customer_id)
-        plan["currency"] = invoice.currency
-        self._request(who, days, kind="payment_plan", invoice_ids=ids, **plan)
+        terms = {**plan, "currency": invoice.currency}
+        self._request(who, days, kind="payment_plan", invoice_ids=ids, **terms)
 
     def _request(self, who: int, days: int, **terms: Any) -> None:
         first_due_on = self.today + timedelta(days=days)

@@ -12,11 +12,13 @@ from commands.adjustments import (
     CreditInvoice,
     CreditLine,
     WaiveComponent,
+    WriteOffInvoice,
     charge_fee,
     credit_invoice,
     waive,
     write_off,
 )
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.holds import (
     DisputeInvoice,
     HoldInvoice,
@@ -40,7 +42,6 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from commands.tenants import AddFeePolicy, add_fee_policy
 from ledger.allocation import COMPONENTS
 from ledger.tax import Line
 from tests.commands.journey import (
@@ -102,23 +103,25 @@ class Invoicing(Journey):
             send_invoice, self.invoice(pick, "draft"), SendInvoice(issued_on if days else None)
         )
 
-    @rule(pick=picks, share=thousandths)
-    def charge(self, pick: int, share: int) -> None:
+    @rule(pick=picks, share=thousandths, days=back)
+    def charge(self, pick: int, share: int, days: int) -> None:
         invoice_id = self.invoice(pick, *IS_OPEN)
         amount = self.part(invoice_id, max(1, share // 20))
-        self.ask(charge_fee, invoice_id, ChargeFee(amount, "the bank's"))
+        self.ask(charge_fee, invoice_id, ChargeFee(amount, "the bank's", self.earlier(days)))
 
-    @rule(pick=picks, component=st.sampled_from(COMPONENTS), share=maybe_share)
-    def give_up_a_component(self, pick: int, component: Any, share: int | None) -> None:
+    @rule(pick=picks, component=st.sampled_from(COMPONENTS), share=maybe_share, days=back)
+    def give_up_a_component(self, pick: int, component: Any, share: int | None, days: int) -> None:
         invoice_id = self.invoice(pick, *IS_OPEN)
         amount = self.maybe(invoice_id, share, component)
-        self.ask(waive, invoice_id, WaiveComponent(component, "kindness", amount))
+        command = WaiveComponent(component, "kindness", amount, self.earlier(days))
+        self.ask(waive, invoice_id, command)
 
-    @rule(pick=picks, share=maybe_share)
-    def credit(self, pick: int, share: int | None) -> None:
+    @rule(pick=picks, share=maybe_share, days=back)
+    def credit(self, pick: int, share: int | None, days: int) -> None:
         invoice_id = self.invoice(pick, *IS_OPEN, "paid")
         amount = self.maybe(invoice_id, share, "principal")
-        self.ask(credit_invoice, invoice_id, CreditInvoice("returned", amount))
+        command = CreditInvoice("returned", amount, effective_on=self.earlier(days))
+        self.ask(credit_invoice, invoice_id, command)
 
     @rule(pick=picks, line=st.integers(0, 3), share=maybe_share)
     def credit_a_line(self, pick: int, line: int, share: int | None) -> None:
@@ -126,38 +129,48 @@ class Invoicing(Journey):
         credited = CreditLine(line, self.maybe(invoice_id, share, "principal"))
         self.ask(credit_invoice, invoice_id, CreditInvoice("returned", lines=(credited,)))
 
-    @rule(pick=picks, how=st.sampled_from((write_off, write_off, cancel_invoice, void_invoice)))
+    @rule(pick=picks, share=maybe_share, days=back)
+    def lose_hope(self, pick: int, share: int | None, days: int) -> None:
+        invoice_id = self.invoice(pick, *IS_OPEN)
+        amount = self.maybe(invoice_id, share)
+        self.ask(write_off, invoice_id, WriteOffInvoice("hopeless", amount, self.earlier(days)))
+
+    @rule(pick=picks, how=st.sampled_from((cancel_invoice, void_invoice)))
     def give_up(self, pick: int, how: Callable[..., Any]) -> None:
         if pick < 2:  # what is given up is dull from then on
             self.ask(how, self.invoice(pick, *IS_OPEN), GiveUpInvoice("hopeless"))
 
-    @rule(pick=picks, days=st.integers(-1, 40))
-    def move_the_due_date(self, pick: int, days: int) -> None:
+    @rule(pick=picks, days=st.integers(-1, 40), ago=back)
+    def move_the_due_date(self, pick: int, days: int, ago: int) -> None:
         invoice_id = self.invoice(pick, *IS_OPEN)
         due_on = self.books.of_invoice(invoice_id).due_on + timedelta(days=days)
-        self.ask(change_invoice, invoice_id, ChangeInvoice(due_on, reason="agreed"))
+        command = ChangeInvoice(due_on, reason="agreed", effective_on=self.earlier(ago))
+        self.ask(change_invoice, invoice_id, command)
 
     @precondition(lambda self: len(self.invoices) in (4, 6))
     @rule(policy=policies)
     def change_the_policy(self, policy: dict[str, Any]) -> None:
         self.ask(add_fee_policy, AddFeePolicy(**policy))
 
-    @rule(pick=picks, share=maybe_share)
-    def dispute(self, pick: int, share: int | None) -> None:
+    @rule(pick=picks, share=maybe_share, days=back)
+    def dispute(self, pick: int, share: int | None, days: int) -> None:
         invoice_id = self.invoice(pick, "sent", "overdue")
         amount = self.maybe(invoice_id, share, "principal")
-        self.ask(dispute_invoice, invoice_id, DisputeInvoice("never ordered", amount))
+        command = DisputeInvoice("never ordered", amount, self.earlier(days))
+        self.ask(dispute_invoice, invoice_id, command)
 
-    @rule(pick=picks, outcome=st.sampled_from(("accepted", "rejected")))
-    def resolve(self, pick: int, outcome: Any) -> None:
-        self.ask(resolve_dispute, self.invoice(pick, "disputed"), ResolveDispute(outcome))
+    @rule(pick=picks, outcome=st.sampled_from(("accepted", "rejected")), days=back)
+    def resolve(self, pick: int, outcome: Any, days: int) -> None:
+        command = ResolveDispute(outcome, effective_on=self.earlier(days))
+        self.ask(resolve_dispute, self.invoice(pick, "disputed"), command)
 
-    @rule(pick=picks, share=maybe_share, days=st.integers(-1, 20))
-    def promise(self, pick: int, share: int | None, days: int) -> None:
+    @rule(pick=picks, share=maybe_share, days=st.integers(-1, 20), ago=back)
+    def promise(self, pick: int, share: int | None, days: int, ago: int) -> None:
         promised_on = self.today + timedelta(days=days)
         invoice_id = self.invoice(pick, *IS_OPEN)
         amount = self.maybe(invoice_id, share)
-        self.ask(promise_to_pay, invoice_id, PromiseToPay(promised_on, amount))
+        command = PromiseToPay(promised_on, amount, effective_on=self.earlier(ago))
+        self.ask(promise_to_pay, invoice_id, command)
 
     @rule(pick=picks, days=st.none() | st.integers(-1, 9))
     def hold(self, pick: int, days: int | None) -> None:

@@ -22,7 +22,7 @@ from commands.refunds import (
 )
 from ledger.money import Money
 from ledger.refund import Refund
-from tests.commands.journey import IS_OPEN, NOBODY, Journey, maybe_share, picks
+from tests.commands.journey import IS_OPEN, NOBODY, Journey, back, maybe_share, picks
 
 currencies = st.sampled_from(("BRL", "BRL", "KWD", "EUR"))
 
@@ -38,10 +38,11 @@ class Refunding(Journey):
         command = RequestRefund(customer_id, "asked for it", amount, currency)
         self.ask(request_refund, command)
 
-    @rule(who=picks, currency=currencies, pick=st.none() | picks)
-    def apply_all_credit(self, who: int, currency: str, pick: int | None) -> None:
+    @rule(who=picks, currency=currencies, pick=st.none() | picks, days=back)
+    def apply_all_credit(self, who: int, currency: str, pick: int | None, days: int) -> None:
         invoice_id = None if pick is None else self.invoice(pick, *IS_OPEN)
-        self.ask(apply_credit, self.customers[who % 2], ApplyCredit(currency, invoice_id))
+        command = ApplyCredit(currency, invoice_id, effective_on=self.earlier(days))
+        self.ask(apply_credit, self.customers[who % 2], command)
 
     @precondition(lambda self: self.refunds())
     @rule(pick=picks, outcome=st.sampled_from(("sent", "failed", "unknown", "refused")))

@@ -104,12 +104,14 @@ class MemoryUnit:
             if kind == names.kind and names.first <= name <= names.last
         }
 
-    def next_number(self, kind: str, series: str, issued_on: date) -> int:
+    def next_number(self, kind: str, series: str, issued_on: date, *, yearly: bool = False) -> int:
         number, last_issued_on = self.series.get((kind, series), (1, date.min))
         if issued_on < last_issued_on:
             raise NumberBeforeSeries(f"series {series} stands at {last_issued_on}")
+        return 1 if yearly and issued_on.year != last_issued_on.year else number
+
+    def take_number(self, kind: str, series: str, number: int, issued_on: date) -> None:
         self.series[kind, series] = (number + 1, issued_on)
-        return number
 
     def seal(self, customer_id: UUID, text: str) -> str:
         return f"sealed:1:{customer_id.hex}:{text.encode().hex()}" if text else ""

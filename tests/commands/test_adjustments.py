@@ -13,6 +13,7 @@ from commands.adjustments import (
     CreditLine,
     CreditNoteView,
     WaiveComponent,
+    WriteOffInvoice,
     charge_fee,
     credit_invoice,
     waive,
@@ -30,14 +31,16 @@ from commands.holds import (
     release_invoice,
     resolve_dispute,
 )
-from commands.invoices import GiveUpInvoice
 from commands.payments import CurrencyDiffers
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
+from ledger.allocation import Split
 from ledger.errors import Rejected
-from ledger.invoice.adjusting import OverCredited, OverWaived, ReasonMissing, UnknownLine
+from ledger.invoice.adjusting import OverWaived
+from ledger.invoice.credit_notes import LineOverCredited, OverCredited, UnknownLine
 from ledger.invoice.events import Disputed, PromiseBroken
 from ledger.invoice.holding import NotHeld, OverDisputed, OverPromised
+from ledger.invoice.preconditions import ReasonMissing
 from ledger.money import Money, NegativeAmount, ZeroAmount
 from ledger.tax import Line
 from tests.commands.books import Books
@@ -74,10 +77,10 @@ def test_a_fee_and_a_waiver_are_answered_by_component_and_their_texts_are_sealed
     invoice_id = books.invoice()
     books.on(DUE + 3 * DAY)
     view = books.run(charge_fee, invoice_id, ChargeFee(brl("15.00"), "returned cheque"))
-    assert view.charged.other_fees == "15.00"
+    assert view.charged.other_fees == brl("15.00")
     assert view.open == brl("525.50")
     view = books.run(waive, invoice_id, WaiveComponent("late_fee", "kindness", brl("4.00")))
-    assert (view.waived, view.outstanding.late_fee) == (brl("4.00"), "6.00")
+    assert (view.waived, view.outstanding.late_fee) == (brl("4.00"), brl("6.00"))
     view = books.run(waive, invoice_id, WaiveComponent("late_fee", "kindness"))
     assert view.waived == brl("10.00")
     fee, first, second = books.events("invoice", invoice_id)[-3:]
@@ -87,7 +90,7 @@ def test_a_fee_and_a_waiver_are_answered_by_component_and_their_texts_are_sealed
 
 def test_a_write_off_is_shown_less_what_was_recovered(books: Books) -> None:
     invoice_id = books.invoice("50.00")
-    view = books.run(write_off, invoice_id, GiveUpInvoice("hopeless"))
+    view = books.run(write_off, invoice_id, WriteOffInvoice("hopeless"))
     assert (view.status, view.written_off) == ("written_off", brl("50.00"))
     payment = books.pay("60.00", invoice_id=invoice_id)
     assert payment.unapplied == brl("10.00")
@@ -128,7 +131,7 @@ class TestCreditNote:
             ({"lines": (CreditLine(1),)}, UnknownLine, "lines[0].line"),
             ({"lines": (CreditLine(-1),)}, UnknownLine, "lines[0].line"),
             ({"lines": (CreditLine(0), CreditLine(0))}, UnknownLine, "lines[1].line"),
-            ({"lines": (CreditLine(0, brl("500.01")),)}, OverCredited, "lines[0].amount"),
+            ({"lines": (CreditLine(0, brl("500.01")),)}, LineOverCredited, "lines[0].amount"),
             ({"lines": (CreditLine(0),), "amount": brl("1.00")}, AmountOrLines, "lines"),
         ],
     )
@@ -148,12 +151,15 @@ class TestCreditNote:
     def test_after_a_waiver_takes_back_what_was_not_waived(self, books: Books) -> None:
         invoice_id = books.invoice()
         books.pay("300.00", invoice_id=invoice_id)
+        books.on(date(2024, 3, 2))
         books.run(waive, invoice_id, WaiveComponent("principal", "kindness", brl("50.00")))
+        books.on(date(2024, 3, 3))
         note = credit(books, invoice_id)
         assert note.total == brl("450.00")
         assert (note.applied, note.credit) == (brl("150.00"), brl("300.00"))
-        books.reverse(next(iter(books.state("invoice", invoice_id).received)).source_id)
+        books.reverse(books.of_invoice(invoice_id).imputations[0].source_id)
         assert books.credit() == {}
+        assert books.of_invoice(invoice_id).forgiven_of["credited"] == Split(principal=45_000)
 
 
 class TestRefused:
@@ -166,7 +172,7 @@ class TestRefused:
             (waive, WaiveComponent("principal", ""), ReasonMissing),
             (waive, WaiveComponent("principal", "x", brl("500.01")), OverWaived),
             (waive, WaiveComponent("mora", "x"), OverWaived),
-            (write_off, GiveUpInvoice(""), ReasonMissing),
+            (write_off, WriteOffInvoice(""), ReasonMissing),
             (dispute_invoice, DisputeInvoice(""), ReasonMissing),
             (dispute_invoice, DisputeInvoice("x", brl("500.01")), OverDisputed),
             (promise_to_pay, PromiseToPay(DUE, brl("500.01")), OverPromised),

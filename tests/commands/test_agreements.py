@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.adjustments import CreditInvoice, credit_invoice, write_off
+from commands.adjustments import CreditInvoice, WriteOffInvoice, credit_invoice, write_off
 from commands.agreement_view import agreement_view
 from commands.agreements import (
     PrincipalOrInvoices,
@@ -20,23 +20,23 @@ from commands.invoices import (
     change_invoice,
     void_invoice,
 )
-from commands.payments import (
-    Allocation,
-    ChargeBackPayment,
-    CurrencyDiffers,
-    SeveralCustomers,
-    charge_back_payment,
-)
+from commands.payments import Allocation, CurrencyDiffers, SeveralCustomers
+from commands.reversals import ChargeBackPayment, charge_back_payment
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import Unknown
+from ledger.additional_holidays import AdditionalHoliday
 from ledger.agreement.decisions import NotActive, NotApproved, NothingToTakeOver, SameActor
 from ledger.agreement.plan import DueInPast
+from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import BelongsToAgreement
-from ledger.invoice.issuing import NotADraft, NotOpen
+from ledger.invoice.issuing import NotADraft
+from ledger.invoice.preconditions import NotOpen
 from ledger.invoice.state import lines_of
 from ledger.money import Money, UnknownCurrency, ZeroAmount
+from ledger.numbering import DOCUMENT_NUMBER
 from ledger.rates import MalformedRate
+from ledger.schedules import RateNotMonthly
 from tests.commands.lending import FIRST, Lending, brl
 
 MAY = date(2024, 5, 10)
@@ -84,7 +84,7 @@ def test_an_instalment_separates_principal_and_interest(books: Lending) -> None:
     assert (first.instalment.agreement_id, first.instalment.number) == (view.id, 1)
     assert (first.instalment.principal_minor, first.instalment.interest_minor) == (16667, 2000)
     assert first.terms is not None
-    assert first.terms.policy.base == "original"
+    assert first.terms.policy.mora_base == "original"
     assert first.terms.policy.version == 1
     assert first.terms.mora_base_minor == 16667
 
@@ -104,7 +104,7 @@ def test_without_interest_there_is_one_line(books: Lending) -> None:
         0,
     )
     assert down.terms is not None
-    assert down.terms.policy.base == "outstanding"
+    assert down.terms.policy.mora_base == "outstanding"
 
 
 def test_instalments_are_payable_until_the_next_business_day(books: Lending) -> None:
@@ -115,9 +115,19 @@ def test_instalments_are_payable_until_the_next_business_day(books: Lending) -> 
     assert (first.due_on, first.terms.payable_until) == (FIRST, date(2024, 4, 1))
 
 
+def test_instalments_are_payable_until_the_additional_holidays_are_over(books: Lending) -> None:
+    holidays = (AdditionalHoliday(date(2024, 4, 1)),)
+    books.run(configure_tenant, ConfigureTenant(calendar="weekends", additional_holidays=holidays))
+    view = books.lend()
+    first = books.of_invoice(view.instalments[0].invoice_id)
+    assert first.terms is not None
+    assert first.terms.payable_until == date(2024, 4, 2)
+    assert first.terms.calendar == Calendar("weekends", "1", 1, (date(2024, 4, 1),))
+
+
 def test_numbers_of_imported_invoices_are_left_to_them(books: Lending) -> None:
     for taken in ("INV-000002", "INV-000003", "INV-000005"):
-        books.claim("invoice_number", taken, uuid4())
+        books.claim(DOCUMENT_NUMBER, taken, uuid4())
     view = books.lend()
     numbers = [one.invoice_number for one in view.instalments]
     assert numbers == ["INV-000001", "INV-000004", "INV-000006"]
@@ -182,6 +192,8 @@ def test_nothing_left_to_take_over(books: Lending) -> None:
         ({"currency": "XAU"}, UnknownCurrency, "currency"),
         ({"down_payment": Money("1.00", "EUR")}, CurrencyDiffers, "down_payment"),
         ({"rate": "2"}, MalformedRate, "rate"),
+        ({"rate": "2%", "schedule": "price"}, RateNotMonthly, "rate"),
+        ({"rate": "0.1%/day", "schedule": "sac"}, RateNotMonthly, "rate"),
     ],
 )
 def test_requests_that_are_refused(
@@ -276,7 +288,7 @@ def test_a_charge_back_opens_a_paid_agreement_again(books: Lending) -> None:
 def test_an_instalment_that_is_written_off_alone_keeps_its_agreement_open(books: Lending) -> None:
     view = books.lend(count=2)
     first, second = (one.invoice_id for one in view.instalments)
-    books.run(write_off, first, GiveUpInvoice("an agreed loss"))
+    books.run(write_off, first, WriteOffInvoice("an agreed loss"))
     books.pay("500.00", invoice_id=second)
     assert books.status(view.id) == "active"
     books.pay("500.00", invoice_id=first)  # a recovery
@@ -397,7 +409,7 @@ def test_overdue_is_what_is_late_today_whether_or_not_the_clock_ran(books: Lendi
     for today, overdue in ((FIRST, "0.00"), (date(2024, 4, 1), "333.34")):
         agreement = books.agreement(view.id)
         invoices = {one.invoice_id: books.of_invoice(one.invoice_id) for one in view.instalments}
-        shown = agreement_view(view.id, agreement, invoices, today)
+        shown = agreement_view(view.id, agreement, invoices, today, view.break_even)
         assert shown.totals.overdue == brl(overdue)
 
 
@@ -414,3 +426,13 @@ def test_other_digits_of_currencies(books: Lending, currency: str) -> None:
     assert view.totals.charged.minor == sum(
         one.principal.minor + one.interest.minor for one in view.instalments
     )
+
+
+def test_what_is_renegotiated_is_not_paid_by_a_payment_of_the_same_day(books: Lending) -> None:
+    """The payment comes after the takeover of its day; the agreement was not paid, but renegotiated."""
+    view = books.lend(count=1)
+    books.pay("250.00", invoice_id=view.instalments[0].invoice_id)
+    assert books.renegotiate(view.id).principal == brl("750.00")
+    tags = [event.TAG for event in books.events("agreement", view.id)]
+    assert tags[-1] == "agreement.renegotiated.v1"
+    assert "agreement.paid.v1" not in tags

@@ -6,29 +6,28 @@ from uuid import UUID
 
 import pytest
 
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import (
     ChangeInvoice,
     DraftInvoice,
     InvoiceView,
     IssuedInFuture,
     SendInvoice,
+    UnitPrice,
     change_invoice,
     draft_as,
     draft_invoice,
     send_imported,
     send_invoice,
 )
-from commands.tenants import AddFeePolicy, ConfigureTenant, add_fee_policy, configure_tenant
+from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit import AlreadyExists, NumberBeforeSeries, Unknown
-from ledger.invoice.adjusting import NotVoidable, ReasonMissing
+from ledger.additional_holidays import AdditionalHoliday
+from ledger.calendars import Calendar
+from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.events import Redrafted
-from ledger.invoice.issuing import (
-    DueBeforeIssue,
-    DueDateNotExtended,
-    DueTooLate,
-    NotADraft,
-    NotOpen,
-)
+from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, DueTooLate, NotADraft
+from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.money import Money, UnknownCurrency
 from ledger.sealed import LooksSealed
 from ledger.tax import EmptyInvoice, Line, ZeroTotal
@@ -69,7 +68,7 @@ class TestDraft:
             Money("385.00", "BRL"),
         )
         assert view.open == Money("0.00", "BRL")
-        assert [line.gross for line in view.lines] == ["330.00", "55.00"]
+        assert [line.gross.amount for line in view.lines] == ["330.00", "55.00"]
         assert view.notes.startswith("sealed:")
         assert all(line.description.startswith("sealed:") for line in view.lines)
         assert "Maria" not in repr(books.events("invoice"))
@@ -196,6 +195,34 @@ class TestImported:
         assert numbers == ["INV-000003", "INV-000005"]
 
 
+class TestAdditionalHolidays:
+    def test_are_frozen_at_sending_and_taken_anew_when_the_due_date_moves(
+        self, books: Books
+    ) -> None:
+        self.configure(books, DUE, DUE + DAY, DUE + 9 * DAY)
+        invoice_id = books.invoice()
+        terms = books.of_invoice(invoice_id).terms
+        assert terms is not None
+        assert terms.payable_until == DUE + 2 * DAY
+        assert terms.calendar == Calendar("none", "1", 1, (DUE, DUE + DAY))
+        self.configure(books, DUE + 2 * DAY, DUE + 8 * DAY)
+        assert books.of_invoice(invoice_id).terms == terms
+        moved = change(books, invoice_id, due_on=DUE + 8 * DAY)
+        assert moved.payable_until == DUE + 9 * DAY
+        terms = books.of_invoice(invoice_id).terms
+        assert terms is not None
+        assert terms.calendar == Calendar("none", "1", 2, (DUE + 8 * DAY,))
+
+    def test_move_imported_invoices_too(self, books: Books) -> None:
+        self.configure(books, DUE)
+        invoice = books.run(send_imported, books.draft(), "611365", date(2023, 1, 2))
+        assert invoice.terms.payable_until == DUE + DAY
+
+    def configure(self, books: Books, *days: date) -> None:
+        holidays = tuple(map(AdditionalHoliday, days))
+        books.run(configure_tenant, ConfigureTenant(additional_holidays=holidays))
+
+
 class TestDueDate:
     def test_of_an_overdue_invoice_moves_on_and_takes_the_charges_back(self, books: Books) -> None:
         invoice_id = books.invoice()
@@ -203,7 +230,7 @@ class TestDueDate:
         books.on(DUE + 10 * DAY)
         view = change(books, invoice_id, due_on=DUE + 30 * DAY, reason="agreed by phone")
         assert (view.status, view.open.amount) == ("sent", "500.00")
-        assert view.charged.late_fee == view.charged.mora == "0.00"
+        assert view.charged.late_fee == view.charged.mora == Money("0.00", "BRL")
         assert "phone" not in repr(books.events("invoice"))
 
     def test_hands_what_was_paid_of_the_charges_to_credit(self) -> None:
@@ -240,7 +267,7 @@ class TestGivingUp:
     def test_a_void_invoice_keeps_its_number(self, books: Books) -> None:
         view = books.void(books.invoice(), "sent to the wrong Maria")
         assert (view.status, view.number, view.open.amount) == ("void", "INV-000001", "0.00")
-        assert view.forgiven.principal == "500.00"
+        assert view.forgiven.principal == Money("500.00", "BRL")
         assert "wrong" not in repr(books.events("invoice"))
         assert send(books, books.draft()).number == "INV-000002"
 
@@ -249,8 +276,9 @@ class TestGivingUp:
         books.pay("200.00", invoice_id=invoice_id)
         with pytest.raises(NotVoidable):
             books.void(invoice_id)
+        books.on(date(2024, 3, 2))
         view = books.cancel(invoice_id)
-        assert (view.status, view.paid.total, view.forgiven.total) == (
+        assert (view.status, view.paid.total.amount, view.forgiven.total.amount) == (
             "cancelled",
             "200.00",
             "300.00",
@@ -271,3 +299,23 @@ class TestGivingUp:
             books.void(UUID(int=404))
         with pytest.raises(Unknown):
             books.cancel(books.customer_id)
+
+
+@pytest.mark.parametrize(
+    ("written", "currency", "answered"),
+    [
+        ("120", "BRL", "120.00"),
+        ("0120.5", "BRL", "120.50"),
+        ("0.01250", "BRL", "0.0125"),
+        ("-60.00", "BRL", "-60.00"),
+        ("12345", "JPY", "12345"),
+        ("12.50", "JPY", "12.5"),
+        ("1.2", "KWD", "1.200"),
+    ],
+)
+def test_a_unit_price_has_its_currencys_digits_and_more_where_it_is_finer(
+    books: Books, written: str, currency: str, answered: str
+) -> None:
+    lines = (Line("Screws", "1000", "100"), Line("More", "1000", written))
+    view = books.run(draft_invoice, DraftInvoice(books.customer_id, DUE, lines, currency))
+    assert view.lines[1].unit_price == UnitPrice(answered, currency)

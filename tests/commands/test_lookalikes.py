@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands.payments import ChargeBackPayment, charge_back_payment
+from commands.reversals import ChargeBackPayment, charge_back_payment
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.customer import CreditAdded
 from tests.commands.books import Books

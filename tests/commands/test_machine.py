@@ -8,11 +8,11 @@ from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.commands.journey import Journey
-from tests.commands.machine import Machine, Narrow
+from tests.commands.machine import Agreed, Machine, Narrow
 
-MACHINES: tuple[type[Journey], ...] = (Machine, Narrow)
-LONG_STEPS = 24_000
-LONG_EXAMPLES = {Machine: 800, Narrow: 800}
+MACHINES: tuple[type[Journey], ...] = (Machine, Narrow, Agreed)
+LONG_STEPS = 20_000
+LONG_EXAMPLES: dict[type[Journey], int] = {Machine: 330, Narrow: 270, Agreed: 110}
 ALWAYS = {
     "apply_payment",
     "cancel_invoice",
@@ -23,6 +23,7 @@ ALWAYS = {
     "dispute_invoice",
     "hold_invoice",
     "promise_to_pay",
+    "reallocate_payment",
     "receive_payment",
     "request_agreement",
     "resolve_dispute",

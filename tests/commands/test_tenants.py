@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -6,36 +6,35 @@ import msgspec
 import pytest
 
 from commands.tenants import (
-    AddFeePolicy,
     ClockStartsTooEarly,
     ConfigureTenant,
     CreateKey,
     CreateTenant,
-    FeePolicyView,
     KeyView,
-    MalformedNumberFormat,
-    MalformedSeries,
     MonthClosed,
     NameMissing,
     NotAMonthEnd,
     TenantView,
     WindowTooLong,
-    add_fee_policy,
     configure_tenant,
     create_key,
     create_tenant,
     revoke_key,
 )
 from commands.unit import AlreadyExists, Unknown
-from ledger.allocation import MalformedWaterfall
-from ledger.calendars import UnknownCalendar
+from ledger.additional_holidays import AdditionalHoliday, HolidayTwice
+from ledger.calendars import NoBusinessDay, UnknownCalendar
 from ledger.money import Money, UnknownCurrency, ZeroAmount
-from ledger.policy import GraceTooLong, WrongPeriod
-from ledger.rates import MalformedRate, RateTooHigh
+from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
 from ledger.sealed import ControlCharacter, LooksSealed
 from ledger.zones import UnknownZone
 from tests.commands.books import Books
 from tests.commands.memory_unit import MemoryUnit
+
+CITY, FAIR = AdditionalHoliday(date(2024, 1, 25), "City"), AdditionalHoliday(date(2024, 2, 3))
+HOLIDAYS_FOR_EVER = tuple(
+    AdditionalHoliday(date(2024, 1, 1) + timedelta(days=number)) for number in range(61)
+)
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ class TestConfigure:
         assert len(books.log) == before
 
     @pytest.mark.parametrize(
-        "number_format", ["{n}", "{series}-{n:06}", "{year}/{n}", "Nº {n:4}/{year} {series}"]
+        "number_format", ["{n}", "{series}-{n:06}", "{year}/{n}", "Nº{n:04}/{year}-{series}"]
     )
     def test_takes_a_number_format(self, books: Books, number_format: str) -> None:
         view: TenantView = books.run(configure_tenant, ConfigureTenant(number_format=number_format))
@@ -127,6 +126,14 @@ class TestConfigure:
             "{n:999999999}",
             "{n:99}",
             "{n:f}",
+            "{n:4}",
+            "{n:0}",
+            "{n:00}",
+            "{n}{n:03}",
+            "{n}/{n}",
+            "INV {n}",
+            " {n}",
+            "{n} ",
             "{{n}}",
             "{n}" + "x" * 64,
             "{n}\n",
@@ -146,7 +153,11 @@ class TestConfigure:
             (ConfigureTenant(calendar="weekdays"), UnknownCalendar),
             (ConfigureTenant(series=""), MalformedSeries),
             (ConfigureTenant(series="x" * 33), MalformedSeries),
-            (ConfigureTenant(series="A\tB"), MalformedSeries),
+            (ConfigureTenant(series="A\tB"), ControlCharacter),
+            (ConfigureTenant(series="A B"), MalformedSeries),
+            (ConfigureTenant(series="A\u00a0B"), MalformedSeries),
+            (ConfigureTenant(credit_note_series="C N"), MalformedSeries),
+            (ConfigureTenant(number_restarts="yearly"), YearNotInFormat),
             (ConfigureTenant(series="sealed:"), LooksSealed),
             (ConfigureTenant(clock_starts_on=date(1969, 12, 31)), ClockStartsTooEarly),
             (ConfigureTenant(credit_note_series=""), MalformedSeries),
@@ -159,6 +170,8 @@ class TestConfigure:
             (ConfigureTenant(refund_excess_above=Money("1.00", "XAU")), UnknownCurrency),
             (ConfigureTenant(duplicate_window_days=-1), WindowTooLong),
             (ConfigureTenant(duplicate_window_days=32), WindowTooLong),
+            (ConfigureTenant(additional_holidays=(CITY, CITY)), HolidayTwice),
+            (ConfigureTenant(additional_holidays=HOLIDAYS_FOR_EVER), NoBusinessDay),
             (ConfigureTenant(books_closed_through=date(2024, 2, 28)), NotAMonthEnd),
             (ConfigureTenant(books_closed_through=date(2024, 3, 31)), NotAMonthEnd),
             (ConfigureTenant(books_closed_through=date.max), NotAMonthEnd),
@@ -171,6 +184,17 @@ class TestConfigure:
         with pytest.raises(error):
             books.run(configure_tenant, command)
         assert len(books.log) == before
+
+    def test_counts_the_changes_of_additional_holidays(self, books: Books) -> None:
+        versions = []
+        for holidays in ((FAIR, CITY), (CITY, FAIR), (CITY,), ()):
+            command = ConfigureTenant(additional_holidays=holidays)
+            settings = books.run(configure_tenant, command).settings
+            versions.append(settings.additional_holidays_version)
+            assert settings.additional_holidays == tuple(sorted(holidays, key=lambda one: one.on))
+        assert versions == [1, 1, 2, 3]  # the same ones in another order are no change
+        view: TenantView = books.run(configure_tenant, ConfigureTenant(series="R"))
+        assert view.settings.additional_holidays_version == 3
 
     def test_sets_and_unsets_the_threshold_of_refunds(self, books: Books) -> None:
         for threshold in (Money("100.00", "BRL"), None):
@@ -191,62 +215,6 @@ class TestConfigure:
     def test_takes_only_the_choices_there_are(self, setting: str) -> None:
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert({setting: "sideways"}, ConfigureTenant)
-
-
-class TestFeePolicy:
-    def test_gets_the_next_version_and_is_answered_as_it_was_asked(self, books: Books) -> None:
-        command = AddFeePolicy(
-            late_fee="2.5%",
-            late_fee_minimum=Money("40.00", "EUR"),
-            mora="8.5%/year",
-            base="original",
-            grace_days=3,
-            interest_from="shifted",
-            day_count="actual",
-            accrual="month_end",
-            rounding="half_up",
-            waterfall=("principal", "mora", "late_fee", "other_fees"),
-        )
-        view: FeePolicyView = books.run(add_fee_policy, command)
-        assert view.version == 2
-        asked = {name: getattr(command, name) for name in AddFeePolicy.__struct_fields__}
-        assert {name: getattr(view, name) for name in asked} == asked
-
-    def test_reads_bare_interest_as_a_month_and_zero_as_none(self, books: Books) -> None:
-        view: FeePolicyView = books.run(add_fee_policy, AddFeePolicy(late_fee="0", mora="1%"))
-        assert (view.late_fee, view.mora) == ("0%", "1%/month")
-        free: FeePolicyView = books.run(add_fee_policy, AddFeePolicy())
-        assert (free.version, free.late_fee, free.mora) == (3, "0%", "0%/month")
-
-    @pytest.mark.parametrize(
-        ("command", "error", "field"),
-        [
-            (AddFeePolicy(late_fee="2"), MalformedRate, "late_fee"),
-            (AddFeePolicy(late_fee="2%/month"), WrongPeriod, "late_fee"),
-            (AddFeePolicy(late_fee="1001%"), RateTooHigh, "late_fee"),
-            (AddFeePolicy(mora="-1%"), MalformedRate, "mora"),
-            (AddFeePolicy(mora="1%/day"), MalformedRate, "mora"),
-            (AddFeePolicy(grace_days=-1), GraceTooLong, "grace_days"),
-            (AddFeePolicy(grace_days=366), GraceTooLong, "grace_days"),
-            (
-                AddFeePolicy(late_fee_minimum=Money("0.00", "EUR")),
-                ZeroAmount,
-                "late_fee_minimum",
-            ),
-            (AddFeePolicy(waterfall=("principal",)), MalformedWaterfall, "waterfall"),
-            (
-                AddFeePolicy(waterfall=("principal", "mora", "late_fee", "love")),
-                MalformedWaterfall,
-                "waterfall",
-            ),
-        ],
-    )
-    def test_is_refused_by_name(
-        self, books: Books, command: AddFeePolicy, error: type[Exception], field: str
-    ) -> None:
-        with pytest.raises(error) as refused:
-            books.run(add_fee_policy, command)
-        assert getattr(refused.value, "field", None) == field
 
 
 class TestKeys:

@@ -31,7 +31,9 @@ _CHANGING = (
     (re.compile(r"(?<= )\d+\.\d$", re.MULTILINE), "<seconds>"),
     (re.compile(r"[ \t]+"), " "),
 )
-_PROGRESS = re.compile(r"duebook: [^\n]*: [\d,]+( of [\d,]+)?\n")
+_PROGRESS = re.compile(
+    r"duebook: ([^\n]*: [\d,]+( of [\d,]+)?|reading the books|examining the installation|exporting)\n"
+)
 
 
 class Ran(NamedTuple):

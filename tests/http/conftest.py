@@ -101,7 +101,11 @@ class Client(httpx.Client):
 
     def agreement(self, customer_id: str | None = None, **terms: Any) -> str:
         """A loan of 1,000.00 in three equal parts, requested."""
-        body = {
+        body = self.agreement_body(customer_id, **terms)
+        return str(self.made("/api/agreements", body)["id"])
+
+    def agreement_body(self, customer_id: str | None = None, **terms: Any) -> dict[str, Any]:
+        return {
             "customer_id": customer_id or self.customer(),
             "kind": "loan",
             "principal": usd("1000.00"),
@@ -110,7 +114,6 @@ class Client(httpx.Client):
             "first_due_on": LATER,
             **terms,
         }
-        return str(self.made("/api/agreements", body)["id"])
 
 
 Clients = Callable[..., Client]

@@ -156,11 +156,34 @@ def test_an_imported_debt_of_any_number_of_digits(
     assert (one["currency"], one["total"]["amount"]) == (currency, text(12_345, currency))
 
 
-def _split(currency: str, principal: int, late_fee: int, mora: int, other: int) -> dict[str, str]:
+def _split(
+    currency: str, principal: int, late_fee: int, mora: int, other: int
+) -> dict[str, dict[str, str]]:
+    parts = {"principal": principal, "late_fee": late_fee, "mora": mora, "other_fees": other}
     return {
-        "principal": text(principal, currency),
-        "late_fee": text(late_fee, currency),
-        "mora": text(mora, currency),
-        "other_fees": text(other, currency),
-        "total": text(principal + late_fee + mora + other, currency),
+        name: {"amount": text(minor, currency), "currency": currency}
+        for name, minor in (parts | {"total": sum(parts.values())}).items()
     }
+
+
+def test_nothing_new_is_asked_for_in_a_withdrawn_currency(clients: Clients) -> None:
+    client = clients()
+    customer_id = client.customer()
+    draft = {
+        "customer_id": customer_id,
+        "due_on": str(TODAY),
+        "currency": "HRK",
+        "lines": [{"description": "Rice", "quantity": "1", "unit_price": "10.00"}],
+    }
+    paid = {"customer_id": customer_id, "amount": {"amount": "10.00", "currency": "HRK"}}
+    answers = [
+        client.post("/api/invoices", json=draft),
+        client.patch("/api/tenant", json={"currency": "HRK"}),
+        client.post("/api/payments", json=paid, headers={"Idempotency-Key": "one"}),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["type"]) == (
+            422,
+            "urn:duebook:problem:withdrawn_currency",
+        )
+        assert answer.json()["detail"].endswith("give EUR")

@@ -42,11 +42,12 @@ def test_a_revoked_key_is_out_within_seconds(
     assert client.get("/api/tenant").status_code == 401
 
 
-READS = ["/api/tenant", "/api/fee-policies", "/api/events"]
+READS = ["/api/tenant", "/api/fee-policies", "/api/reference-rates", "/api/events"]
 CHANGES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/customers", {"name": "Ann"}),
     ("PATCH", "/api/tenant", {"calendar": "none"}),
     ("POST", "/api/fee-policies", {"late_fee": "2%"}),
+    ("POST", "/api/reference-rates", {"name": "ecb", "from_on": "2024-01-01", "rate": "0"}),
 ]
 
 

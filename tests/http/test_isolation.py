@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from adapters.http import agreement_examples, examples, refund_examples
+from adapters.http import adjustment_examples, agreement_examples, examples, refund_examples
 from adapters.http.app import create_app
 from adapters.http.operations import Operation, operation_of
 from tests.http.conftest import Client, Clients, Service, usd
@@ -21,6 +21,7 @@ IDS_OF_EXAMPLES = {
     str(examples.PAYMENT_ID): "payment_id",
     str(agreement_examples.AGREEMENT_ID): "agreement_id",
     str(refund_examples.REFUND_ID): "refund_id",
+    str(adjustment_examples.CREDIT_NOTE_ID): "credit_note_id",
 }
 ID_OF_NOUN = {
     "customers": "customer_id",
@@ -28,6 +29,7 @@ ID_OF_NOUN = {
     "payments": "payment_id",
     "agreements": "agreement_id",
     "refunds": "refund_id",
+    "credit-notes": "credit_note_id",
     "requests": "request_id",
 }
 DAY = "2026-01-05"
@@ -127,6 +129,7 @@ def one_of_each(client: Client) -> dict[str, str]:
     excess = {"customer_id": customer_id, "amount": usd("130.00")}
     client.made("/api/payments", excess, "excess")
     refund = {"customer_id": customer_id, "currency": "USD", "reason": "Secret Person asked"}
+    credited = {"invoice_id": invoice_id, "amount": usd("1.00"), "reason": "Secret Person asked"}
     return {
         "customer_id": customer_id,
         "invoice_id": invoice_id,
@@ -134,6 +137,7 @@ def one_of_each(client: Client) -> dict[str, str]:
         "agreement_id": client.agreement(customer_id),
         "request_id": client.accepted(customer_id),
         "refund_id": str(client.made("/api/refunds", refund, "refund")["id"]),
+        "credit_note_id": str(client.made("/api/credit-notes", credited, "credit note")["id"]),
     }
 
 
@@ -173,6 +177,8 @@ def test_money_is_not_taken_for_others(clients: Clients, field: str) -> None:
         ("/api/payments", "customer_id"),
         ("/api/agreements", "customer_id"),
         ("/api/refunds", "customer_id"),
+        ("/api/credit-notes", "customer_id"),
+        ("/api/credit-notes", "invoice_id"),
     ],
 )
 def test_a_filter_by_their_ids_finds_nothing(clients: Clients, path: str, field: str) -> None:

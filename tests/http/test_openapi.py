@@ -1,5 +1,6 @@
 """The OpenAPI document: every route, every body and answer with an example that is one, every problem."""
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +20,7 @@ AGREED = {
     for methods, path in (
         ("GET PATCH", "/api/tenant"),
         ("GET POST", "/api/fee-policies"),
+        ("GET POST", "/api/reference-rates"),
         ("GET POST", "/api/customers"),
         ("GET PATCH", "/api/customers/{id}"),
         ("GET", "/api/customers/{id}/statement"),
@@ -26,14 +28,18 @@ AGREED = {
         ("GET PATCH", "/api/invoices/{id}"),
         ("GET", "/api/invoices/{id}/timeline"),
         ("GET", "/api/invoices/{id}/explain"),
+        ("GET", "/api/invoices/{id}/pay-off"),
         ("POST", "/api/invoices/{id}/send"),
         ("POST", "/api/invoices/{id}/void"),
         ("POST", "/api/invoices/{id}/cancel"),
+        ("GET POST", "/api/credit-notes"),
+        ("GET", "/api/credit-notes/{id}"),
         ("GET POST", "/api/payments"),
         ("GET", "/api/payments/{id}"),
         ("POST", "/api/payments/{id}/reverse"),
         ("GET POST", "/api/agreements"),
         ("GET", "/api/agreements/{id}"),
+        ("GET", "/api/agreements/{id}/pay-off"),
         ("POST", "/api/agreements/{id}/approve"),
         ("POST", "/api/agreements/{id}/reject"),
         ("POST", "/api/agreements/{id}/activate"),
@@ -44,6 +50,7 @@ AGREED = {
         ("GET", "/api/reports/aging"),
         ("GET", "/api/reports/dashboard"),
         ("GET", "/api/reports/trial-balance"),
+        ("GET", "/api/reports/portfolio"),
         ("GET", "/api/events"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
@@ -128,6 +135,31 @@ def test_examples_of_answers_are_answers(described: list[Described]) -> None:
         decoded = msgspec.json.decode(msgspec.json.encode(example), type=operation.answers)
         encoded = msgspec.json.decode(msgspec.json.encode(decoded))
         assert encoded == example, (method, path, "the example has all fields and no others")
+
+
+def test_every_amount_is_money_or_stands_under_its_currency(described: list[Described]) -> None:
+    """A report lists figures under their currency; everywhere else an amount brings its own along."""
+    seen = 0
+    for method, path, _, description in described:
+        for answer in description["responses"].values():
+            for content in answer.get("content", {}).values():
+                for place, holder in _decimals(content.get("example")):
+                    seen += 1
+                    is_money = set(holder) == {"amount", "currency"}
+                    assert is_money or "currencies" in place, (method, path, place)
+    assert seen > 100
+
+
+def _decimals(value: Any, *place: str) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Where a text looks like an amount with cents, and the object that holds it."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _decimals(one, *place)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if isinstance(one, str) and re.fullmatch(r"-?[0-9]+\.[0-9]{2}", one):
+                yield (*place, name), value
+            yield from _decimals(one, *place, name)
 
 
 def test_every_operation_lists_its_problems(described: list[Described]) -> None:

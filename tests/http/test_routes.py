@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -41,6 +41,44 @@ def test_fee_policies_are_versions(clients: Clients) -> None:
     assert body_of(client.get("/api/tenant"))["fee_policy"] == made
 
 
+def test_a_fee_policy_names_a_reference_rate_a_cap_and_a_tolerance(clients: Clients) -> None:
+    client = clients()
+    asked = {
+        "mora": "9%/year",
+        "mora_reference": "basiszinssatz",
+        "late_fee_cap": "2%",
+        "small_balance_tolerance": usd("0.05"),
+    }
+    refused = client.post("/api/fee-policies", json=asked)
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "urn:duebook:problem:unknown_reference_rate"
+    fact = {"name": "basiszinssatz", "from_on": "2021-01-01", "rate": "-0.88%/year"}
+    body_of(client.post("/api/reference-rates", json=fact), 201)
+    made = body_of(client.post("/api/fee-policies", json=asked), 201)
+    assert made.items() >= asked.items()
+    assert body_of(client.get("/api/tenant"))["fee_policy"] == made
+
+
+def test_reference_rates_are_recorded_once(clients: Clients) -> None:
+    client = clients()
+    path = "/api/reference-rates"
+    fact = {"name": "basiszinssatz", "from_on": "2021-01-01", "rate": "-0.88%/year"}
+    for _ in range(2):
+        assert body_of(client.post(path, json=fact), 201) == fact
+    assert body_of(client.get(path)) == {"items": [fact], "next_cursor": None}
+    for change, status, code in (
+        ({"rate": "-0.87%/year"}, 409, "reference_rate_differs"),
+        ({"from_on": "2020-07-01"}, 409, "earlier_reference_rate"),
+        ({"rate": "-0.88%"}, 422, "malformed_rate"),
+        ({"name": "ECB"}, 422, "malformed_reference_name"),
+    ):
+        refused = client.post(path, json=fact | change)
+        assert refused.status_code == status
+        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+    assert body_of(client.get(path))["items"] == [fact]
+    assert body_of(clients().get(path))["items"] == []
+
+
 def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
     client = clients()
     person = {
@@ -67,7 +105,7 @@ def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
 def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     client = clients()
     customer_id = client.customer()
-    draft = {
+    draft: dict[str, Any] = {
         "customer_id": customer_id,
         "due_on": LATER,
         "notes": "for Ann",
@@ -83,7 +121,15 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     }
     made = body_of(client.post("/api/invoices", json=draft), 201)
     assert (made["status"], made["number"], made["total"]) == ("draft", "", usd("110.00"))
-    assert made["lines"][0]["description"] == "Advice"
+    assert made["lines"] == [
+        {
+            **draft["lines"][0],
+            "unit_price": usd("50.00"),
+            "net": usd("100.00"),
+            "tax": usd("10.00"),
+            "gross": usd("110.00"),
+        }
+    ]
     path = f"/api/invoices/{made['id']}"
 
     changed = body_of(client.patch(path, json={"notes": "for Ann and Bob"}))
@@ -96,6 +142,8 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
     later = (TODAY + timedelta(days=60)).isoformat()
     moved = body_of(client.patch(path, json={"due_on": later, "reason": "asked"}))
     assert moved["due_on"] == later
+    first_late_day = date.fromisoformat(moved["payable_until"]) + timedelta(days=1)
+    assert (made["late_on"], moved["late_on"]) == (None, first_late_day.isoformat())
 
     payment = {"invoice_id": made["id"], "amount": usd("120.00"), "reference": "transfer 9"}
     paid = body_of(
@@ -115,12 +163,13 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
             headers={"Idempotency-Key": "r1"},
         )
     )
-    assert back == {**paid, "status": "reversed"}
+    taken_back = {"allocations": [], "unapplied": usd("0.00"), "reversed": usd("120.00")}
+    assert back == {**paid, **taken_back, "status": "reversed"}
     assert body_of(client.get(path))["open"] == usd("110.00")
     assert body_of(client.get(customer))["credit"] == []
 
     cancelled = body_of(client.post(f"{path}/cancel", json={"reason": "given up"}))
-    assert (cancelled["status"], cancelled["forgiven"]["total"]) == ("cancelled", "110.00")
+    assert (cancelled["status"], cancelled["forgiven"]["total"]) == ("cancelled", usd("110.00"))
 
 
 def test_a_draft_is_sent_without_a_body(clients: Clients) -> None:
@@ -247,6 +296,34 @@ def test_the_trial_balance_follows_the_books(clients: Clients) -> None:
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "chart.cash")
 
 
+def test_the_portfolio_says_what_is_missing_until_agreements_break_even(clients: Clients) -> None:
+    """The figures of an agreement and of the portfolio, before and after a payment; of that instant."""
+    one = clients()
+    other = clients(one.tenant_id)
+    assert body_of(one.get("/api/reports/portfolio"))["currencies"] == []
+    agreement_id = one.agreement()
+    other.made(f"/api/agreements/{agreement_id}/approve", {})
+    made = one.made(f"/api/agreements/{agreement_id}/activate", {}, "now")
+    one.paid(made["instalments"][0]["invoice_id"], "333.34")
+    reached = {"min_position": one.get("/api/tenant").headers["Duebook-Position"]}
+    began = datetime.now(UTC)
+    found = body_of(one.get("/api/reports/portfolio", params=reached))
+    assert found["currencies"] == [
+        {
+            "currency": "USD",
+            "agreements": 1,
+            "broken_even": 0,
+            "lent": "1000.00",
+            "paid": "333.34",
+            "missing": "666.66",
+        }
+    ]
+    assert began <= datetime.fromisoformat(found["computed_at"]) <= datetime.now(UTC)
+    shown = one.get(f"/api/agreements/{agreement_id}").json()["break_even"]
+    assert began <= datetime.fromisoformat(shown.pop("computed_at")) <= datetime.now(UTC)
+    assert shown == {"lent": usd("1000.00"), "paid": usd("333.34"), "missing": usd("666.66")}
+
+
 def test_reports_of_another_day_and_of_another_knowledge(clients: Clients) -> None:
     client = clients()
     invoice_id = client.sent()
@@ -259,11 +336,37 @@ def test_reports_of_another_day_and_of_another_knowledge(clients: Clients) -> No
     reached = {"min_position": client.get("/api/tenant").headers["Duebook-Position"]}
     yesterday = {"as_of": (TODAY - timedelta(days=1)).isoformat(), **reached}
     assert body_of(client.get("/api/reports/aging", params=yesterday))["currencies"] == []
-    later = {"as_of": (TODAY + timedelta(days=61)).isoformat(), **reached}
-    buckets = body_of(client.get("/api/reports/aging", params=later))["currencies"][0]["buckets"]
-    assert [bucket["count"] for bucket in buckets] == [0, 0, 1, 0, 0]
     dashboard = body_of(client.get("/api/reports/dashboard", params=params))
     assert dashboard["currencies"][0]["paid_this_month"]["count"] == 0
+
+
+def test_a_report_of_what_lies_ahead_is_refused(clients: Clients) -> None:
+    client = clients()
+    customer_id = client.customer()
+    invoice_id = client.sent(customer_id)
+    body_of(client.patch("/api/tenant", json={"timezone": "Pacific/Kiritimati"}))  # 14 hours ahead
+    now = datetime.now(UTC)
+    today = (now + timedelta(hours=14)).date()
+    ahead = (today + timedelta(days=1)).isoformat()
+    for path in (
+        "/api/reports/aging",
+        "/api/reports/dashboard",
+        "/api/reports/trial-balance",
+        f"/api/customers/{customer_id}/statement",
+        f"/api/invoices/{invoice_id}/explain",
+    ):
+        body_of(client.get(path, params={"as_of": today.isoformat()}))
+        refused = client.get(path, params={"as_of": ahead})
+        assert refused.status_code == 422, path
+        assert refused.json()["type"] == "urn:duebook:problem:as_of_in_future"
+        assert refused.json()["errors"][0]["field"] == "as_of"
+        for way in (f"/pay-off?on={ahead}", f"duebook day run --dry-run --date {ahead}"):
+            assert way in refused.json()["detail"]
+        soon, later = now + timedelta(seconds=30), now + timedelta(hours=1)
+        body_of(client.get(path, params={"known_at": soon.isoformat()}))
+        refused = client.get(path, params={"known_at": later.isoformat()})
+        assert refused.status_code == 422, path
+        assert refused.json()["type"] == "urn:duebook:problem:known_at_in_future"
 
 
 @pytest.mark.parametrize(
@@ -292,8 +395,6 @@ def test_a_statement_opens_and_closes(clients: Clients) -> None:
     ]
     assert (usd_part["closing"], usd_part["unapplied_credit"]) == ("0.00", "40.00")
     tomorrow = (TODAY + timedelta(days=1)).isoformat()
-    later = body_of(client.get(path, params={"from_on": tomorrow, "as_of": tomorrow}))
-    assert later["currencies"][0]["entries"] == []
     backwards = client.get(path, params={"from_on": tomorrow, "as_of": TODAY.isoformat()})
     assert backwards.status_code == 422
     assert backwards.json()["type"] == "urn:duebook:problem:period_ends_before_it_begins"
@@ -408,6 +509,32 @@ def test_a_clock_that_another_runs_is_waited_for(
         assert waiting.result().status_code == 200
 
 
+def test_a_payment_says_where_it_goes_in_one_way(clients: Clients) -> None:
+    client = clients()
+    customer_id, other_id = client.customer(), client.customer()
+    invoice_id = client.sent(customer_id)
+    amount = usd("10.00")
+    allocations = [{"invoice_id": invoice_id, "amount": amount}]
+
+    def pay(key: str, **target: Any) -> httpx.Response:
+        body = {"amount": amount, **target}
+        return client.post("/api/payments", json=body, headers={"Idempotency-Key": key})
+
+    for key, code, target in (
+        ("none", "no_payer", {}),
+        ("two", "two_targets", {"invoice_id": invoice_id, "allocations": allocations}),
+        ("other", "several_customers", {"invoice_id": invoice_id, "customer_id": other_id}),
+    ):
+        refused = pay(key, **target)
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, code)
+    assert "exactly one of" in pay("none again").json()["detail"]
+    for key, target in (
+        ("invoice", {"invoice_id": invoice_id, "customer_id": customer_id}),
+        ("allocations", {"allocations": allocations, "customer_id": customer_id}),
+    ):
+        assert body_of(pay(key, **target), 201)["allocations"] == allocations
+
+
 def test_every_cent_is_explained(service: Service, clients: Clients) -> None:
     client = clients()
     client.made("/api/fee-policies", {"late_fee": "2%", "mora": "1%/month"})
@@ -417,10 +544,61 @@ def test_every_cent_is_explained(service: Service, clients: Clients) -> None:
     found = body_of(client.get(path))
     assert found["open"] == usd("60.00")
     principal = found["components"][0]
-    assert (principal["component"], principal["charged"]) == ("principal", "100.00")
-    assert (principal["paid"], principal["open"]) == ("40.00", "60.00")
-    assert [change["paid"] for change in principal["changes"]] == ["0.00", "40.00"]
+    assert (principal["component"], principal["charged"]) == ("principal", usd("100.00"))
+    assert (principal["paid"], principal["open"]) == (usd("40.00"), usd("60.00"))
+    assert [change["paid"] for change in principal["changes"]] == [
+        usd("0.00"),
+        usd("40.00"),
+    ]
     yesterday = (TODAY - timedelta(days=1)).isoformat()
     nothing = client.get(path, params={"as_of": yesterday})
     assert nothing.status_code == 404
     assert nothing.json()["type"] == "urn:duebook:problem:nothing_to_explain"
+
+
+def test_a_quote_says_what_settles_an_invoice(clients: Clients) -> None:
+    client = clients()
+    body_of(client.patch("/api/tenant", json={"calendar": "none"}))
+    client.made("/api/fee-policies", {"late_fee": "2%", "mora": "1%/month"})
+    invoice_id = client.sent(price="500.00")
+    path = f"/api/invoices/{invoice_id}/pay-off"
+    position = position_of(client)
+    due_on = date.fromisoformat(LATER)
+    nothing = usd("0.00")
+    today = body_of(client.get(path))
+    assert today == {
+        "invoice_id": invoice_id,
+        "number": "INV-000001",
+        "on": TODAY.isoformat(),
+        "status": "sent",
+        "components": {
+            "principal": usd("500.00"),
+            "late_fee": nothing,
+            "mora": nothing,
+            "other_fees": nothing,
+            "total": usd("500.00"),
+        },
+        "total": usd("500.00"),
+        "valid_on": TODAY.isoformat(),
+        "later": {
+            "from_on": (due_on + timedelta(days=1)).isoformat(),
+            "first_day_adds": usd("10.17"),
+            "each_day_adds": usd("0.17"),
+        },
+    }
+    late = body_of(client.get(path, params={"on": (due_on + timedelta(days=10)).isoformat()}))
+    assert (late["status"], late["total"]) == ("overdue", usd("511.67"))
+    assert late["components"]["mora"] == usd("1.67")
+    for on, code in (
+        (TODAY - timedelta(days=2), "pay_off_in_past"),
+        (TODAY + timedelta(days=3_665), "pay_off_too_far"),
+    ):
+        refused = client.get(path, params={"on": on.isoformat()})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "on")
+        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+    assert position_of(client) == position
+    assert body_of(client.get(f"/api/invoices/{invoice_id}"))["status"] == "sent"
+    client.paid(invoice_id, today["total"]["amount"])
+    paid = body_of(client.get(path))
+    assert (paid["status"], paid["total"], paid["later"]) == ("paid", nothing, None)
+    assert clients().get(path).status_code == 404

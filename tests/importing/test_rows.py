@@ -75,6 +75,7 @@ def test_a_good_row() -> None:
         ({"due_on": "2014-03-01"}, {"due_on": date(2014, 3, 1)}),
         ({"issued_on": "2014-01-31", "due_on": "2014-01-31"}, {"issued_on": TODAY}),
         ({"currency": "JPY", "amount": "5500"}, {"amount_minor": 5500}),
+        ({"currency": "HRK"}, {"currency": "HRK"}),
         ({"customer_name": ""}, {"customer_name": ""}),
     ],
 )
@@ -99,6 +100,7 @@ def test_what_else_goes_in(changes: dict[str, str], expected: dict[str, object])
         ({"currency": "usd"}, "did you mean USD"),
         ({"currency": "XAU"}, "not a currency of debts"),
         ({"currency": ""}, "currency: is empty"),
+        ({"currency": "LVL", "issued_on": "2014-01-01"}, "LVL was withdrawn on 2014-01-01"),
         ({"issued_on": "2013-02-30"}, "issued_on: '2013-02-30' is not a date"),
         ({"issued_on": "1/2/2013"}, "issued_on: '1/2/2013' is not a date such as 2013-01-31"),
         ({"issued_on": "20130102"}, "is not a date"),

@@ -13,7 +13,12 @@ from ledger.journal.posting import STREAMS, entries
 Balances = Counter[tuple[str, str]]
 """Minor units by currency and account, debits above zero."""
 
-_WAYS = {"waived": "waivers", "cancelled": "cancellations", "written_off": "bad_debt"}
+_WAYS = {
+    "waived": "waivers",
+    "small_balance": "waivers",
+    "cancelled": "cancellations",
+    "written_off": "bad_debt",
+}
 
 
 class Bookkeeper:
@@ -57,18 +62,16 @@ def expected(states: Iterable[tuple[str, Any]]) -> Balances:
     for kind, state in states:
         if kind == "invoice":
             _invoice(found, state)
-        elif kind == "payment" and state.status == "received":
-            found[state.currency, "cash"] += state.amount_minor
+        elif kind == "payment":
+            found[state.currency, "cash"] += state.left_minor
         elif kind == "refund":
             if state.status == "confirmed":
                 found[state.currency, "cash"] -= state.amount_minor
             elif state.status != "compensated":
                 found[state.currency, "refunds_payable"] -= state.amount_minor
         elif kind == "customer":
-            for currency, minor in state.credit.items():
-                found[currency, "customer_credit"] -= minor
-            for currency, minor in state.shortfall.items():
-                found[currency, "shortfall_receivable"] += minor
+            for lot in state.lots:
+                found[lot.currency, "customer_credit"] -= lot.minor
     return found
 
 

@@ -1,8 +1,8 @@
 """Late fee and interest over the principal that an invoice's own events imply, computed a second time.
 
-Read from the stored events alone: the terms, the splits, what was moved and given up, the disputes that hold interest.
-Then the calendar is walked day by day, with whole numbers of minor units and fractions, from the rules of the field;
-nothing is taken from the product but the shapes of its events.
+Read from the stored events alone: the terms, what each fact covers in the end, the disputes that hold interest. Then
+the calendar is walked day by day, with whole numbers of minor units and fractions, from the rules of the field; nothing
+is taken from the product but the shapes of its events.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,151 +10,181 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
-from ledger.allocation import Split
 from ledger.events import Event
 from ledger.invoice import events as e
-from ledger.invoice.evolving import evolve
-from ledger.invoice.state import Invoice
-from tests.ledger.independent import DAY, Terms
+from ledger.money import Money
+from tests.ledger.independent import DAY, Hold, Terms
 
-GIFTS = (e.Waived, e.Credited, e.WrittenOff, e.Renegotiated, e.Voided, e.Cancelled)
-GIVEN_UP = ("void", "cancelled", "written_off", "renegotiated")
+GIFTS = (e.Waived, e.InterestReturned, e.WrittenOff, e.Voided, e.Cancelled)
 
 
 @dataclass
-class Hold:
-    """A dispute that holds interest on an amount, after `on` and up to the end of `until`."""
+class Cover:
+    """A fact that covers something: the principal that is open less by it, from the end of its day on.
+
+    asks  what it asks to cover: interest is posted up to its day then, whatever the policy
+    """
 
     on: date
-    amount: int
-    until: date | None = None
+    principal: int
+    asks: int = 0
+    credited: int = 0
+    is_takeover: bool = False
 
 
 @dataclass
 class Implied:
     """An invoice as told by its events.
 
-    invoice     as folded: its status says whether the debt was given up
+    is_monthly  interest is posted at each month's end, and on the days of facts that ask to cover something
+    covers      what each imputation covers, in the order in which they were recorded
     fee, mora   what was posted of them, corrections included
     through     the day up to which interest was posted
-    original    the value first asked for
+    overdue_on  the first late day, as posted
     """
 
+    currency: str = ""
     total: int = 0
     terms: Terms | None = None
-    original: int = 0
-    parts: list[tuple[object, date, Split]] = field(default_factory=list)
-    principal_gifts: list[tuple[date, int]] = field(default_factory=list)
-    taken_over: list[tuple[date, int]] = field(default_factory=list)
-    moved: dict[date, int] = field(default_factory=dict)
+    is_monthly: bool = False
+    covers: list[Cover] = field(default_factory=list)
+    small_balances: dict[date, int] = field(default_factory=dict)
     holds: list[Hold] = field(default_factory=list)
     disputed: Hold | None = None
-    invoice: Invoice | None = None
-    was_overdue: bool = False
+    due_moved_on: date | None = None
+    overdue_on: date | None = None
     fee: int = 0
     mora: int = 0
     through: date | None = None
 
     def tell(self, event: Event, on: date) -> None:
-        is_given_up = self.invoice is not None and self.invoice.status in GIVEN_UP
-        self.invoice = evolve(self.invoice, event, on)
         match event:
-            case e.Drafted() | e.Redrafted():
+            case e.Drafted():
+                self.currency, self.total = event.currency, event.total_minor
+            case e.Redrafted():
                 self.total = event.total_minor
             case e.Sent():
-                self.terms, self.original = terms_of(event, self.total), event.mora_base_minor
+                self.terms = terms_of(event, self.total, self.currency)
+                self.is_monthly = event.policy.accrual == "month_end"
             case e.DueDateMoved():
                 assert self.terms is not None
-                self.terms.due_on, self.was_overdue = event.due_on, False
+                if self.due_moved_on is None or on >= self.due_moved_on:
+                    self.terms.due_on, self.due_moved_on = event.due_on, on
+            case e.ReferenceRateApplied():
+                assert self.terms is not None
+                assert self.terms.rates is not None
+                rate = event.rate.fraction
+                self.terms.rates.append((on, rate))
             case e.BecameOverdue():
-                self.was_overdue = True
+                self.overdue_on = on
             case e.LateFeeCharged():
                 self.fee += event.amount_minor
             case e.MoraPosted():
                 self.mora += event.amount_minor
                 self.through = event.through
-            case e.ChargesRecalculated():
-                self.fee += event.late_fee_minor
-                self.mora += event.mora_minor
-                self.through = event.through
-                for move in event.moved_on:
-                    self.moved[move.on] = self.moved.get(move.on, 0) + move.principal_minor
-            case _:
-                self._tell_fact(event, on, is_given_up)
-
-    def _tell_fact(self, event: Event, on: date, is_given_up: bool) -> None:
-        match event:
-            case e.PaymentReceived():
-                self.parts.append((event.payment_id, on, event.split))
-            case e.CreditApplied():
-                self.parts.append((event.source_id, on, event.split))
-            case e.PaymentReversed() if event.split != Split():
-                self.parts.remove((event.payment_id, on, event.split))
-            case e.PaymentChargedBack():
-                self.parts.append((event.payment_id, on, -event.split))
+            case e.Recalculated():
+                self._recalculate(event)
             case e.Disputed():
                 self.disputed = Hold(on, event.amount_minor) if event.holds_interest else None
                 self.holds += [self.disputed] if self.disputed else []
             case e.DisputeResolved() if self.disputed is not None:
                 self.disputed.until = on
-                if event.outcome == "rejected" and not is_given_up:
+                if event.outcome == "rejected" and not event.keeps_hold:
                     self.holds.remove(self.disputed)
                 self.disputed = None
-        if isinstance(event, GIFTS):
-            self.principal_gifts.append((on, event.forgiven.principal))
-        if isinstance(event, e.Renegotiated):
-            self.taken_over.append((on, event.forgiven.principal))
+            case _:
+                self._cover(event, on)
+
+    def _cover(self, event: Event, on: date) -> None:
+        match event:
+            case e.PaymentReceived() | e.CreditApplied():
+                self.covers.append(Cover(on, event.split.principal, event.amount_minor))
+            case e.PaymentChargedBack():
+                self.covers.append(Cover(on, -event.split.principal))
+            case e.PaymentReversed() | e.PaymentReallocated():
+                self.covers[event.fact].principal -= event.split.principal
+                self.covers[event.fact].asks -= event.amount_minor
+            case e.Credited():
+                principal = event.forgiven.principal + event.applied.principal
+                self.covers.append(Cover(on, principal, event.total_minor, event.total_minor))
+            case e.SmallBalanceWaived():
+                self.small_balances[on] = event.forgiven.principal
+            case e.Renegotiated():
+                principal, asks = event.forgiven.principal, event.forgiven.total
+                self.covers.append(Cover(on, principal, asks, is_takeover=True))
+            case _ if isinstance(event, GIFTS):
+                asks = (event.forgiven if event.asked is None else event.asked).total
+                self.covers.append(Cover(on, event.forgiven.principal, asks))
+
+    def _recalculate(self, event: e.Recalculated) -> None:
+        self.fee += event.late_fee_minor
+        self.mora += event.mora_minor
+        self.through, self.overdue_on = event.through, event.overdue_on
+        for one in event.imputations:
+            cover = self.covers[one.fact]
+            assert (cover.on, cover.principal) == (one.on, _principal(one.before))
+            cover.principal = _principal(one.after)
+        for small in event.small_balances:
+            assert self.small_balances.get(small.on, 0) == small.before.principal
+            self.small_balances[small.on] = small.after.principal
 
     def asked_for(self) -> tuple[int, int]:
         """(late fee, interest) that ought to stand."""
         assert self.terms is not None
         through = self.through or self.terms.issued_on
-        mora, fee = 0, 0
-        for day, fee_by_then, exact in self._days(through):
-            fee = fee_by_then
-            if day <= through:
+        stands_on = self._stands_on(through)
+        fee, mora, late_since = 0, 0, None
+        last = max(through, self.overdue_on or through)
+        for day, late, fee_by_then, exact in self.days(last):
+            late_since, fee = late, fee_by_then
+            if day <= stands_on:
                 mora = self.terms.rounded(exact)
+        assert late_since == self.overdue_on
         return fee, mora
 
-    def _days(self, through: date) -> Iterator[tuple[date, int, Fraction]]:
-        """(day, late fee, interest) at the end of each day; to the first late one where the invoice was overdue."""
+    def _stands_on(self, through: date) -> date:
+        """The last day up to which interest was posted: every day, or a month's end or that of a fact."""
+        if not self.is_monthly:
+            return through
+        month_end = through if (through + DAY).day == 1 else through.replace(day=1) - DAY
+        asked_on = [cover.on for cover in self.covers if cover.asks and cover.on <= through]
+        return max([month_end, *asked_on])
+
+    def days(self, last: date) -> Iterator[tuple[date, date | None, int, Fraction]]:
+        """(day, first late day, late fee, interest exactly) at the end of each day."""
         terms = self.terms
         assert terms is not None
         changes = self._changes()
-        principal, fee, exact, is_late = self.total, 0, Fraction(0), False
-        day, last = terms.issued_on, through
-        if self.was_overdue:  # then the fee stands, also where interest is posted only later
-            last = max([through, terms.late_on, *changes, *self._held_days()]) + DAY
+        credited = sum(cover.credited for cover in self.covers if cover.on <= terms.due_on)
+        original = max(0, terms.original_base - credited)
+        early = [amount for on, amount in changes.items() if on < terms.issued_on]
+        principal, fee, exact = self.total - sum(early), 0, Fraction(0)
+        late_since: date | None = None
+        day = terms.issued_on
         while day <= last:
             bearing = principal - self._held(day)
-            base: int | Fraction = bearing
-            if terms.base == "original":
-                base = self.original
-                whole = principal + sum(amount for on, amount in self.taken_over if on < day)
-                if 0 < bearing < whole:
-                    base = Fraction(self.original * bearing, whole)
             if day >= terms.late_on and bearing > 0:
+                base = Fraction(bearing)
+                if terms.base == "original":
+                    base = Fraction(original * bearing, principal + self._taken_over(day))
                 first = terms.interest_after + DAY if day == terms.late_on else day
                 while first <= day:
                     exact += base * terms.daily(first)
                     first += DAY
-                if not is_late and (day <= through or self.was_overdue):
-                    is_late, fee = True, max(terms.minimum, terms.rounded(base * terms.late_fee))
-            principal += changes.get(day, 0)
-            yield day, fee, exact
+                if late_since is None:
+                    late_since, fee = day, terms.fee(base, principal)
+            principal -= changes.get(day, 0)
+            yield day, late_since, fee, exact
             day += DAY
 
     def _changes(self) -> dict[date, int]:
-        changes: dict[date, int] = {}
-        told = [(on, -split.principal) for _, on, split in self.parts]
-        told += [(on, -amount) for on, amount in self.principal_gifts]
-        told += [(on, -amount) for on, amount in self.moved.items()]
-        for on, amount in told:
-            changes[on] = changes.get(on, 0) + amount
+        changes: dict[date, int] = dict(self.small_balances)
+        for cover in self.covers:
+            changes[cover.on] = changes.get(cover.on, 0) + cover.principal
         return changes
 
-    def _held_days(self) -> list[date]:
-        return [hold.until + DAY for hold in self.holds if hold.until is not None]
+    def _taken_over(self, day: date) -> int:
+        return sum(cover.principal for cover in self.covers if cover.is_takeover and cover.on < day)
 
     def _held(self, day: date) -> int:
         return sum(
@@ -164,24 +194,37 @@ class Implied:
         )
 
 
-def terms_of(sent: e.Sent, total: int) -> Terms:
+def _principal(covered: e.Covered) -> int:
+    return covered.paid.principal + covered.forgiven.principal
+
+
+def terms_of(sent: e.Sent, total: int, currency: str) -> Terms:
     """The terms of an invoice in the shape of the independent calculation."""
     policy = sent.policy
+    cap = policy.late_fee_cap
+
+    def in_currency(amount: Money | None) -> int:
+        return amount.minor if amount is not None and amount.currency == currency else 0
+
     return Terms(
         total=total,
         issued_on=sent.issued_on,
         due_on=sent.due_on,
         late_fee=Fraction(policy.late_fee.numerator, policy.late_fee.denominator),
-        minimum=policy.late_fee_minimum.minor if policy.late_fee_minimum else 0,
+        minimum=in_currency(policy.late_fee_minimum),
         rate=Fraction(policy.mora.numerator, policy.mora.denominator),
         per=policy.mora.per,
         day_count=policy.day_count,
-        base=policy.base,
+        base=policy.mora_base,
         grace_days=policy.grace_days,
         interest_from=policy.interest_from,
         rounding=policy.rounding,
         order=policy.waterfall,
         weekends=sent.calendar.name == "weekends",
+        cap=None if cap is None else Fraction(cap.numerator, cap.denominator),
+        tolerance=in_currency(policy.small_balance_tolerance),
+        original=sent.mora_base_minor,
+        rates=[] if policy.mora_reference else None,
     )
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ledger.agreement import decisions
 from ledger.agreement.decisions import (
     AlreadyDecided,
+    Chain,
     DiscountOnLoan,
     NotActive,
     NotApproved,
@@ -42,9 +43,9 @@ from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.events import Event
 from ledger.invoice import accrual, issuing
-from ledger.invoice.adjusting import ReasonMissing
 from ledger.invoice.evolving import evolve as evolve_invoice
 from ledger.invoice.issuing import DueTooEarly, DueTooLate
+from ledger.invoice.preconditions import ReasonMissing
 from ledger.money import AmountTooLarge, format_minor
 from ledger.policy import Base, FeePolicy
 from ledger.rates import Rate, RateTooHigh, parse_rate
@@ -68,9 +69,17 @@ def after(*events: Event) -> Agreement:
     return agreement
 
 
-def activated(agreement: Agreement, owed: int = 100_000, original: int = 100_000) -> Activated:
+def activated(
+    agreement: Agreement, owed: int = 100_000, original: int = 100_000, lent: int | None = None
+) -> Activated:
     return decisions.activate(
-        agreement, owed, original, TODAY, "half_even", lambda number: UUID(int=100 + number)
+        agreement,
+        owed,
+        original,
+        TODAY,
+        "half_even",
+        lambda number: UUID(int=100 + number),
+        Chain(UUID(int=8), lent if lent is not None else owed),
     )
 
 
@@ -115,6 +124,25 @@ def test_price_as_banks_use_it() -> None:
     bases = [one.mora_base_minor for one in ACTIVATED.instalments]
     assert bases == [one.principal_minor for one in ACTIVATED.instalments]
     assert (ACTIVATED.disbursed_minor, ACTIVATED.principal_minor) == (100_000, 100_000)
+
+
+@pytest.mark.parametrize(("days", "interest"), [(45, 3000), (10, 667), (31, 2067), (0, 0)])
+@pytest.mark.parametrize("schedule", ["price", "sac"])
+def test_the_first_period_counts_from_the_activation(
+    schedule: Any, days: int, interest: int
+) -> None:
+    """1,000.00 at 2%: 45/30, 10/30 and 31/30 of a month's interest of 20.00; not by the day of the request."""
+    first = TODAY + timedelta(days=days)
+    plan = replace(PLAN, schedule=schedule, first_due_on=first, first_period="pro_rata")
+    asked = decisions.request(replace(REQUESTED, plan=plan), TODAY - timedelta(days=5))
+    found = activated(after(asked, APPROVED)).instalments
+    whole = activated(
+        after(replace(asked, plan=replace(plan, first_period="whole_month")), APPROVED)
+    )
+    assert found[0].interest_minor == interest
+    assert whole.instalments[0].interest_minor == 2000
+    assert found[1:] == whole.instalments[1:]
+    assert sum(one.principal_minor for one in found) == 100_000
 
 
 def test_sac_as_banks_use_it() -> None:
@@ -197,7 +225,7 @@ def test_late_instalments_cost_together_what_the_original_value_costs(
 
 def _late(minor: int, base_minor: int, due_on: date, days: int, base: Base) -> Split:
     """What is charged on an invoice of so much, so many days after its due date."""
-    policy = FeePolicy(late_fee=parse_rate("2%"), mora=parse_rate("1%/month"), base=base)
+    policy = FeePolicy(late_fee=parse_rate("2%"), mora=parse_rate("1%/month"), mora_base=base)
     lines = [Line("Debt", "1", format_minor(minor, "BRL"))]
     drafted = issuing.draft(UUID(int=1), "BRL", due_on, lines, price_lines(lines, "BRL"), "")
     draft = evolve_invoice(None, drafted, TODAY)
@@ -296,6 +324,18 @@ def test_what_follows_another_agreement_needs_no_approval_of_its_own() -> None:
         100_000,
         0,
     )
+
+
+def test_what_was_lent_is_shared_over_the_first_agreements_instalments() -> None:
+    """Of a plan it is the value taken over, before the discount; what follows an agreement lends nothing."""
+    plan = replace(EQUAL, count=3, discount_minor=1_000)
+    first = activated(after(replace(OVER_INVOICES, plan=plan), APPROVED), 10_000, 9_000)
+    assert (first.first_agreement_id, first.lent_minor) == (UUID(int=8), 10_000)
+    assert [one.lent_minor for one in first.instalments] == [3334, 3333, 3333]
+    follows = after(replace(OVER_INVOICES, renegotiates=UUID(int=8)))
+    successor = activated(follows, 106_480, 100_000, lent=10_000)
+    assert (successor.first_agreement_id, successor.lent_minor) == (UUID(int=8), 10_000)
+    assert {one.lent_minor for one in successor.instalments} == {0}
 
 
 def test_nothing_is_due_before_it_is_in_force() -> None:

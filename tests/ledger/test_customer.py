@@ -16,8 +16,6 @@ from ledger.customer import (
     Lot,
     Person,
     Registered,
-    ShortfallRecorded,
-    ShortfallSettled,
     drawn,
     evolve,
 )
@@ -131,10 +129,19 @@ def test_what_a_refund_sets_aside_comes_back_when_it_fails() -> None:
     assert returned.of(FIRST, "BRL") == 3_000
 
 
-def test_a_shortfall_is_owed_until_credit_has_settled_it() -> None:
-    recorded = ShortfallRecorded("BRL", 3_500, "reversal", INVOICE)
-    assert with_credit(recorded).shortfall == {"BRL": 3_500}
-    part = with_credit(recorded, ShortfallSettled("BRL", (CreditPart(FIRST, 3_000),)))
-    assert (part.shortfall, part.of(FIRST, "BRL")) == ({"BRL": 500}, 0)
-    settled = evolve(part, ShortfallSettled("BRL", (CreditPart(SECOND, 500),)), ON)
-    assert (settled.shortfall, settled.credit) == ({}, {"BRL": 3_500, "EUR": 500})
+def test_spent_credit_that_is_taken_back_is_owed_until_there_is_other_credit() -> None:
+    spent = with_credit(
+        CreditApplied("BRL", 3_000, FIRST, INVOICE), CreditApplied("BRL", 4_000, SECOND, INVOICE)
+    )
+    assert (spent.credit, spent.shortfall) == ({"EUR": 500}, {})
+    short = evolve(spent, CreditWithdrawn("BRL", 2_500, "reversal", payment_id=FIRST), ON)
+    assert (short.credit, short.shortfall) == ({"EUR": 500}, {"BRL": 2_500})
+    assert short.lots == (Lot(FIRST, "EUR", 500), Lot(FIRST, "BRL", -2_500))
+    part = evolve(short, CreditAdded("BRL", 2_000, "excess", payment_id=INVOICE), ON)
+    assert (part.credit, part.shortfall) == ({"EUR": 500}, {"BRL": 500})
+    assert part.of(INVOICE, "BRL") == 0  # it is owed elsewhere
+    assert drawn(part, "BRL", 9_999) == ()
+    over = evolve(part, CreditAdded("BRL", 700, "excess", payment_id=SECOND), ON)
+    assert (over.credit, over.shortfall) == ({"BRL": 200, "EUR": 500}, {})
+    assert drawn(over, "BRL", 9_999) == (CreditPart(INVOICE, 200),)
+    assert over.of(INVOICE, "BRL") == over.of(SECOND, "BRL") == 200

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from ledger.events import encode
 from ledger.invoice import accrual, charges
-from ledger.invoice.events import BecameOverdue, LateFeeCharged, MoraPosted
-from tests.ledger.histories import DAY, Ledger, sent
+from ledger.invoice.charges import Stretch
+from ledger.invoice.events import BecameOverdue, LateFeeCharged, MoraPosted, Recalculated
+from tests.ledger.histories import DAY, Ledger, assert_sound, sent
 from tests.ledger.independent import Terms
 
 FRIDAY = date(2024, 3, 8)
@@ -219,9 +221,9 @@ class TestBase:
             ledger.run_clock(FRIDAY + n * DAY)
         # 500.00 for ten days and 200.00 for ten: 1.6667 + 0.6667, rounded once
         assert ledger.invoice.charged.mora == 233
-        assert charges.segments(ledger.invoice, FRIDAY + 20 * DAY) == [
-            (FRIDAY + DAY, FRIDAY + 10 * DAY, 50_000),
-            (FRIDAY + 11 * DAY, FRIDAY + 20 * DAY, 20_000),
+        assert charges.stretches(ledger.invoice, FRIDAY + 20 * DAY) == [
+            Stretch(FRIDAY + DAY, FRIDAY + 10 * DAY, 50_000, 50_000, 0),
+            Stretch(FRIDAY + 11 * DAY, FRIDAY + 20 * DAY, 20_000, 20_000, 0),
         ]
 
     def test_original_bears_interest_on_what_was_first_asked_for_while_any_is_open(self) -> None:
@@ -263,6 +265,31 @@ class TestMonthEnd:
         terms = replace(BRAZIL, issued_on=date(2024, 1, 1), due_on=date(2024, 1, 31))
         assert postings(through(terms, date(2024, 3, 1), "month_end")) == [(date(2024, 2, 29), 483)]
 
+    def test_a_charge_back_posts_nothing_whichever_was_typed_first(self) -> None:
+        """It asks to cover nothing: what is open again bears its interest at the month's end."""
+        tenth, twentieth = date(2024, 4, 10), date(2024, 4, 20)
+        for is_last in (True, False):
+            ledger = through(BRAZIL, tenth, "month_end")
+            ledger.pay(1, 20_000, tenth, tenth)
+            if is_last:
+                ledger.pay(2, 1_000, date(2024, 4, 15), date(2024, 4, 15))
+            ledger.charge_back(1, twentieth, twentieth)
+            if not is_last:
+                ledger.pay(2, 1_000, date(2024, 4, 15), twentieth)
+            # 500.00 for 33 days are 5.50; of 200.00, 184.50 are principal; 315.50 bear 0.53 by the 15th
+            assert ledger.invoice.mora_through in (date(2024, 4, 15), twentieth)
+            assert ledger.invoice.charged.mora == 550 + 53
+            assert_sound(ledger)
+
+    def test_what_is_charged_since_the_months_end_keeps_it_open(self) -> None:
+        """Taken back in full to the due date, in the middle of a month: a fee of a later day is open all the same."""
+        ledger = through(BRAZIL, FRIDAY, "month_end")
+        ledger.charge_fee(700, FRIDAY + 2 * DAY, FRIDAY + 4 * DAY)
+        ledger.credit_note(1, 50_000, FRIDAY, FRIDAY + 4 * DAY)
+        assert ledger.invoice.status == "sent"
+        assert ledger.invoice.open.total == ledger.invoice.open.other_fees == 700
+        assert_sound(ledger)
+
 
 def test_the_day_of_payment_bears_interest_and_the_days_after_do_not() -> None:
     paid_on = FRIDAY + 3 * DAY
@@ -280,10 +307,29 @@ def test_without_a_policy_an_invoice_becomes_overdue_and_costs_nothing_more() ->
     assert ledger.invoice.open.total == 50_000
 
 
-def test_a_gap_of_a_century_is_not_posted_day_by_day() -> None:
-    """The days of the last three years are; what came before them is one amount, and the sum is the same."""
+def test_a_gap_of_a_century_is_one_event_that_tells_its_days_apart() -> None:
     invoice, day = Ledger(sent(BRAZIL, "daily")).invoice, date(2124, 3, 1)
     decision = accrual.bring_up_to_date(invoice, day)
-    posted = [event.amount_minor for event, _ in decision.new if isinstance(event, MoraPosted)]
-    assert 1_000 < len(posted) <= 1_101
-    assert sum(posted) == charges.cumulative_mora(invoice, day)
+    _, _, missed = (new.event for new in decision.new)
+    assert isinstance(missed, Recalculated)
+    (run,) = missed.mora
+    assert run.first_on + (len(run.minors) - 1) * DAY == day
+    assert set(run.minors) == {16, 17}
+    assert len(encode(missed)) < 150_000
+    assert (
+        missed.mora_minor == charges.cumulative_mora(invoice, day) == decision.invoice.charged.mora
+    )
+
+
+@pytest.mark.parametrize(("missed", "events"), [(31, 31), (32, 1)])
+def test_missed_days_are_posted_apart_on_their_own_days(missed: int, events: int) -> None:
+    ledger = Ledger(sent(BRAZIL))
+    ledger.bring_up_to_date(FRIDAY + missed * DAY)
+    assert len(ledger.events) == 4 + events
+    daily = dict(postings(through(BRAZIL, FRIDAY + missed * DAY)))
+    told = dict(postings(ledger))
+    for event, _ in ledger.events:
+        if isinstance(event, Recalculated):
+            told |= {change.on: change.minor for run in event.mora for change in run.by_day()}
+    assert told == daily
+    assert_sound(ledger)

@@ -8,15 +8,15 @@ import pytest
 
 from ledger.allocation import Split
 from ledger.events import New
-from ledger.invoice import accrual, adjusting, holding, settling
+from ledger.invoice import accrual, adjusting, holding
 from ledger.invoice.events import (
-    ChargesRecalculated,
     Disputed,
     DisputeResolved,
     Held,
     PromiseBroken,
     Promised,
     PromiseKept,
+    Recalculated,
     Released,
 )
 from ledger.invoice.holding import (
@@ -29,19 +29,11 @@ from ledger.invoice.holding import (
     OverPromised,
     PromiseTooLate,
 )
-from ledger.invoice.issuing import NotOpen
+from ledger.invoice.preconditions import NotOpen
 from ledger.streams import invoice_facts
-from tests.ledger.histories import Ledger, payment_id, sent
-from tests.ledger.test_invoice_adjusted import (
-    BRAZIL,
-    assert_sound,
-    charge_back,
-    credit,
-    day,
-    receive,
-    write_off,
-)
-from tests.ledger.test_invoice_charges import through
+from tests.ledger.histories import Ledger, assert_sound, payment_id, sent
+from tests.ledger.test_invoice_charges import BRAZIL, through
+from tests.ledger.test_invoice_late_facts import day
 
 
 def run(ledger: Ledger, first: int, last: int) -> None:
@@ -50,11 +42,11 @@ def run(ledger: Ledger, first: int, last: int) -> None:
 
 
 def dispute(ledger: Ledger, amount: int | None, on: date, holds: bool = True) -> None:
-    ledger.post(holding.dispute(ledger.invoice, amount, holds, "never ordered", on).new)
+    ledger.dispute(amount, on, on, holds)
 
 
 def resolve(ledger: Ledger, outcome: Any, on: date) -> None:
-    ledger.post(holding.resolve(ledger.invoice, outcome, "looked into", on).new)
+    ledger.resolve(outcome, on, on)
 
 
 class TestDispute:
@@ -72,7 +64,7 @@ class TestDispute:
         run(ledger, 11, 20)
         assert ledger.invoice.charged.mora == 267  # 500.00 and 300.00, ten days each
         assert_sound(ledger)
-        receive(ledger, 1, 1000 + 267 + 24_000, day(20), day(20))
+        ledger.pay(1, 1000 + 267 + 24_000, day(20), day(20))
         run(ledger, 21, 30)
         assert ledger.invoice.open.principal == 26_000
         assert (
@@ -114,9 +106,9 @@ class TestDispute:
         run(ledger, 11, 20)
         resolve(ledger, "rejected", day(20))
         recalculated, on = ledger.events[-1]
-        assert isinstance(recalculated, ChargesRecalculated)
+        assert isinstance(recalculated, Recalculated)
         assert (recalculated.mora_minor, recalculated.because) == (66, "dispute rejected")
-        assert on == day(20)
+        assert on == day(11)  # the first day that it changes
         assert ledger.invoice.charged.mora == 333
         assert_sound(ledger)
 
@@ -144,19 +136,21 @@ class TestDispute:
         ledger = through(BRAZIL, day(10))
         dispute(ledger, None, day(10))
         run(ledger, 11, 20)
-        assert receive(ledger, 1, 51_167, day(20), day(20)) == 0
+        assert ledger.pay(1, 51_167, day(20), day(20)) == 51_167
         assert ledger.invoice.status == "paid"
         resolve(ledger, "rejected", day(30))
         assert ledger.invoice.status == "overdue"
-        assert ledger.invoice.open == Split(mora=166)
+        # 3.33 were owed on the 20th, so 1.66 of principal were not paid and bear 0.006 a day
+        assert ledger.invoice.paid == Split(late_fee=1_000, mora=333, principal=49_834)
+        assert ledger.invoice.open == Split(mora=1, principal=166)
         assert_sound(ledger)
 
     def test_accepted_lets_a_debt_be_late_that_it_had_hidden(self) -> None:
         """Paid in time and charged back while all of it was disputed: it is late once the dispute is over."""
         ledger = through(BRAZIL, day(1))
         dispute(ledger, None, day(1))
-        receive(ledger, 1, 50_000, day(0), day(1))
-        charge_back(ledger, 1, day(1), day(1))
+        ledger.pay(1, 50_000, day(0), day(1))
+        ledger.charge_back(1, day(1), day(1))
         assert ledger.invoice.charged.late_fee == 0
         resolve(ledger, "accepted", day(1))
         run(ledger, 2, 3)
@@ -171,7 +165,9 @@ class TestDispute:
         give_up = {
             "void": lambda: adjusting.void(ledger.invoice, day(20), "a slip"),
             "cancelled": lambda: adjusting.cancel(ledger.invoice, day(20), "hopeless"),
-            "written_off": lambda: adjusting.write_off(ledger.invoice, day(20), "hopeless"),
+            "written_off": lambda: adjusting.write_off(
+                ledger.invoice, None, day(20), day(20), "hopeless"
+            ),
             "renegotiated": lambda: adjusting.renegotiate(
                 ledger.invoice, payment_id(0), day(20), "hopeless"
             ),
@@ -192,19 +188,19 @@ class TestDispute:
         ledger = through(BRAZIL, day(10))
         for amount in (50_001, 0):
             with pytest.raises(OverDisputed):
-                holding.dispute(ledger.invoice, amount, True, "why", day(10))
+                holding.dispute(ledger.invoice, amount, True, "why", day(10), day(10))
         with pytest.raises(NotDisputed):
-            holding.resolve(ledger.invoice, "accepted", "", day(10))
+            holding.resolve(ledger.invoice, "accepted", "", day(10), day(10))
         dispute(ledger, None, day(10))
         with pytest.raises(AlreadyDisputed):
-            holding.dispute(ledger.invoice, 1, True, "why", day(10))
-        write_off(ledger, day(10))
+            holding.dispute(ledger.invoice, 1, True, "why", day(10), day(10))
+        ledger.write_off(day(10))
         with pytest.raises(NotOpen):
-            holding.dispute(ledger.invoice, 1, True, "why", day(10))
+            holding.dispute(ledger.invoice, 1, True, "why", day(10), day(10))
 
 
 def promise(ledger: Ledger, amount: int | None, promised_on: date, on: date) -> None:
-    ledger.post(holding.promise(ledger.invoice, amount, promised_on, "by phone", on).new)
+    ledger.post(holding.promise(ledger.invoice, amount, promised_on, "by phone", on, on).new)
 
 
 def outcome(ledger: Ledger) -> list[New]:
@@ -220,8 +216,8 @@ class TestPromise:
         ledger = through(BRAZIL, day(1))
         promise(ledger, 20_000, day(5), day(1))
         assert ledger.events[-1] == New(Promised(20_000, day(5), "by phone"), day(1))
-        receive(ledger, 1, 5_000, day(3), day(3))
-        receive(ledger, 2, 15_000, day(5), day(5))
+        ledger.pay(1, 5_000, day(3), day(3))
+        ledger.pay(2, 15_000, day(5), day(5))
         wake(ledger, 5)
         assert outcome(ledger) == []
         wake(ledger, 6)
@@ -234,37 +230,58 @@ class TestPromise:
     def test_is_broken_by_a_cent(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, 20_000, day(5), day(1))
-        receive(ledger, 1, 19_999, day(5), day(5))
+        ledger.pay(1, 19_999, day(5), day(5))
         wake(ledger, 6)
         assert outcome(ledger) == [New(PromiseBroken(19_999), day(6))]
 
-    def test_is_not_kept_by_what_was_paid_before_it_was_made(self) -> None:
+    def test_is_not_kept_by_what_was_paid_on_the_days_before_it(self) -> None:
         ledger = through(BRAZIL, day(1))
-        receive(ledger, 1, 10_000, day(1), day(1))
-        promise(ledger, 10_000, day(5), day(1))
+        ledger.pay(1, 10_000, day(1), day(1))
+        promise(ledger, 10_000, day(5), day(2))
         wake(ledger, 6)
         assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
 
-    def test_is_kept_on_the_day_it_was_made_by_what_came_after_it(self) -> None:
+    @pytest.mark.parametrize("promised_first", [True, False])
+    def test_is_kept_by_what_was_paid_on_its_own_day_whichever_was_typed_first(
+        self, promised_first: bool
+    ) -> None:
         ledger = through(BRAZIL, day(1))
-        receive(ledger, 1, 10_000, day(1), day(1))
-        promise(ledger, 10_000, day(1), day(1))
-        receive(ledger, 2, 10_000, day(1), day(1))
+        if promised_first:
+            promise(ledger, 10_000, day(1), day(1))
+        ledger.pay(1, 10_000, day(1), day(1))
+        if not promised_first:
+            promise(ledger, 10_000, day(1), day(1))
         wake(ledger, 2)
         assert outcome(ledger) == [New(PromiseKept(10_000), day(2))]
+
+    def test_that_is_typed_after_a_later_one_changes_nothing(self) -> None:
+        ledger = through(BRAZIL, day(4))
+        promise(ledger, 20_000, day(9), day(3))
+        ledger.post(holding.promise(ledger.invoice, 10_000, day(3), "by mail", day(2), day(4)).new)
+        assert ledger.invoice.promise is not None
+        assert ledger.invoice.promise.promised_on == day(9)
+        assert outcome(ledger) == []
+
+    def test_of_which_a_part_was_charged_back_by_its_day_is_broken(self) -> None:
+        ledger = through(BRAZIL, day(1))
+        promise(ledger, 20_000, day(5), day(1))
+        ledger.pay(1, 25_000, day(3), day(3))
+        ledger.charge_back(1, day(4), day(4), 6_000)
+        wake(ledger, 6)
+        assert outcome(ledger) == [New(PromiseBroken(19_000), day(6))]
 
     def test_is_broken_by_a_payment_that_comes_a_day_late_though_the_clock_never_ran(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, None, day(5), day(1))
-        receive(ledger, 1, 99_999, day(6), day(6))
+        ledger.pay(1, 99_999, day(6), day(6))
         assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
         assert ledger.invoice.status == "paid"
 
     def test_is_broken_by_a_payment_that_was_charged_back_by_its_day(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, 20_000, day(5), day(1))
-        receive(ledger, 1, 20_000, day(3), day(3))
-        charge_back(ledger, 1, day(4), day(4))
+        ledger.pay(1, 20_000, day(3), day(3))
+        ledger.charge_back(1, day(4), day(4))
         wake(ledger, 6)
         assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
 
@@ -276,7 +293,7 @@ class TestPromise:
             if ran:
                 wake(ledger, 6)
                 assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
-            receive(ledger, 1, 20_000, day(4), day(8))
+            ledger.pay(1, 20_000, day(4), day(8))
             wake(ledger, 9)
             assert outcome(ledger)[-1] == New(PromiseKept(20_000), day(6))
             assert ledger.invoice.promise is not None
@@ -286,10 +303,10 @@ class TestPromise:
         for ran in (True, False):
             ledger = through(BRAZIL, day(1))
             promise(ledger, 20_000, day(5), day(1))
-            receive(ledger, 1, 20_000, day(4), day(4))
+            ledger.pay(1, 20_000, day(4), day(4))
             if ran:
                 wake(ledger, 6)
-            ledger.post(settling.reverse(ledger.invoice, payment_id(1), day(8)).new)
+            ledger.reverse(1, day(8))
             kept, broken = outcome(ledger)
             assert kept == New(PromiseKept(20_000), day(6))
             assert broken == New(PromiseBroken(0), day(6))
@@ -297,8 +314,8 @@ class TestPromise:
     def test_stays_kept_when_its_payment_is_charged_back_after_its_day(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, 20_000, day(5), day(1))
-        receive(ledger, 1, 20_000, day(4), day(4))
-        charge_back(ledger, 1, day(8), day(8))
+        ledger.pay(1, 20_000, day(4), day(4))
+        ledger.charge_back(1, day(8), day(8))
         assert outcome(ledger) == [New(PromiseKept(20_000), day(6))]
 
     def test_of_what_is_not_owed_any_more_is_kept(self) -> None:
@@ -311,7 +328,7 @@ class TestPromise:
     def test_of_what_was_written_off_is_broken(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, None, day(5), day(1))
-        write_off(ledger, day(3))
+        ledger.write_off(day(3))
         wake(ledger, 6)
         assert outcome(ledger) == [New(PromiseBroken(0), day(6))]
 
@@ -330,14 +347,14 @@ class TestPromise:
         ledger = through(BRAZIL, day(1))
         for promised_on in (day(0), day(368)):
             with pytest.raises(PromiseTooLate):
-                holding.promise(ledger.invoice, 1, promised_on, "", day(1))
+                holding.promise(ledger.invoice, 1, promised_on, "", day(1), day(1))
         for amount in (0, 51_018):
             with pytest.raises(OverPromised):
-                holding.promise(ledger.invoice, amount, day(2), "", day(1))
-        assert holding.promise(ledger.invoice, 51_017, day(367), "", day(1)).new
-        write_off(ledger, day(1))
+                holding.promise(ledger.invoice, amount, day(2), "", day(1), day(1))
+        assert holding.promise(ledger.invoice, 51_017, day(367), "", day(1), day(1)).new
+        ledger.write_off(day(1))
         with pytest.raises(NotOpen):
-            holding.promise(ledger.invoice, 1, day(2), "", day(1))
+            holding.promise(ledger.invoice, 1, day(2), "", day(1), day(1))
 
 
 class TestHold:
@@ -370,71 +387,6 @@ class TestHold:
         ledger = through(BRAZIL, day(1))
         with pytest.raises(HoldOver):
             holding.hold(ledger.invoice, day(0), "in court", day(1))
-        write_off(ledger, day(1))
+        ledger.write_off(day(1))
         with pytest.raises(NotOpen):
             holding.hold(ledger.invoice, None, "in court", day(1))
-
-
-class TestChargeBack:
-    def test_leaves_the_days_the_money_was_there_without_interest(self) -> None:
-        ledger = through(BRAZIL, day(10))
-        receive(ledger, 1, 51_167, day(10), day(10))
-        charge_back(ledger, 1, day(20), day(30))
-        assert ledger.invoice.open == Split(late_fee=1_000, mora=333, principal=50_000)
-        assert ledger.invoice.received[1].split == -ledger.invoice.received[0].split
-        assert_sound(ledger)
-
-    def test_takes_back_what_an_overpaid_charge_had_moved_to_principal(self) -> None:
-        ledger = through(BRAZIL, day(20))
-        receive(ledger, 1, 11_333, day(20), day(20))
-        receive(ledger, 2, 20_000, day(10), day(25))
-        assert ledger.invoice.moved != ()
-        charge_back(ledger, 1, day(25), day(25))
-        assert sum(move.principal_minor for move in ledger.invoice.moved) == 0
-        assert ledger.invoice.paid == Split(principal=20_000)
-        assert_sound(ledger)
-
-    def test_of_credit_applied_later_stands_until_it_was_applied(self) -> None:
-        ledger = through(BRAZIL, day(10))
-        new, _ = settling.apply_credit(ledger.invoice, payment_id(1), 21_167, day(10))
-        ledger.post(new.new)
-        charge_back(ledger, 1, day(5), day(12))
-        assert [part.on for part in ledger.invoice.received] == [day(10), day(10)]
-        assert_sound(ledger)
-
-    def test_of_a_payment_it_took_nothing_of_is_refused(self) -> None:
-        ledger = through(BRAZIL, day(10))
-        with pytest.raises(settling.NotItsPayment):
-            settling.charge_back(ledger.invoice, payment_id(9), day(10), day(10))
-
-    def test_after_a_write_off_leaves_no_charge_paid_below_zero(self) -> None:
-        """Interest that was overpaid had moved to principal; then as much interest was written off."""
-        ledger = through(BRAZIL, day(1))
-        receive(ledger, 1, 1_017, day(1), day(1))
-        ledger.extend(day(1), day(2))
-        write_off(ledger, day(2))
-        assert ledger.invoice.forgiven == Split(0, 980, 16, 48_983)
-        charge_back(ledger, 1, day(3), day(3))
-        assert ledger.invoice.paid == Split()
-        assert ledger.invoice.open == Split(principal=1_017)
-        assert_sound(ledger)
-
-    def test_and_a_later_credit_note_leave_nothing_to_recalculate(self) -> None:
-        """What the payment had overpaid counted as principal for a day; the credit note leaves no room for it."""
-        ledger = through(BRAZIL, day(1))
-        receive(ledger, 1, 1_100, day(1), day(1))
-        charge_back(ledger, 1, day(2), day(2))
-        ledger.extend(day(1), day(2))
-        credit(ledger, [50_000], day(2))
-        assert ledger.invoice.open.principal == 0
-        assert_sound(ledger)
-
-    @pytest.mark.parametrize("how", [adjusting.void, adjusting.cancel, adjusting.write_off])
-    def test_and_giving_up_all_of_it_leaves_nothing_open(self, how: Any) -> None:
-        ledger = through(BRAZIL, day(1))
-        receive(ledger, 1, 1_100, day(1), day(1))
-        charge_back(ledger, 1, day(2), day(2))
-        ledger.extend(day(1), day(2))
-        ledger.post(how(ledger.invoice, day(9), "hopeless").new)
-        assert ledger.invoice.open == Split()
-        assert_sound(ledger)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from ledger.allocation import Split
-from ledger.calendars import Calendar
+from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
 from ledger.errors import Rejected
 from ledger.events import New
 from ledger.invoice import accrual, adjusting, issuing, settling
-from ledger.invoice.adjusting import NotVoidable, ReasonMissing
-from ledger.invoice.events import Cancelled, Drafted, Redrafted, Sent, Voided
+from ledger.invoice.adjusting import NotVoidable
+from ledger.invoice.events import Cancelled, Drafted, DueDateMoved, Redrafted, Sent, Voided
 from ledger.invoice.evolving import evolve
 from ledger.invoice.issuing import (
     DueBeforeIssue,
@@ -20,8 +20,8 @@ from ledger.invoice.issuing import (
     DueTooLate,
     IssuedTooEarly,
     NotADraft,
-    NotOpen,
 )
+from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.invoice.settling import NotItsPayment
 from ledger.invoice.state import Invoice, lines_of
 from ledger.policy import FeePolicy
@@ -79,16 +79,16 @@ ACTIONS: dict[str, tuple[Any, set[str], type[Rejected]]] = {
     ),
     "receive": (
         lambda invoice: settling.receive(invoice, payment_id(9), 100, TODAY, TODAY),
-        {"sent", "overdue"},
+        {"sent", "overdue", "paid", "cancelled"},  # offered to it: facts to come may open it again
         NotOpen,
     ),
     "reverse": (
-        lambda invoice: settling.reverse(invoice, payment_id(1), TODAY),
+        lambda invoice: settling.reverse(invoice, payment_id(1), 1, TODAY),
         {"paid"},
         NotItsPayment,
     ),
     "move the due date": (
-        lambda invoice: issuing.move_due_date(invoice, date(2024, 6, 1), TODAY, ""),
+        lambda invoice: issuing.move_due_date(invoice, date(2024, 6, 1), TODAY, TODAY, ""),
         {"sent", "overdue"},
         NotOpen,
     ),
@@ -126,7 +126,7 @@ def test_the_clock_leaves_alone_what_is_not_open(status: str) -> None:
     posted = accrual.bring_up_to_date(invoice, day).new
     assert bool(posted) == (status in ("sent", "overdue"))
     assert bool(accrual.overdue(invoice, day)) == (status == "sent")
-    assert (accrual.mora_on(invoice, day) is not None) == (status == "overdue")
+    assert bool(accrual.mora_on(invoice, day)) == (status == "overdue")
 
 
 def test_a_draft_owes_nothing_and_keeps_its_lines() -> None:
@@ -179,7 +179,7 @@ def test_dates_that_are_slips_of_the_pen_are_refused() -> None:
     with pytest.raises(DueTooLate):
         issuing.redraft(drafted(), date(3000, 1, 1), LINES, priced, "")
     with pytest.raises(DueTooLate):
-        issuing.move_due_date(in_state("sent").invoice, date(3000, 1, 1), TODAY, "")
+        issuing.move_due_date(in_state("sent").invoice, date(3000, 1, 1), TODAY, TODAY, "")
     with pytest.raises(IssuedTooEarly):
         issuing.send(drafted(), "1", date(202, 3, 1), FeePolicy(), WEEKENDS)
 
@@ -196,7 +196,30 @@ def test_a_due_date_moves_only_to_a_later_day() -> None:
     invoice = in_state("sent").invoice
     for due_on in (invoice.due_on, invoice.due_on - DAY):
         with pytest.raises(DueDateNotExtended):
-            issuing.move_due_date(invoice, due_on, BRAZIL.issued_on, "")
+            issuing.move_due_date(invoice, due_on, BRAZIL.issued_on, BRAZIL.issued_on, "")
+
+
+def test_additional_holidays_move_a_due_date_and_are_frozen() -> None:
+    due_on = BRAZIL.due_on
+    days = (due_on - DAY, due_on, due_on + DAY, due_on + 9 * DAY)
+    calendar = calendar_named("none", additional=AdditionalHolidays(3, days))
+    event = issuing.send(drafted(), "1", BRAZIL.issued_on, FeePolicy(), calendar).event
+    assert isinstance(event, Sent)
+    assert event.payable_until == due_on + 2 * DAY
+    assert event.calendar == Calendar("none", "1", 3, (due_on, due_on + DAY))
+
+
+def test_a_moved_due_date_takes_the_additional_holidays_of_its_day() -> None:
+    invoice = in_state("sent").invoice
+    due_on = date(2024, 6, 3)
+    additional = AdditionalHolidays(5, (due_on, due_on + 2 * DAY))
+    decision = issuing.move_due_date(
+        invoice, due_on, BRAZIL.issued_on, BRAZIL.issued_on, "", additional
+    )
+    moved = decision.new[-1].event
+    assert isinstance(moved, DueDateMoved)
+    assert moved.payable_until == due_on + DAY
+    assert moved.calendar == Calendar("none", "1", 5, (due_on,))
 
 
 def test_a_moved_due_date_shifts_by_the_calendar_and_keeps_grace() -> None:
@@ -260,7 +283,7 @@ def test_a_payment_is_taken_back_once() -> None:
     ledger = in_state("paid")
     ledger.reverse(1, BRAZIL.due_on)
     with pytest.raises(NotItsPayment):
-        settling.reverse(ledger.invoice, payment_id(1), BRAZIL.due_on)
+        settling.reverse(ledger.invoice, payment_id(1), 1, BRAZIL.due_on)
 
 
 def test_the_waterfall_is_other_fees_late_fee_mora_principal() -> None:
@@ -277,7 +300,7 @@ def test_a_policy_may_set_another_waterfall() -> None:
     ledger.pay(1, 50_020, BRAZIL.due_on + 3 * DAY, BRAZIL.due_on + 3 * DAY)
     assert ledger.invoice.paid == Split(mora=20, principal=50_000)
     assert ledger.invoice.status == "overdue"
-    assert accrual.mora_on(ledger.invoice, BRAZIL.due_on + 30 * DAY) is None
+    assert accrual.mora_on(ledger.invoice, BRAZIL.due_on + 30 * DAY) == []
 
 
 def test_two_payments_of_one_day_share_what_was_owed_on_it() -> None:
@@ -285,7 +308,7 @@ def test_two_payments_of_one_day_share_what_was_owed_on_it() -> None:
     ledger = in_state("overdue")
     ledger.pay(1, 1_010, on, on)
     ledger.pay(2, 60_000, on, on)
-    assert [part.split for part in ledger.invoice.received] == [
+    assert [one.covered.paid for one in ledger.invoice.imputations] == [
         Split(late_fee=1_000, mora=10),
         Split(mora=40, principal=50_000),
     ]
@@ -293,9 +316,13 @@ def test_two_payments_of_one_day_share_what_was_owed_on_it() -> None:
 
 
 def test_a_forecast_of_a_day_equals_what_the_days_post_one_by_one() -> None:
-    day = BRAZIL.due_on + 40 * DAY
-    at_once = accrual.bring_up_to_date(Ledger(sent(BRAZIL)).invoice, day)
-    assert at_once.new == [New(event, on) for event, on in through(BRAZIL, day).events[2:]]
+    for days in (30, 40):  # few missed days are an event each, more of them one event
+        day = BRAZIL.due_on + days * DAY
+        at_once = accrual.bring_up_to_date(Ledger(sent(BRAZIL)).invoice, day)
+        each = through(BRAZIL, day)
+        assert at_once.invoice == each.invoice
+        if days == 30:
+            assert at_once.new == [New(event, on) for event, on in each.events[2:]]
 
 
 class TestWhatHeadsAreSearchedBy:
@@ -306,6 +333,14 @@ class TestWhatHeadsAreSearchedBy:
     def test_an_overdue_one_accrues_while_principal_is_open(self) -> None:
         ledger = in_state("overdue")
         assert invoice_facts(ledger.invoice) == (None, True, CUSTOMER)
+
+    def test_a_reference_rate_alone_accrues_too(self) -> None:
+        policy = FeePolicy(mora_reference="ecb", day_count="365")
+        invoice = drafted()
+        invoice = evolve(invoice, *issuing.send(invoice, "1", BRAZIL.issued_on, policy, WEEKENDS))
+        decision = accrual.bring_up_to_date(invoice, date(2024, 3, 20))
+        assert decision.invoice.status == "overdue"
+        assert invoice_facts(decision.invoice).accrues
 
     @pytest.mark.parametrize("status", ["draft", "paid", "void", "cancelled"])
     def test_the_others_take_no_money_and_sleep(self, status: str) -> None:

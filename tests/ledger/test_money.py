@@ -31,7 +31,7 @@ minors = st.integers(-LIMIT_MINOR + 1, LIMIT_MINOR - 1)
 @pytest.mark.parametrize(
     ("digits", "codes"),
     [
-        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (0, "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
         (2, "BRL EUR USD GBP CHF INR MXN ZAR XCD XCG HUF"),
         (3, "BHD IQD JOD KWD LYD OMR TND"),
         (4, "CLF UYW"),

@@ -1,4 +1,6 @@
 from datetime import date
+from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +12,11 @@ from ledger.schedules import (
     InstalmentTooSmall,
     Part,
     RateNotMonthly,
+    TermTooLong,
     equal,
     instalment_dates,
+    longest_price_term,
+    longest_sac_term,
     price,
     sac,
 )
@@ -80,6 +85,81 @@ def test_no_instalment_is_zero() -> None:
         sac(10, TWO_PERCENT, 36)
 
 
+@pytest.mark.parametrize(("days", "interest"), [(45, 30_00), (30, 20_00), (10, 6_67), (0, 0)])
+def test_a_first_period_pro_rata_bears_its_days_over_thirty(days: int, interest: int) -> None:
+    """Month's interest 20.00; the principals, and so every later instalment, are as with a whole month."""
+    for schedule in (price, sac):
+        whole = schedule(100_000, TWO_PERCENT, 6)
+        parts = schedule(100_000, TWO_PERCENT, 6, first_days=days)
+        assert parts[0] == Part(whole[0].principal_minor, interest)
+        assert parts[1:] == whole[1:]
+
+
+@given(st.integers(10_000, 10**10), rates, st.integers(1, 60), st.integers(0, 400))
+def test_a_walk_over_a_first_period_pro_rata_ends_at_zero(
+    principal: int, rate: Rate, count: int, days: int
+) -> None:
+    """Each period's interest is that of the balance for its days, rounded once, and the last payment takes the rest."""
+    for schedule in (price, sac):
+        try:
+            parts = schedule(principal, rate, count, first_days=days)
+        except (InstalmentTooSmall, TermTooLong):
+            continue
+        balance = principal
+        for number, part in enumerate(parts):
+            thirtieths = days if number == 0 else 30
+            exact = Fraction(balance * rate.numerator * thirtieths, rate.denominator * 30)
+            assert part.interest_minor == round(exact)
+            assert part.principal_minor >= 0
+            balance += part.interest_minor - part.payment_minor
+        assert balance == 0
+    level = {part.payment_minor for part in price(100_000, TWO_PERCENT, 6, first_days=days)[1:-1]}
+    assert level == {17853}
+
+
+ONE_PERCENT = parse_rate("1%/month")
+
+
+def test_a_last_instalment_that_would_stand_out_is_refused() -> None:
+    """500.00 in 600 at 1% would end with 144.44 after instalments of 5.01."""
+    with pytest.raises(TermTooLong, match="at most 557") as refused:
+        price(500_00, ONE_PERCENT, 600)
+    assert refused.value.field == "count"
+    parts = price(500_00, ONE_PERCENT, 557)
+    assert parts[0].payment_minor == 502
+    assert 251 <= parts[-1].payment_minor <= 1004
+    with pytest.raises(TermTooLong, match=r"more than twice.*at most 433"):
+        sac(13_00, ONE_PERCENT, 600)
+    parts = sac(13_00, ONE_PERCENT, 433)
+    assert (parts[0].principal_minor, parts[-1].principal_minor) == (3, 4)
+
+
+def test_less_than_half_is_refused_too() -> None:
+    with pytest.raises(TermTooLong, match=r"less than half.*at most 11"):
+        sac(45, ONE_PERCENT, 12)
+
+
+@given(st.integers(100, 100_000), rates, st.integers(2, 600))
+def test_the_longest_term_is_the_longest_that_is_not_refused(
+    principal: int, rate: Rate, count: int
+) -> None:
+    def works(schedule: Any, term: int) -> bool:
+        try:
+            schedule(principal, rate, term)
+        except (TermTooLong, InstalmentTooSmall):
+            return False
+        return True
+
+    for schedule, longest in (
+        (price, longest_price_term(principal, rate, count)),
+        (sac, longest_sac_term(principal, count)),
+    ):
+        assert 1 <= longest <= count
+        assert works(schedule, longest)
+        for term in (longest + 1, longest + 7, count):
+            assert term <= longest or term > count or not works(schedule, term)
+
+
 def test_a_yearly_rate_is_refused() -> None:
     for schedule in (price, sac):
         with pytest.raises(RateNotMonthly, match="24%/year"):
@@ -93,6 +173,9 @@ def test_principals_sum_to_what_was_lent(principal: int, rate: Rate, count: int)
             parts = schedule(principal, rate, count)
         except InstalmentTooSmall:
             assert principal < count * count * 400  # only small change is refused
+            continue
+        except TermTooLong:
+            assert count > 2
             continue
         assert len(parts) == count
         assert sum(part.principal_minor for part in parts) == principal

@@ -4,7 +4,8 @@ from uuid import UUID
 import pytest
 
 from ledger.policy import FeePolicy
-from ledger.rates import Rate
+from ledger.rates import Rate, YearlyRate
+from ledger.reference_rates import ReferenceRate
 from ledger.tenant import (
     Configured,
     Created,
@@ -12,6 +13,7 @@ from ledger.tenant import (
     Key,
     KeyCreated,
     KeyRevoked,
+    ReferenceRateSet,
     Settings,
     Tenant,
     evolve,
@@ -38,6 +40,21 @@ def test_the_last_fee_policy_is_in_force_and_the_earlier_ones_are_kept() -> None
         tenant = evolve(tenant, FeePolicyAdded(FeePolicy(version, late_fee=Rate(1, 50))), ON)
     assert tenant.policy.version == 2
     assert [policy.version for policy in tenant.policies] == [0, 1, 2]
+
+
+def test_reference_rates_are_kept_by_name_in_the_order_of_their_days() -> None:
+    tenant = created()
+    first, second = YearlyRate(9, 200), YearlyRate(17, 400)
+    for event in (
+        ReferenceRateSet("ecb", date(2024, 1, 1), first),
+        ReferenceRateSet("basiszinssatz", date(2021, 1, 1), YearlyRate(-11, 1250)),
+        ReferenceRateSet("ecb", date(2024, 7, 1), second),
+    ):
+        tenant = evolve(tenant, event, ON)
+    assert tenant.reference_rates == {
+        "ecb": (ReferenceRate(date(2024, 1, 1), first), ReferenceRate(date(2024, 7, 1), second)),
+        "basiszinssatz": (ReferenceRate(date(2021, 1, 1), YearlyRate(-11, 1250)),),
+    }
 
 
 def test_settings_are_as_they_were_said_last() -> None:

@@ -12,8 +12,9 @@ import pytest
 from adapters.payouts.files import FilePayout
 from adapters.payouts.http import HttpPayout
 from adapters.wiring import Books
-from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
+from commands.payments import ReceivePayment, receive_payment
 from commands.refunds import FailRefund, fail_refund, release_refund
+from commands.reversals import ReversePayment, reverse_payment
 from ledger.money import Money
 from ledger.refund import ATTEMPTS_MOST, PayoutUnderWay
 from schedulers import payouts as runner

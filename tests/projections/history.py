@@ -1,6 +1,8 @@
 """Random but legal histories: a tenant's commands and clock nights over months, decided by the real ones.
 
-The same seed gives the same commands. What a rule refuses is passed over; refusals are part of a legal life.
+All kinds of facts come late: payments of earlier days, adjustments with an earlier effective date, partial reversals
+and charge-backs, reallocations, reference rates that were in force before. The same seed gives the same commands. What
+a rule refuses is passed over; refusals are part of a legal life.
 """
 
 import random
@@ -17,18 +19,32 @@ from commands.adjustments import (
     ChargeFee,
     CreditInvoice,
     WaiveComponent,
+    WriteOffInvoice,
     charge_fee,
     credit_invoice,
     waive,
     write_off,
 )
-from commands.applying import ApplyPayment, apply_payment
+from commands.agreements import (
+    ActivateAgreement,
+    ApproveAgreement,
+    LoseAgreement,
+    RenegotiateAgreement,
+    RequestAgreement,
+    activate_agreement,
+    approve_agreement,
+    lose_agreement,
+    renegotiate_agreement,
+    request_agreement,
+)
+from commands.applying import ApplyCredit, ApplyPayment, apply_credit, apply_payment
 from commands.customers import (
     ChangeCustomer,
     RegisterCustomer,
     change_customer,
     register_customer,
 )
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.holds import (
     DisputeInvoice,
     HoldInvoice,
@@ -52,15 +68,9 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from commands.payments import (
-    Allocation,
-    ChargeBackPayment,
-    ReceivePayment,
-    ReversePayment,
-    charge_back_payment,
-    receive_payment,
-    reverse_payment,
-)
+from commands.paying_off import PayOffAgreement, pay_off_agreement
+from commands.payments import Allocation, ReceivePayment, receive_payment
+from commands.reference_rates import SetReferenceRate, set_reference_rate
 from commands.refunds import (
     ConfirmRefund,
     FailRefund,
@@ -73,14 +83,15 @@ from commands.refunds import (
     release_refund,
     request_refund,
 )
-from commands.tenants import (
-    AddFeePolicy,
-    ConfigureTenant,
-    CreateTenant,
-    add_fee_policy,
-    configure_tenant,
-    create_tenant,
+from commands.reversals import (
+    ChargeBackPayment,
+    ReallocatePayment,
+    ReversePayment,
+    charge_back_payment,
+    reallocate_payment,
+    reverse_payment,
 )
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
 from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.money import Money
@@ -92,7 +103,14 @@ CURRENCIES = ("BRL", "EUR", "JPY")
 POLICIES = (
     AddFeePolicy(late_fee="2%", mora="1%/month"),
     AddFeePolicy(late_fee="1%", mora="9%/year", day_count="365", grace_days=3),
-    AddFeePolicy(mora="1.5%/month", accrual="month_end", base="original"),
+    AddFeePolicy(mora="1.5%/month", accrual="month_end", mora_base="original"),
+    AddFeePolicy(
+        late_fee="2%",
+        mora="8%/year",
+        mora_reference="ecb",
+        day_count="365",
+        small_balance_tolerance=Money("5.00", "EUR"),
+    ),
 )
 
 
@@ -109,9 +127,11 @@ class History:
         self.currencies: dict[UUID, str] = {}
         self.payments: list[UUID] = []
         self.refunds: list[UUID] = []
+        self.agreements: list[UUID] = []
         self.refused = 0
         create = CreateTenant(f"history {self.tenant_id}", "BRL", "UTC", clock_starts_on=FIRST_DAY)
         self.ask(lambda unit: create_tenant(unit, create))
+        self._rate()
         self._policy(policy)
         for _ in range(3):
             self._customer()
@@ -135,7 +155,11 @@ class History:
             (self._night, 6),
             (self._reverse, 2),
             (self._charge_back, 2),
+            (self._reallocate, 2),
             (self._apply, 3),
+            (self._lend, 1),
+            (self._agree, 2),
+            (self._rate, 1),
             (self._refund, 2),
             (self._pay_out, 3),
             (self._change, 2),
@@ -160,10 +184,10 @@ class History:
             pass
         self.books.clock.release(lease)
 
-    def ask(self, handler: Any) -> dict[str, Any] | None:
+    def ask(self, handler: Any, actor: str = "history") -> dict[str, Any] | None:
         """What a command answers; None when it is refused."""
         now = datetime.combine(self.today, time(12), UTC)
-        request = Request(tenant_id=self.tenant_id, actor="history", handler=handler, now=now)
+        request = Request(tenant_id=self.tenant_id, actor=actor, handler=handler, now=now)
         try:
             answer = self.books.writer.run(request)
         except LedgerError:
@@ -231,28 +255,117 @@ class History:
 
     def _pay(self, **whose: Any) -> None:
         whose.setdefault("amount", self._amount(self.choose.choice(CURRENCIES)))
-        received_on = self.today - timedelta(days=self.choose.choice((0, 0, 0, 2, 20)))
-        reference = self.choose.choice(("", "transfer"))
-        command = ReceivePayment(received_on=received_on, reference=reference, **whose)
-        self._id(self.ask(lambda unit: receive_payment(unit, command)), self.payments)
+        back = self.choose.choice((0, 0, 0, 2, 20))
+        whose.setdefault("received_on", self.today - timedelta(days=back))
+        command = ReceivePayment(reference=self.choose.choice(("", "transfer")), **whose)
+        answer = self.ask(lambda unit: receive_payment(unit, command))
+        if answer is not None:
+            self._id(answer, self.payments)
+            self.currencies[self.payments[-1]] = command.amount.currency
 
     def _reverse(self) -> None:
         if self.payments:
             payment_id = self.choose.choice(self.payments)
-            command = ReversePayment("returned by the bank")
+            command = ReversePayment("returned by the bank", self._part_of(payment_id))
             self.ask(lambda unit: reverse_payment(unit, payment_id, command))
 
     def _charge_back(self) -> None:
         if self.payments:
             payment_id = self.choose.choice(self.payments)
-            on = self.today - timedelta(days=self.choose.choice((0, 0, 3)))
-            command = ChargeBackPayment("recalled", charged_back_on=on)
+            command = ChargeBackPayment("recalled", self._day(3), self._part_of(payment_id))
             self.ask(lambda unit: charge_back_payment(unit, payment_id, command))
 
+    def _reallocate(self) -> None:
+        """A payment is meant for other invoices, in other amounts, or for none."""
+        if not self.payments:
+            return
+        payment_id = self.choose.choice(self.payments)
+        currency = self.currencies[payment_id]
+        same = [one for one in self.invoices if self.currencies[one] == currency]
+        chosen = self.choose.sample(same, min(len(same), self.choose.randint(0, 2)))
+        parts = tuple(Allocation(one, self._amount(currency)) for one in chosen)
+        command = ReallocatePayment("meant for others", parts)
+        self.ask(lambda unit: reallocate_payment(unit, payment_id, command))
+
     def _apply(self) -> None:
-        if self.payments:
-            payment_id = self.choose.choice(self.payments[-6:])
-            self.ask(lambda unit: apply_payment(unit, payment_id, ApplyPayment()))
+        if not self.payments:
+            return
+        payment_id = self.choose.choice(self.payments[-6:])
+        customer_id = self.choose.choice(self.customers)
+        credit = ApplyCredit(self.choose.choice(CURRENCIES), effective_on=self._day(9))
+        applied = ApplyPayment(effective_on=self._day(9))
+        self.ask(
+            self.choose.choice(
+                (
+                    lambda unit: apply_payment(unit, payment_id, applied),
+                    lambda unit: apply_credit(unit, customer_id, credit),
+                )
+            )
+        )
+
+    def _lend(self) -> None:
+        """A loan, or a plan over what a customer owes, approved and put into force."""
+        customer_id = self.choose.choice(self.customers)
+        invoice_id = self.choose.choice(self.invoices)
+        lends = self.choose.choice((True, False))
+        terms = RequestAgreement(
+            customer_id=customer_id,
+            kind="loan" if lends else "payment_plan",
+            currency="EUR" if lends else self.currencies[invoice_id],
+            principal=Money("900.00", "EUR") if lends else None,
+            invoice_ids=() if lends else (invoice_id,),
+            **self._terms(),
+        )
+        asked = self.ask(lambda unit: request_agreement(unit, terms))
+        if asked is None:
+            return
+        agreement_id = UUID(asked["id"])
+        self.agreements.append(agreement_id)
+        self.ask(lambda unit: approve_agreement(unit, agreement_id, ApproveAgreement()), "another")
+        self._instalments(
+            self.ask(lambda unit: activate_agreement(unit, agreement_id, ActivateAgreement()))
+        )
+
+    def _agree(self) -> None:
+        """An agreement is paid off early, renegotiated or lost."""
+        if not self.agreements:
+            return
+        agreement_id = self.choose.choice(self.agreements)
+        again = RenegotiateAgreement(reason="less pay", **self._terms())
+        paid = PayOffAgreement(Money("1000.00", "EUR"))
+        lost = LoseAgreement("bankrupt")
+        commands: list[Callable[[Any], Any]] = [
+            lambda unit: pay_off_agreement(unit, agreement_id, paid),
+            lambda unit: renegotiate_agreement(unit, agreement_id, again),
+            lambda unit: lose_agreement(unit, agreement_id, lost),
+        ]
+        answer = self.ask(self.choose.choices(commands, (4, 2, 1))[0])
+        if answer is not None and "payment" in answer:
+            self._id(answer["payment"], self.payments)
+            self.currencies[self.payments[-1]] = "EUR"
+        elif answer is not None and UUID(answer["id"]) != agreement_id:
+            self._id(answer, self.agreements)
+            self._instalments(answer)
+
+    def _instalments(self, answer: dict[str, Any] | None) -> None:
+        for part in answer["instalments"] if answer is not None else ():
+            self.invoices.append(UUID(part["invoice_id"]))
+            self.currencies[self.invoices[-1]] = part["open"]["currency"]
+
+    def _terms(self) -> dict[str, Any]:
+        return {
+            "schedule": "price",
+            "count": self.choose.randint(1, 3),
+            "first_due_on": self.today + timedelta(days=self.choose.randint(3, 30)),
+            "rate": "2%/month",
+        }
+
+    def _rate(self) -> None:
+        """A reference rate, perhaps in force for some time."""
+        from_on = self._day(15) or self.today
+        rate = self.choose.choice(("4.50%/year", "-0.88%/year", "12%/year"))
+        command = SetReferenceRate("ecb", from_on, rate)
+        self.ask(lambda unit: set_reference_rate(unit, command))
 
     def _refund(self) -> None:
         """Somebody who has credit asks for some of it, or all."""
@@ -287,11 +400,14 @@ class History:
         invoice_id = self.choose.choice(self.invoices)
         amount = Money.of(self.choose.choice((1, 250, 5_000)), self.currencies[invoice_id])
         some = self.choose.choice((None, amount))
-        waived = WaiveComponent(self.choose.choice(COMPONENTS), "goodwill", some)
+        on = self._day(12)
+        fee = ChargeFee(amount, "returned by the bank", on)
+        waived = WaiveComponent(self.choose.choice(COMPONENTS), "goodwill", some, on)
+        credited = CreditInvoice("not delivered", some, effective_on=on)
         commands: list[Callable[[Any], Any]] = [
-            lambda unit: charge_fee(unit, invoice_id, ChargeFee(amount, "returned by the bank")),
+            lambda unit: charge_fee(unit, invoice_id, fee),
             lambda unit: waive(unit, invoice_id, waived),
-            lambda unit: credit_invoice(unit, invoice_id, CreditInvoice("not delivered", some)),
+            lambda unit: credit_invoice(unit, invoice_id, credited),
         ]
         self.ask(self.choose.choice(commands))
 
@@ -302,12 +418,15 @@ class History:
         amount = Money.of(self.choose.choice((1, 900)), self.currencies[invoice_id])
         some = self.choose.choice((None, amount))
         later_on = self.today + timedelta(days=self.choose.randint(0, 9))
-        resolved = ResolveDispute(self.choose.choice(("accepted", "rejected")))
+        on = self._day(12)
+        disputed = DisputeInvoice("not ours", some, on)
+        resolved = ResolveDispute(self.choose.choice(("accepted", "rejected")), "", on)
+        promised = PromiseToPay(later_on, some, "", on)
         held = HoldInvoice("a call is due", self.choose.choice((None, later_on)))
         commands: list[Callable[[Any], Any]] = [
-            lambda unit: dispute_invoice(unit, invoice_id, DisputeInvoice("not ours", some)),
+            lambda unit: dispute_invoice(unit, invoice_id, disputed),
             lambda unit: resolve_dispute(unit, invoice_id, resolved),
-            lambda unit: promise_to_pay(unit, invoice_id, PromiseToPay(later_on, some)),
+            lambda unit: promise_to_pay(unit, invoice_id, promised),
             lambda unit: hold_invoice(unit, invoice_id, held),
             lambda unit: release_invoice(unit, invoice_id, ReleaseInvoice()),
         ]
@@ -325,21 +444,36 @@ class History:
             invoice_id = self.choose.choice(self.invoices)
             due_on = self.today + timedelta(days=self.choose.randint(-3, 30))
             command = ChangeInvoice(due_on=due_on, reason="agreed by phone")
+            if self.choose.choice((True, False)):
+                command = ChangeInvoice(
+                    due_on=due_on, reason="agreed by phone", effective_on=self._day(9)
+                )
             self.ask(lambda unit: change_invoice(unit, invoice_id, command))
 
     def _void(self) -> None:
-        self._give_up(void_invoice)
+        self._give_up(void_invoice, GiveUpInvoice("a mistake"))
 
     def _cancel(self) -> None:
-        self._give_up(cancel_invoice)
+        self._give_up(cancel_invoice, GiveUpInvoice("a mistake"))
 
     def _write_off(self) -> None:
-        self._give_up(write_off)
+        command = WriteOffInvoice("insolvent", effective_on=self._day(12))
+        self._give_up(write_off, command)
 
-    def _give_up(self, handler: Any) -> None:
+    def _give_up(self, handler: Any, command: Any) -> None:
         if self.invoices:
             invoice_id = self.choose.choice(self.invoices)
-            self.ask(lambda unit: handler(unit, invoice_id, GiveUpInvoice("a mistake")))
+            self.ask(lambda unit: handler(unit, invoice_id, command))
+
+    def _day(self, most: int) -> date | None:
+        """Today, said or left out, or a day up to so many back."""
+        back = self.choose.choice((None, None, 0, self.choose.randint(1, most)))
+        return None if back is None else self.today - timedelta(days=back)
+
+    def _part_of(self, payment_id: UUID) -> Money | None:
+        """All of a payment, or a part of it."""
+        part = Money.of(self.choose.choice((1, 500, 9_000)), self.currencies[payment_id])
+        return self.choose.choice((None, part))
 
     def _amount(self, currency: str, times: int = 1) -> Money:
         return Money.of(times * self.choose.choice((1, 999, 10_000, 33_333, 123_456)), currency)

@@ -36,6 +36,7 @@ from tests.projections.history import FIRST_DAY, History
 from tests.projections.state import contents
 
 FIRST = date(2024, 1, 31)
+NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
 class Lender(History):
@@ -88,7 +89,7 @@ def life(books: Books, runner: Runner) -> Lender:
     life.lend()
     paid = life.lend()
     with books.reading(life.tenant_id) as connection:
-        parts = read_agreement(connection, life.tenant_id, paid, FIRST_DAY).instalments
+        parts = read_agreement(connection, life.tenant_id, paid, FIRST_DAY, NOW).instalments
     for part in parts:
         life._pay(invoice_id=part.invoice_id, amount=part.open)
     life.act(lose_agreement, life.lend(), LoseAgreement("gone"))
@@ -133,7 +134,7 @@ def test_each_row_says_what_the_heads_say(books: Books, life: Lender) -> None:
     assert len(rows) == 9
     with books.reading(life.tenant_id) as connection:
         for row in rows:
-            view = read_agreement(connection, life.tenant_id, row.id, life.today)
+            view = read_agreement(connection, life.tenant_id, row.id, life.today, NOW)
             for name in (
                 "customer_id",
                 "kind",

@@ -10,6 +10,8 @@ from adapters.wiring import Books
 from commands.applying import ApplyPayment, apply_payment
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, receive_payment
+from commands.refunds import RequestRefund, request_refund
+from commands.reversals import ChargeBackPayment, charge_back_payment
 from ledger.events import decode
 from ledger.journal.facts import Facts
 from ledger.journal.posting import POSTING, entries
@@ -41,7 +43,7 @@ def test_it_reads_every_event_that_moves_the_account() -> None:
 
 NET = """
 SELECT currency, -sum(debit_minor - credit_minor) FROM journal_totals
- WHERE tenant_id = %s AND account IN ('customer_credit', 'shortfall_receivable') AND posted_on <= %s
+ WHERE tenant_id = %s AND account = 'customer_credit' AND posted_on <= %s
  GROUP BY currency HAVING sum(debit_minor - credit_minor) <> 0
 """
 
@@ -52,7 +54,6 @@ def test_on_every_day_it_is_what_the_journal_says(
 ) -> None:
     life = history(seed).run(150)
     runner.catch_up()
-    owing = 0
     with books.reading(life.tenant_id) as connection:
         rows = connection.execute("SELECT DISTINCT effective_on FROM events ORDER BY 1").fetchall()
         for (day,) in rows:
@@ -60,12 +61,10 @@ def test_on_every_day_it_is_what_the_journal_says(
             net = dict(held.credit())
             for currency, minor in held.shortfall().items():
                 net[currency] = net.get(currency, 0) - minor
-                owing += 1
             said = {
                 code: int(minor) for code, minor in connection.execute(NET, (life.tenant_id, day))
             }
             assert {code: minor for code, minor in net.items() if minor} == said, day
-    assert owing  # some customer had been given too much on some day
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -118,3 +117,29 @@ def test_a_payment_that_was_taken_back_left_no_credit_on_the_days_before(
     asking.reverse(paid)
     runner.catch_up()
     assert (credit_on(between), credit_on(asking.today())) == ({"0.00"}, {"0.00"})
+
+
+def test_credit_that_was_paid_back_before_its_payment_was_taken_back_is_a_shortfall(
+    books: Books, runner: Runner
+) -> None:
+    """150.00 came on a debt of 100.00, and 50.00 of it went back; the bank took 120.00 of the payment back."""
+    asking = Asking.new_tenant(books, "acme", fees=False)
+    customer_id = asking.customer()
+    lines = (Line("Service", "1", "100.00"),)
+    draft = DraftInvoice(customer_id, asking.today() + timedelta(days=10), lines)
+    owed = UUID(asking.ask(lambda unit: draft_invoice(unit, draft))["id"])
+    asking.ask(lambda unit: send_invoice(unit, owed, SendInvoice()))
+    payment = ReceivePayment(Money("150.00", "BRL"), invoice_id=owed)
+    paid = UUID(asking.ask(lambda unit: receive_payment(unit, payment))["id"])
+    refund = RequestRefund(customer_id, "asked", None, "BRL")
+    asking.ask(lambda unit: request_refund(unit, refund))
+    recalled = ChargeBackPayment("recalled", amount=Money("120.00", "BRL"))
+    asking.ask(lambda unit: charge_back_payment(unit, paid, recalled))
+    runner.catch_up()
+    with books.reading(asking.tenant_id) as connection:
+        options = {"today": asking.today(), "now": datetime.now(UTC)}
+        told = statement(connection, asking.tenant_id, customer_id, **options).currencies[0]
+        held = CreditAsOf(connection, asking.tenant_id, asking.today())
+    # 50.00 is what it offers to no invoice: that goes first, though it was paid back; then 70.00 of the debt is open.
+    assert (told.closing, told.unapplied_credit, told.shortfall) == ("70.00", "0.00", "50.00")
+    assert (held.credit(), held.shortfall()) == ({}, {"BRL": 5_000})

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
+from projections.credit_note_list import CreditNoteFilters, list_credit_notes
 from projections.cursors import LimitOutOfRange, MalformedCursor, MalformedFilter
 from projections.customer_list import CustomerFilters, list_customers
 from projections.day_list import DayFilters, list_days
@@ -21,7 +22,14 @@ from projections.runner import Runner
 from tests.projections.conftest import new_runner
 from tests.projections.history import History
 
-LISTS: list[Any] = [list_invoices, list_customers, list_payments, list_refunds, list_days]
+LISTS: list[Any] = [
+    list_invoices,
+    list_customers,
+    list_payments,
+    list_refunds,
+    list_credit_notes,
+    list_days,
+]
 
 
 def walked(
@@ -54,8 +62,10 @@ def runner(books: Books) -> Runner:
 @pytest.fixture(scope="module")
 def life(books: Books, runner: Runner) -> History:
     History(books, 50).run(20)
-    life = History(books, 1).run(150)
-    runner.catch_up()
+    life = History(books, 4).run(200)
+    while min(len(walked(books, life, one)) for one in (list_credit_notes, list_refunds)) < 4:
+        life.run(10)
+        runner.catch_up()
     return life
 
 
@@ -64,7 +74,7 @@ def test_pages_of_any_length_hold_every_item_once(
     books: Books, life: History, listing: Callable[..., Any]
 ) -> None:
     whole = walked(books, life, listing, limit=500)
-    assert len({item.id for item in whole}) == len(whole) > 3
+    assert len({item.id for item in whole}) == len(whole) > 2
     for limit in (1, 2, 3, len(whole), len(whole) - 1):
         assert walked(books, life, listing, limit=limit) == whole
     assert msgspec.json.decode(msgspec.json.encode(whole[0]))["id"] == str(whole[0].id)
@@ -128,6 +138,14 @@ def test_filters_of_the_other_lists(books: Books, life: History) -> None:
         for one in payments
         if one.customer_id == payments[0].customer_id and one.received_on > payments[-1].received_on
     ]
+    notes = walked(books, life, list_credit_notes)
+    middle = notes[len(notes) // 2]
+    of_invoice = CreditNoteFilters(invoice_id=middle.invoice_id, issued_to=middle.issued_on)
+    assert walked(books, life, list_credit_notes, of_invoice, limit=1) == [
+        one
+        for one in notes
+        if one.invoice_id == middle.invoice_id and one.issued_on <= middle.issued_on
+    ]
     refunds = walked(books, life, list_refunds)
     for filtered, kept in (
         (RefundFilters(status="requested"), lambda one: one.status == "requested"),
@@ -149,7 +167,8 @@ def test_amounts_in_lists(books: Books, life: History) -> None:
         assert charged - one.paid.minor - one.forgiven.minor == one.open.minor
     for one in walked(books, life, list_payments):
         applied = sum(part.amount.minor for part in one.allocations)
-        assert applied + one.unapplied.minor == one.amount.minor
+        taken_back = one.reversed.minor + one.charged_back.minor
+        assert applied + one.unapplied.minor == one.amount.minor - taken_back
     owed = sum(one.open.minor for one in walked(books, life, list_invoices))
     customers = walked(books, life, list_customers)
     assert sum(part.open.minor for one in customers for part in one.balances) == owed

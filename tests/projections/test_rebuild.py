@@ -306,6 +306,7 @@ def test_names_of_projections() -> None:
         "customers",
         "payments",
         "refunds",
+        "credit_notes",
         "agreements",
         "business_days",
         "journal",

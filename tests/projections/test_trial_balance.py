@@ -1,10 +1,9 @@
 """The trial balance: by the sums and by the entries alike, as of any day, as known at any instant."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,12 +34,20 @@ OWN_NAMES = {
 }
 
 
-def asked(books: Books, life: History, **when: Any) -> TrialBalance:
-    now = datetime.combine(life.today, time(12), UTC)
+def asked(
+    books: Books, life: History, as_of: date | None = None, known_at: datetime | None = None
+) -> TrialBalance:
+    """Asked on the day itself, where that lies after the life's."""
     chart = books.tenant(life.tenant_id).settings.chart
     with books.reading(life.tenant_id) as connection:
         return trial_balance(
-            connection, life.tenant_id, today=life.today, now=now, chart=chart, **when
+            connection,
+            life.tenant_id,
+            today=max(life.today, as_of or life.today),
+            now=datetime.now(UTC),
+            chart=chart,
+            as_of=as_of,
+            known_at=known_at,
         )
 
 

@@ -29,11 +29,15 @@ Owner = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 BEFORE_ADJUSTMENTS = """
 ALTER TABLE invoices
     DROP COLUMN written_off_minor, DROP COLUMN disputed_minor, DROP COLUMN promised_minor, DROP COLUMN promised_on,
-    DROP COLUMN held_until, DROP COLUMN agreement_id, DROP COLUMN held, DROP COLUMN promise;
+    DROP COLUMN held_until, DROP COLUMN agreement_id, DROP COLUMN held, DROP COLUMN promise,
+    DROP COLUMN lent_minor, DROP COLUMN first_agreement_id,
+    DROP COLUMN promise_made_on, DROP COLUMN due_moved_on, DROP COLUMN closed_on, DROP COLUMN closed_as;
+DROP TABLE break_even_totals, portfolio_totals;
 ALTER TABLE customers DROP COLUMN has_shortfall, DROP COLUMN shortfall;
-ALTER TABLE payments DROP COLUMN suspected_duplicate_of;
+ALTER TABLE payments
+    DROP COLUMN suspected_duplicate_of, DROP COLUMN reversed_minor, DROP COLUMN charged_back_minor;
 DROP INDEX payments_status;
-DELETE FROM schema_migrations WHERE name = '0003_adjustments';
+DELETE FROM schema_migrations WHERE name IN ('0003_adjustments', '0009_late_facts', '0010_break_even');
 UPDATE projection_versions SET version = 1 WHERE projection IN ('invoices', 'customers', 'payments');
 """
 # Rows of that release knew none of the events that it did not have.

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.business_day import BusinessDay, Step, Tally
+from ledger.reference_rates import Table
 from ledger.tenant import Settings
 from schedulers.ports import (
     START,
@@ -40,6 +41,7 @@ class FakeClockStore:
 
     def __init__(self, tenants: dict[UUID, Settings] | None = None, due: int = 0) -> None:
         self.tenants = tenants or {}
+        self.rates: dict[UUID, Table] = {}
         self.due = due
         self.calls: list[str] = []
         self.limits: list[int] = []
@@ -56,6 +58,9 @@ class FakeClockStore:
 
     def settings(self, tenant_id: UUID) -> Settings:
         return self.tenants[tenant_id]
+
+    def reference_rates(self, tenant_id: UUID) -> Table:
+        return self.rates.get(tenant_id, {})
 
     def standing(self) -> list[tuple[UUID, Settings, date | None]]:
         return [(one, settings, self.closed.get(one)) for one, settings in self.tenants.items()]

@@ -11,9 +11,10 @@ from adapters.store import reading
 from adapters.store.writer import Request
 from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
+from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, receive_payment
-from commands.tenants import AddFeePolicy, CreateTenant, add_fee_policy, create_tenant
+from commands.tenants import CreateTenant, create_tenant
 from ledger.money import Money
 from ledger.tax import Line
 from schedulers.day import DayResult, run_day

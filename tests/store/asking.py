@@ -9,18 +9,20 @@ import msgspec
 from adapters.store import reading
 from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
-from commands.agreements import RequestAgreement, request_agreement
-from commands.customers import RegisterCustomer, register_customer
-from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
-from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
-from commands.tenants import (
-    AddFeePolicy,
-    CreateKey,
-    CreateTenant,
-    add_fee_policy,
-    create_key,
-    create_tenant,
+from commands.agreements import (
+    ActivateAgreement,
+    ApproveAgreement,
+    RequestAgreement,
+    activate_agreement,
+    approve_agreement,
+    request_agreement,
 )
+from commands.customers import RegisterCustomer, register_customer
+from commands.fee_policies import AddFeePolicy, add_fee_policy
+from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
+from commands.payments import ReceivePayment, receive_payment
+from commands.reversals import ReversePayment, reverse_payment
+from commands.tenants import CreateKey, CreateTenant, create_key, create_tenant
 from ledger.money import Money
 from ledger.tax import Line
 from ledger.zones import business_date
@@ -81,8 +83,8 @@ class Asking:
         command = ReversePayment("returned by the bank")
         return self.ask(lambda unit: reverse_payment(unit, payment_id, command))
 
-    def agreement(self, customer_id: UUID) -> UUID:
-        """A loan of 900.00 in three equal parts, requested."""
+    def approved(self, customer_id: UUID) -> UUID:
+        """A loan of 900.00 in three equal parts, approved."""
         terms = RequestAgreement(
             customer_id=customer_id,
             kind="loan",
@@ -91,7 +93,20 @@ class Asking:
             count=3,
             first_due_on=self.today() + timedelta(days=30),
         )
-        return UUID(self.ask(lambda unit: request_agreement(unit, terms))["id"])
+        agreement_id = UUID(self.ask(lambda unit: request_agreement(unit, terms))["id"])
+        approval = Request(
+            tenant_id=self.tenant_id,
+            actor="another",
+            handler=lambda unit: approve_agreement(unit, agreement_id, ApproveAgreement()),
+        )
+        self.books.writer.run(approval)
+        return agreement_id
+
+    def agreement(self, customer_id: UUID) -> UUID:
+        """A loan of 900.00 in three equal parts, in force."""
+        agreement_id = self.approved(customer_id)
+        self.ask(lambda unit: activate_agreement(unit, agreement_id, ActivateAgreement()))
+        return agreement_id
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:

@@ -10,15 +10,14 @@ from adapters.postgres.connection import Database
 from adapters.wiring import Books
 from commands.agreements import (
     ActivateAgreement,
-    ApproveAgreement,
     RenegotiateAgreement,
     activate_agreement,
-    approve_agreement,
     renegotiate_agreement,
 )
-from commands.invoices import next_numbers
+from commands.numbering import next_numbers
 from commands.unit import Unit, load
 from ledger.agreement.decisions import NotApproved
+from ledger.numbering import DOCUMENT_NUMBER
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows
 from tests.store.test_two_writers import Overtaken
@@ -31,11 +30,7 @@ def other(asking: Asking, other_books: Books) -> Asking:
 
 @pytest.fixture
 def approved(asking: Asking) -> UUID:
-    agreement_id = asking.agreement(asking.customer())
-    request = asking.request(lambda unit: approve_agreement(unit, agreement_id, ApproveAgreement()))
-    request.actor = "another"
-    asking.books.writer.run(request)
-    return agreement_id
+    return asking.approved(asking.customer())
 
 
 def activating(agreement_id: UUID) -> Any:
@@ -83,13 +78,13 @@ def test_streams_and_names_that_are_looked_up_together(asking: Asking, approved:
     def look(unit: Unit) -> Any:
         unit.expect(taken)
         invoices = [load(unit, "invoice", one).number for one in taken]
-        unit.claim("invoice_number", "INV-000004", taken[0])
-        unit.claim("invoice_number", "INV-000006", taken[0])
+        unit.claim(DOCUMENT_NUMBER, "INV-000004", taken[0])
+        unit.claim(DOCUMENT_NUMBER, "INV-000006", taken[0])
         tenant = load(unit, "tenant", asking.tenant_id)
-        used = unit.in_use("invoice_number", ["INV-000001", "INV-000004", "INV-000005"])
-        numbers = next_numbers(unit, tenant, asking.today(), 3)
+        used = unit.in_use(DOCUMENT_NUMBER, ["INV-000001", "INV-000004", "INV-000005"])
+        numbers = next_numbers(unit, tenant, "invoice", asking.today(), 3)
         for number in numbers:
-            unit.claim("invoice_number", number, taken[1])
+            unit.claim(DOCUMENT_NUMBER, number, taken[1])
         return {"invoices": invoices, "used": sorted(used), "numbers": numbers}
 
     assert asking.ask(look) == {

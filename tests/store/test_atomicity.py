@@ -140,10 +140,11 @@ def test_a_refused_command_leaves_nothing(asking: Asking, database: Database) ->
 
     def refused(unit: Unit) -> Any:
         view = register_customer(unit, RegisterCustomer(name="Maria", reference="C-1"))
-        unit.claim("invoice_number", "X-1", customer)
+        unit.claim("document_number", "X-1", customer)
         unit.seal(customer, "personal")
         assert unit.next_number("invoice", "INV", date.max) == 2
-        unit.next_number("invoice", "NEW", date.max)
+        unit.take_number("invoice", "INV", 2, date.max)
+        unit.take_number("invoice", "NEW", 1, date.max)
         unit.register_tenant("another")
         unit.store_key(uuid4(), b"hash", "name", "auditor")
         assert view.reference == "C-1"

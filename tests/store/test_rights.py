@@ -9,6 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connection import Database, owner_connection, tenant_transaction
 from adapters.wiring import Books
+from commands.adjustments import CreditInvoice, credit_invoice
 from commands.refunds import RequestRefund, request_refund
 from ledger.money import Money
 from projections.catalog import CATALOG
@@ -59,6 +60,8 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
             asking.pay(invoice, "900.00", key="l")
             asking.reverse(UUID(paid["id"]))
             asking.agreement(customer)
+            credited, note = asking.invoice(customer), CreditInvoice("returned")
+            asking.ask(lambda unit, i=credited, c=note: credit_invoice(unit, i, c))
             refund = RequestRefund(customer, "asked", Money("1.00", "BRL"))
             asking.ask(lambda unit, command=refund: request_refund(unit, command))
             books.inbox.accept(

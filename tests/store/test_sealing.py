@@ -28,7 +28,8 @@ from commands.invoices import (
     draft_invoice,
     void_invoice,
 )
-from commands.payments import ReceivePayment, ReversePayment, receive_payment, reverse_payment
+from commands.payments import ReceivePayment, receive_payment
+from commands.reversals import ReversePayment, reverse_payment
 from ledger.money import Money
 from ledger.sealed import LooksSealed
 from ledger.tax import Line

@@ -13,10 +13,11 @@ import pytest
 from adapters.postgres.connection import Database
 from adapters.store.writer import Request
 from adapters.wiring import Books
+from commands.adjustments import CreditInvoice, credit_invoice
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import SendInvoice, send_invoice
 from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
-from commands.unit import AlreadyExists, Unit
+from commands.unit import AlreadyExists, NumberBeforeSeries, Unit
 from ledger.customer import Changed, Person, Registered
 from ledger.events import New
 from tests.store.asking import ZONE, Asking
@@ -118,6 +119,57 @@ def test_two_senders_take_two_numbers_also_where_they_are_written_apart(
     numbers = [asking.state("invoice", one).number for one in (theirs, mine)]
     assert numbers == [f"{year - 1}/2", f"{year}/3"]
     assert rows(database, "SELECT next_number FROM number_series") == [(4,)]
+
+
+def test_a_series_that_begins_again_meanwhile_is_noticed(
+    asking: Asking, other: Asking, database: Database
+) -> None:
+    """After it began again its next number is the one that was read, but its day is another."""
+    customer = asking.customer()
+    settings = ConfigureTenant(number_format="{year}/{n}", number_restarts="yearly")
+    asking.ask(lambda unit: configure_tenant(unit, settings))
+    first, mine, theirs = (asking.draft(customer) for _ in range(3))
+    last_year = SendInvoice(issued_on=date(asking.today().year - 1, 12, 31))
+    asking.ask(lambda unit: send_invoice(unit, first, last_year))
+    late = Overtaken(
+        lambda unit: send_invoice(unit, mine, last_year),
+        lambda: other.ask(lambda unit: send_invoice(unit, theirs, SendInvoice())),
+    )
+
+    with pytest.raises(NumberBeforeSeries):
+        asking.ask(late)
+
+    assert asking.state("invoice", theirs).number == f"{asking.today().year}/1"
+    assert asking.state("invoice", mine).status == "draft"
+    assert rows(database, "SELECT next_number, last_issued_on FROM number_series") == [
+        (2, asking.today())
+    ]
+    assert_log_is_whole(database)
+
+
+def test_a_number_is_given_to_one_document(
+    asking: Asking, other: Asking, database: Database
+) -> None:
+    """Also where an invoice and a credit note are written alike, and two processes give the number out."""
+    customer = asking.customer()
+    settings = ConfigureTenant(series="A", credit_note_series="A1", number_format="{series}{n}")
+    sent = asking.invoice(customer)
+    asking.ask(lambda unit: configure_tenant(unit, settings))
+    for _ in range(10):
+        asking.invoice(customer)
+    draft = asking.draft(customer)
+    late = Overtaken(
+        lambda unit: send_invoice(unit, draft, SendInvoice()),
+        lambda: other.ask(lambda unit: credit_invoice(unit, sent, CreditInvoice("too much"))),
+    )
+
+    asking.ask(late)
+
+    assert late.runs == 2
+    assert asking.state("invoice", draft).number == "A12"  # A11 is the first credit note of A1
+    held = rows(database, "SELECT name FROM unique_names WHERE name = 'A11'")
+    assert held == [("A11",)]
+    assert_log_is_whole(database)
 
 
 def test_a_name_is_given_once(asking: Asking, other: Asking, database: Database) -> None:
@@ -237,7 +289,7 @@ def test_two_writers_in_full_flight(asking: Asking, other: Asking, database: Dat
         assert sum(paid) == 8 * 8 * 100
         numbers = rows(
             database,
-            "SELECT name FROM unique_names WHERE tenant_id = %s AND kind = 'invoice_number'",
+            "SELECT name FROM unique_names WHERE tenant_id = %s AND kind = 'document_number'",
             tenant.tenant_id,
         )
         assert sorted(name for (name,) in numbers) == [f"INV-{n:06}" for n in range(1, 3 + 64 + 1)]

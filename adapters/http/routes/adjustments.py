@@ -1,5 +1,6 @@
 """`/api/invoices/{id}/fees|waivers|credit-notes|write-off`: what an invoice owes is adjusted."""
 
+from typing import Final
 from uuid import UUID
 
 from litestar import Response
@@ -15,23 +16,49 @@ from commands.adjustments import (
     CreditInvoice,
     CreditNoteView,
     WaiveComponent,
+    WriteOffInvoice,
     charge_fee,
     credit_invoice,
     waive,
     write_off,
 )
-from commands.invoices import GiveUpInvoice, InvoiceView
+from commands.invoices import InvoiceView
 from commands.payments import CurrencyDiffers
 from commands.unit import NumberBeforeSeries, Unknown
 from ledger.invoice.adjusting import (
     BelongsToAgreement,
     NotCreditable,
-    OverCredited,
     OverWaived,
-    ReasonMissing,
+    OverWrittenOff,
+)
+from ledger.invoice.credit_notes import (
+    DiscountLeftOver,
+    GivenUpOtherwise,
+    LineOverCredited,
+    OverCredited,
     UnknownLine,
 )
-from ledger.invoice.issuing import NotOpen
+from ledger.invoice.preconditions import (
+    EffectiveInFuture,
+    EffectiveTooEarly,
+    NotOpen,
+    ReasonMissing,
+)
+
+CREDIT_NOTE_REFUSALS: Final = (
+    Unknown,
+    NotCreditable,
+    BelongsToAgreement,
+    ReasonMissing,
+    OverCredited,
+    LineOverCredited,
+    GivenUpOtherwise,
+    DiscountLeftOver,
+    UnknownLine,
+    AmountOrLines,
+    CurrencyDiffers,
+    NumberBeforeSeries,
+)
 
 
 @command(
@@ -41,7 +68,14 @@ from ledger.invoice.issuing import NotOpen
     answers=InvoiceView,
     example=examples.CHARGED,
     key_required=True,
-    refuses=(Unknown, NotOpen, ReasonMissing, CurrencyDiffers),
+    refuses=(
+        Unknown,
+        NotOpen,
+        ReasonMissing,
+        CurrencyDiffers,
+        EffectiveInFuture,
+        EffectiveTooEarly,
+    ),
 )
 async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Charge a fee by hand
@@ -59,7 +93,15 @@ async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     answers=InvoiceView,
     example=examples.WAIVED,
     key_required=True,
-    refuses=(Unknown, NotOpen, ReasonMissing, OverWaived, CurrencyDiffers),
+    refuses=(
+        Unknown,
+        NotOpen,
+        ReasonMissing,
+        OverWaived,
+        CurrencyDiffers,
+        EffectiveInFuture,
+        EffectiveTooEarly,
+    ),
 )
 async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Waive what is open of a component, or a part of it"""
@@ -75,17 +117,7 @@ async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     example=examples.CREDIT_NOTE,
     status=201,
     key_required=True,
-    refuses=(
-        Unknown,
-        NotCreditable,
-        BelongsToAgreement,
-        ReasonMissing,
-        OverCredited,
-        UnknownLine,
-        AmountOrLines,
-        CurrencyDiffers,
-        NumberBeforeSeries,
-    ),
+    refuses=CREDIT_NOTE_REFUSALS,
 )
 async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Issue a credit note: over all that is left of the invoice, an amount of it, or lines of it
@@ -99,16 +131,24 @@ async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes
 
 @command(
     "/invoices/{id:uuid}/write-off",
-    takes=GiveUpInvoice,
+    takes=WriteOffInvoice,
     body=examples.WRITE_OFF,
     answers=InvoiceView,
     example=examples.WRITTEN_OFF,
     key_required=True,
-    refuses=(Unknown, NotOpen, ReasonMissing),
+    refuses=(
+        Unknown,
+        NotOpen,
+        ReasonMissing,
+        OverWrittenOff,
+        CurrencyDiffers,
+        EffectiveInFuture,
+        EffectiveTooEarly,
+    ),
 )
 async def give_up(request: Call, id: FromPath[UUID]) -> Response[bytes]:
-    """Write off what is open; what arrives later is a recovery"""
-    reason = await read_body(request, GiveUpInvoice)
+    """Write off what is open, or a part of it; what arrives later is a recovery"""
+    reason = await read_body(request, WriteOffInvoice)
     return await carry_out(request, lambda unit: write_off(unit, id, reason), loads=(id,))
 
 

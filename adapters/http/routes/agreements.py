@@ -1,6 +1,6 @@
 """`/api/agreements`: loans and payment plans, from the request to what becomes of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from litestar import Response
@@ -13,7 +13,8 @@ from adapters.http.examples import page
 from adapters.http.operations import command, query
 from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.readers import Connection, today
-from adapters.store.agreement_heads import read_agreement
+from adapters.store.agreement_heads import read_agreement, read_pay_off
+from commands.agreement_pay_off import AgreementPayOffView
 from commands.agreement_view import AgreementView
 from commands.agreements import (
     ActivateAgreement,
@@ -30,6 +31,7 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
+from commands.paying_off import PaidOffView, PayOffAgreement, PayOffTooLow, pay_off_agreement
 from commands.payments import CurrencyDiffers
 from commands.unit import NumberBeforeSeries, Unknown
 from ledger.agreement.decisions import (
@@ -38,6 +40,7 @@ from ledger.agreement.decisions import (
     NotActive,
     NotApproved,
     NothingToTakeOver,
+    PayOffDayOutOfRange,
     SameActor,
 )
 from ledger.agreement.events import Kind
@@ -48,9 +51,15 @@ from ledger.agreement.plan import (
     NothingLeft,
 )
 from ledger.agreement.state import Status
-from ledger.invoice.adjusting import BelongsToAgreement, ReasonMissing
-from ledger.invoice.issuing import NotOpen
-from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly
+from ledger.invoice.adjusting import BelongsToAgreement
+from ledger.invoice.preconditions import NotOpen, ReasonMissing
+from ledger.money import WithdrawnCurrency
+from ledger.schedules import (
+    InstalmentCountOutOfRange,
+    InstalmentTooSmall,
+    RateNotMonthly,
+    TermTooLong,
+)
 from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
 from projections.agreements import AGREEMENTS
 from projections.cursors import Page
@@ -63,6 +72,7 @@ PLAN_REFUSALS = (
     InstalmentTooSmall,
     NothingLeft,
     RateNotMonthly,
+    TermTooLong,
 )
 
 
@@ -109,6 +119,7 @@ async def list_all(request: Call) -> Response[bytes]:
         Unknown,
         PrincipalOrInvoices,
         CurrencyDiffers,
+        WithdrawnCurrency,
         NotOpen,
         BelongsToAgreement,
         DiscountOnLoan,
@@ -136,10 +147,62 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     tenant_id = request.user.tenant_id
 
     def read(connection: Connection) -> AgreementView:
-        now_on = today(connection, tenant_id, datetime.now(UTC))
-        return read_agreement(connection, tenant_id, id, now_on)
+        now = datetime.now(UTC)
+        now_on = today(connection, tenant_id, now)
+        return read_agreement(connection, tenant_id, id, now_on, now)
 
     return await look_up(request, read, read_query(request.scope["query_string"], ReadQuery))
+
+
+class AgreementPayOffQuery(ReadQuery, frozen=True, kw_only=True):
+    """`on`: the day of payment, today when left out, at most a year ahead."""
+
+    on: date | None = None
+
+
+@query(
+    "/agreements/{id:uuid}/pay-off",
+    parameters=AgreementPayOffQuery,
+    answers=AgreementPayOffView,
+    example=examples.PAY_OFF,
+    refuses=(NotActive, PayOffDayOutOfRange),
+)
+async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """What pays an agreement off on a day, and the interest that is then given back
+
+    What is due by the day is open with late fee and interest to it. Of instalments that are not due yet, contractual
+    interest of the time to come is given back, as `early_pay_off` was when the agreement came into force.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], AgreementPayOffQuery)
+
+    def read(connection: Connection) -> AgreementPayOffView:
+        now = datetime.now(UTC)
+        now_on = today(connection, tenant_id, now)
+        return read_pay_off(connection, tenant_id, id, query.on, now_on, now)
+
+    return await look_up(request, read, query)
+
+
+@command(
+    "/agreements/{id:uuid}/pay-off",
+    takes=PayOffAgreement,
+    body=examples.PAY_OFF_AGREEMENT,
+    answers=PaidOffView,
+    example=examples.PAID_OFF,
+    status=201,
+    key_required=True,
+    refuses=(Unknown, NotActive, PayOffTooLow, CurrencyDiffers),
+)
+async def pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Pay an agreement off today: interest of the time to come is given back, and one payment settles the rest"""
+    paid = await read_body(request, PayOffAgreement)
+    return await carry_out(
+        request,
+        lambda unit: pay_off_agreement(unit, id, paid),
+        loads=(id,),
+        creates=("payment",),
+    )
 
 
 @command(
@@ -183,7 +246,16 @@ async def reject(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     answers=AgreementView,
     example=examples.AGREEMENT,
     key_required=True,
-    refuses=(Unknown, NotApproved, DueInPast, NothingToTakeOver, NothingLeft, NumberBeforeSeries),
+    refuses=(
+        Unknown,
+        NotApproved,
+        DueInPast,
+        NothingToTakeOver,
+        NothingLeft,
+        InstalmentTooSmall,
+        TermTooLong,
+        NumberBeforeSeries,
+    ),
 )
 async def activate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Put an approved agreement into force

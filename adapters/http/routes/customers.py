@@ -35,7 +35,7 @@ from commands.payments import (
     TwoTargets,
 )
 from commands.unit import AlreadyExists, Unknown
-from ledger.invoice.issuing import NotOpen
+from ledger.invoice.preconditions import NotOpen
 from ledger.money import UnknownCurrency
 from ledger.zones import UnknownZone
 from projections.cursors import Page

@@ -26,18 +26,24 @@ from commands.holds import (
 from commands.invoices import InvoiceView
 from commands.payments import CurrencyDiffers
 from commands.unit import Unknown
-from ledger.invoice.adjusting import ReasonMissing
 from ledger.invoice.holding import (
     AlreadyDisputed,
     AlreadyHeld,
+    DisputesOverlap,
     HoldOver,
     NotDisputed,
     NotHeld,
     OverDisputed,
     OverPromised,
     PromiseTooLate,
+    ResolvedTooEarly,
 )
-from ledger.invoice.issuing import NotOpen
+from ledger.invoice.preconditions import (
+    EffectiveInFuture,
+    EffectiveTooEarly,
+    NotOpen,
+    ReasonMissing,
+)
 
 
 @command(
@@ -46,7 +52,17 @@ from ledger.invoice.issuing import NotOpen
     body=examples.DISPUTE_INVOICE,
     answers=InvoiceView,
     example=examples.DISPUTED,
-    refuses=(Unknown, NotOpen, ReasonMissing, AlreadyDisputed, OverDisputed, CurrencyDiffers),
+    refuses=(
+        Unknown,
+        NotOpen,
+        ReasonMissing,
+        AlreadyDisputed,
+        OverDisputed,
+        DisputesOverlap,
+        CurrencyDiffers,
+        EffectiveInFuture,
+        EffectiveTooEarly,
+    ),
 )
 async def dispute(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Record that the customer disputes the open principal, or a part of it
@@ -64,7 +80,7 @@ async def dispute(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     body=examples.RESOLVE_DISPUTE,
     answers=InvoiceView,
     example=INVOICE,
-    refuses=(Unknown, NotDisputed),
+    refuses=(Unknown, NotDisputed, ResolvedTooEarly, EffectiveInFuture),
 )
 async def resolve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Resolve a dispute
@@ -81,7 +97,15 @@ async def resolve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     body=examples.PROMISE_TO_PAY,
     answers=InvoiceView,
     example=examples.PROMISED,
-    refuses=(Unknown, NotOpen, PromiseTooLate, OverPromised, CurrencyDiffers),
+    refuses=(
+        Unknown,
+        NotOpen,
+        PromiseTooLate,
+        OverPromised,
+        CurrencyDiffers,
+        EffectiveInFuture,
+        EffectiveTooEarly,
+    ),
 )
 async def promise(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Record a promise to pay by a day; it takes the place of an earlier one

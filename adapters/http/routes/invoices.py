@@ -29,12 +29,22 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
+from commands.pay_off import PayOff, PayOffInPast, PayOffTooFar, pay_off
 from commands.unit import NumberBeforeSeries, Unit, Unknown, load
-from ledger.invoice.adjusting import NotVoidable, ReasonMissing
-from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft, NotOpen
+from ledger.invoice.adjusting import NotVoidable
+from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft
+from ledger.invoice.preconditions import (
+    EffectiveInFuture,
+    EffectiveTooEarly,
+    NotOpen,
+    ReasonMissing,
+    TakenOver,
+)
 from ledger.invoice.state import Status
+from ledger.money import WithdrawnCurrency
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role
+from projections.asof import AsOfInFuture, KnownAtInFuture
 from projections.cursors import Page
 from projections.explain import Explanation, NothingToExplain, explain
 from projections.invoice_list import (
@@ -98,7 +108,7 @@ async def list_all(request: Call) -> Response[bytes]:
     answers=InvoiceView,
     example=examples.DRAFTED_INVOICE,
     status=201,
-    refuses=(Unknown, EmptyInvoice, MalformedQuantity, MalformedPrice),
+    refuses=(Unknown, WithdrawnCurrency, EmptyInvoice, MalformedQuantity, MalformedPrice),
 )
 async def draft(request: Call) -> Response[bytes]:
     """Draft an invoice
@@ -132,7 +142,15 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     body=examples.CHANGE_INVOICE,
     answers=InvoiceView,
     example=examples.INVOICE,
-    refuses=(Unknown, NotADraft, NotOpen, DueDateNotExtended),
+    refuses=(
+        Unknown,
+        NotADraft,
+        NotOpen,
+        DueDateNotExtended,
+        TakenOver,
+        EffectiveInFuture,
+        EffectiveTooEarly,
+    ),
 )
 async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a draft, or move the due date of a sent invoice to a later day"""
@@ -146,7 +164,14 @@ async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     body=examples.SEND_INVOICE,
     answers=InvoiceView,
     example=examples.INVOICE,
-    refuses=(Unknown, NotADraft, DueBeforeIssue, IssuedInFuture, NumberBeforeSeries),
+    refuses=(
+        Unknown,
+        NotADraft,
+        DueBeforeIssue,
+        IssuedInFuture,
+        NumberBeforeSeries,
+        WithdrawnCurrency,
+    ),
 )
 async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Send a draft
@@ -215,7 +240,7 @@ async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     parameters=DatedQuery,
     answers=Explanation,
     example=examples.EXPLANATION,
-    refuses=(NothingToExplain,),
+    refuses=(NothingToExplain, AsOfInFuture, KnownAtInFuture),
 )
 async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Why each cent is there: each component with its rule, its days, and the events behind it"""
@@ -233,6 +258,35 @@ async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]
             as_of=query.as_of,
             known_at=query.known_at,
         )
+
+    return await look_up(request, read, query)
+
+
+class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
+    """`on`: the day it is paid, today when left out; no earlier one, and at most ten years ahead."""
+
+    on: date | None = None
+
+
+@query(
+    "/invoices/{id:uuid}/pay-off",
+    parameters=PayOffQuery,
+    answers=PayOff,
+    example=examples.PAY_OFF,
+    refuses=(PayOffInPast, PayOffTooFar),
+)
+async def show_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """What has to be paid on a day to settle an invoice, by component
+
+    Fee and interest are those that the day will have brought, and what each later day adds is said, too. Nothing is
+    written.
+    """
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], PayOffQuery)
+
+    def read(connection: Connection) -> PayOff:
+        invoice = found_head(connection, tenant_id, "invoice", id)
+        return pay_off(id, invoice, today(connection, tenant_id, datetime.now(UTC)), query.on)
 
     return await look_up(request, read, query)
 

@@ -15,29 +15,34 @@ from adapters.http.readers import found_head
 from commands.applying import ApplyPayment, NothingToApply, OverApplied, apply_payment
 from commands.payments import (
     AllocatedTwice,
-    ChargeBackPayment,
     CurrencyDiffers,
     NoPayer,
     OverAllocated,
     PaymentView,
     ReceivePayment,
-    ReversePayment,
     SeveralCustomers,
     TwoTargets,
-    charge_back_payment,
     names_asked,
     payment_view,
     receive_payment,
+)
+from commands.reversals import (
+    ChargeBackPayment,
+    ReallocatePayment,
+    ReversePayment,
+    charge_back_payment,
+    reallocate_payment,
     reverse_payment,
 )
 from commands.unit import Unknown
-from ledger.invoice.adjusting import ReasonMissing
-from ledger.invoice.issuing import NotOpen
-from ledger.money import OverPreciseAmount, UnknownCurrency
+from ledger.invoice.preconditions import NotOpen, ReasonMissing
+from ledger.money import OverPreciseAmount, UnknownCurrency, WithdrawnCurrency
 from ledger.payment import (
     AlreadyReversed,
     ChargedBackInFuture,
     ChargedBackTooEarly,
+    OverReallocated,
+    OverReversed,
     ReceivedInFuture,
     Status,
 )
@@ -95,18 +100,20 @@ async def list_all(request: Call) -> Response[bytes]:
     refuses=(
         Unknown,
         NoPayer,
+        TwoTargets,
         OverAllocated,
         SeveralCustomers,
         ReceivedInFuture,
         UnknownCurrency,
+        WithdrawnCurrency,
         OverPreciseAmount,
     ),
 )
 async def receive(request: Call) -> Response[bytes]:
     """Record a payment
 
-    Say one of `invoice_id`, `allocations` or `customer_id` (then the oldest due is paid first). What no invoice takes
-    becomes the customer's credit.
+    Say where it goes in exactly one way: `invoice_id`, `allocations`, or `customer_id` alone (then the oldest due is
+    paid first). What no invoice takes becomes the customer's credit.
 
     With `Prefer: respond-async` it is stored, answered 202 with the payment's id, and recorded within a second or
     so, as of the moment it was accepted; `Location` says where to see how it stands.
@@ -146,12 +153,13 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     answers=PaymentView,
     example=examples.PAYMENT,
     key_required=True,
-    refuses=(Unknown, AlreadyReversed),
+    refuses=(Unknown, AlreadyReversed, OverReversed, CurrencyDiffers, ReasonMissing),
 )
 async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
-    """Take a payment back from everything it covered
+    """Take a payment, or a part of it, back from everything it covered
 
-    Effective on the payment's own date: what it had closed is open again and has borne interest.
+    Effective on the payment's own date: what it had closed is open again and has borne interest. A part is taken first
+    of what the payment offers to no invoice, then of its offers from the last to the first.
     """
     reversal = await read_body(request, ReversePayment)
     return await carry_out(
@@ -168,15 +176,51 @@ async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     answers=PaymentView,
     example=adjustment_examples.CHARGED_BACK,
     key_required=True,
-    refuses=(Unknown, AlreadyReversed, ChargedBackTooEarly, ChargedBackInFuture, ReasonMissing),
+    refuses=(
+        Unknown,
+        AlreadyReversed,
+        OverReversed,
+        CurrencyDiffers,
+        ChargedBackTooEarly,
+        ChargedBackInFuture,
+        ReasonMissing,
+    ),
 )
 async def charge_back(request: Call, id: FromPath[UUID]) -> Response[bytes]:
-    """Record that the payer's bank took a payment back
+    """Record that the payer's bank took a payment, or a part of it, back
 
     Effective on its own date: until then the payment stood, and from then on what it had closed is open again.
     """
     taken = await read_body(request, ChargeBackPayment)
     return await carry_out(request, lambda unit: charge_back_payment(unit, id, taken), loads=(id,))
+
+
+@command(
+    "/payments/{id:uuid}/reallocate",
+    takes=ReallocatePayment,
+    body=adjustment_examples.REALLOCATE_PAYMENT,
+    answers=PaymentView,
+    example=examples.PAYMENT,
+    key_required=True,
+    refuses=(
+        Unknown,
+        AlreadyReversed,
+        OverAllocated,
+        OverReallocated,
+        AllocatedTwice,
+        SeveralCustomers,
+        CurrencyDiffers,
+        NotOpen,
+        ReasonMissing,
+    ),
+)
+async def reallocate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Offer a payment to other invoices, or in other amounts
+
+    Effective on the payment's own date, on each of the invoices. What is left is the customer's credit.
+    """
+    wanted = await read_body(request, ReallocatePayment)
+    return await carry_out(request, lambda unit: reallocate_payment(unit, id, wanted), loads=(id,))
 
 
 @command(

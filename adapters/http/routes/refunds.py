@@ -26,7 +26,7 @@ from commands.refunds import (
     request_refund,
 )
 from commands.unit import Unknown
-from ledger.invoice.adjusting import ReasonMissing
+from ledger.invoice.preconditions import ReasonMissing
 from ledger.refund import PayoutUnderWay, RefundClosed, RefundNotSent
 from projections.cursors import Page
 from projections.refund_list import RefundFilters, RefundRow, list_refunds

@@ -1,4 +1,5 @@
-"""`/api/reports/aging|dashboard|trial-balance` and customers' statements: of any day, as known at any instant."""
+"""`/api/reports/aging|dashboard|trial-balance` and customers' statements: of any day, as known at any instant; and
+`/api/reports/portfolio`, of now."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -9,18 +10,22 @@ from litestar.params import FromPath
 from adapters.http import examples, journal_examples
 from adapters.http.edge import Call, look_up
 from adapters.http.operations import query
-from adapters.http.queries import DatedQuery, read_query
+from adapters.http.queries import DatedQuery, ReadQuery, read_query
 from adapters.http.readers import Connection, found_head, today
 from ledger.tenant import Tenant
 from projections.aging import Aging, aging
+from projections.asof import AsOfInFuture, KnownAtInFuture
 from projections.customers import CUSTOMERS
 from projections.dashboard import Dashboard, dashboard
 from projections.invoices import INVOICES
 from projections.journal import JOURNAL
 from projections.payments import PAYMENTS
+from projections.portfolio import Portfolio, portfolio
 from projections.refunds import REFUNDS
 from projections.statement import PeriodEndsBeforeItBegins, Statement, statement
 from projections.trial_balance import TrialBalance, trial_balance
+
+REFUSED_MOMENTS = (AsOfInFuture, KnownAtInFuture)
 
 
 @query(
@@ -28,6 +33,7 @@ from projections.trial_balance import TrialBalance, trial_balance
     parameters=DatedQuery,
     answers=Aging,
     example=examples.AGING,
+    refuses=REFUSED_MOMENTS,
 )
 async def show_aging(request: Call) -> Response[bytes]:
     """What is open, by how long it is past its due date
@@ -59,6 +65,7 @@ async def show_aging(request: Call) -> Response[bytes]:
     parameters=DatedQuery,
     answers=Dashboard,
     example=examples.DASHBOARD,
+    refuses=REFUSED_MOMENTS,
 )
 async def show_dashboard(request: Call) -> Response[bytes]:
     """What is outstanding and overdue, what was paid this month, and invoices by status"""
@@ -85,6 +92,7 @@ async def show_dashboard(request: Call) -> Response[bytes]:
     parameters=DatedQuery,
     answers=TrialBalance,
     example=journal_examples.TRIAL_BALANCE,
+    refuses=REFUSED_MOMENTS,
 )
 async def show_trial_balance(request: Call) -> Response[bytes]:
     """Debits, credits and balance of each account of the journal, by the day of posting
@@ -113,6 +121,22 @@ async def show_trial_balance(request: Call) -> Response[bytes]:
     )
 
 
+@query("/reports/portfolio", answers=Portfolio, example=examples.PORTFOLIO)
+async def show_portfolio(request: Call) -> Response[bytes]:
+    """What agreements lent, brought back, and miss until they break even
+
+    Over all loans and payment plans that are, or were, in force. An agreement and those that renegotiate it count as
+    one. The figures are of the instant of the request.
+    """
+    tenant_id = request.user.tenant_id
+
+    def read(connection: Connection) -> Portfolio:
+        return portfolio(connection, tenant_id, now=datetime.now(UTC))
+
+    query = read_query(request.scope["query_string"], ReadQuery)
+    return await look_up(request, read, query, models=(INVOICES.name,))
+
+
 class StatementQuery(DatedQuery, frozen=True, kw_only=True):
     """`from_on` and `as_of`: its first and last day; from the beginning, and to today, when left out."""
 
@@ -124,7 +148,7 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
     parameters=StatementQuery,
     answers=Statement,
     example=examples.STATEMENT,
-    refuses=(PeriodEndsBeforeItBegins,),
+    refuses=(PeriodEndsBeforeItBegins, *REFUSED_MOMENTS),
 )
 async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer's statement: opening balance, documents, charges, payments, closing balance

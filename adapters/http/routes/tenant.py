@@ -1,4 +1,4 @@
-"""`/api/tenant`, `/api/fee-policies`: a tenant's own settings."""
+"""`/api/tenant`, `/api/fee-policies`, `/api/reference-rates`: a tenant's own settings."""
 
 from typing import Any
 
@@ -11,23 +11,40 @@ from adapters.http.operations import ADMINISTRATORS, command, query
 from adapters.http.queries import ReadQuery, read_query
 from adapters.http.readers import Connection
 from adapters.store.reading import head
-from commands.tenants import (
+from commands.fee_policies import (
     AddFeePolicy,
-    ConfigureTenant,
     FeePolicyView,
-    MalformedNumberFormat,
-    MalformedSeries,
+    UnknownReferenceRate,
+    add_fee_policy,
+    fee_policy_view,
+)
+from commands.reference_rates import (
+    ReferenceRateView,
+    SetReferenceRate,
+    reference_rate_views,
+    set_reference_rate,
+)
+from commands.tenants import (
+    ConfigureTenant,
     MonthClosed,
     NotAMonthEnd,
     TenantView,
     WindowTooLong,
-    add_fee_policy,
     configure_tenant,
-    fee_policy_view,
     tenant_view,
 )
-from ledger.policy import GraceTooLong
+from ledger.additional_holidays import HolidayTwice, HolidayYear, TooManyHolidays
+from ledger.calendars import NoBusinessDay
+from ledger.money import WithdrawnCurrency
+from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
+from ledger.policy import GraceTooLong, MarginNotYearly, WrongPeriod
 from ledger.rates import MalformedRate
+from ledger.reference_rates import (
+    EarlierReferenceRate,
+    MalformedReferenceName,
+    ReferenceRateDiffers,
+    ReferenceRateTooFarAhead,
+)
 from ledger.tenant import Tenant
 from projections.cursors import Page
 
@@ -54,6 +71,12 @@ async def show_tenant(request: Call) -> Response[bytes]:
     refuses=(
         MalformedNumberFormat,
         MalformedSeries,
+        YearNotInFormat,
+        WithdrawnCurrency,
+        HolidayTwice,
+        HolidayYear,
+        TooManyHolidays,
+        NoBusinessDay,
         WindowTooLong,
         NotAMonthEnd,
         MonthClosed,
@@ -92,12 +115,54 @@ async def list_fee_policies(request: Call) -> Response[bytes]:
     answers=FeePolicyView,
     example=examples.FEE_POLICY,
     status=201,
-    refuses=(MalformedRate, GraceTooLong),
+    refuses=(MalformedRate, WrongPeriod, UnknownReferenceRate, MarginNotYearly, GraceTooLong),
 )
 async def add_policy(request: Call) -> Response[bytes]:
     """Add a fee policy for invoices sent from now on"""
     policy = await read_body(request, AddFeePolicy)
     return await carry_out(request, lambda unit: add_fee_policy(unit, policy))
+
+
+@query(
+    "/reference-rates",
+    answers=Page[ReferenceRateView],
+    example=examples.page(examples.REFERENCE_RATE),
+)
+async def list_reference_rates(request: Call) -> Response[bytes]:
+    """Every reference rate, by name and the day from which it is in force"""
+    tenant_id = request.user.tenant_id
+    return await look_up(
+        request,
+        lambda connection: Page(
+            reference_rate_views(_tenant(connection, tenant_id).reference_rates)
+        ),
+        read_query(request.scope["query_string"], ReadQuery),
+    )
+
+
+@command(
+    "/reference-rates",
+    may=ADMINISTRATORS,
+    takes=SetReferenceRate,
+    body=examples.SET_REFERENCE_RATE,
+    answers=ReferenceRateView,
+    example=examples.REFERENCE_RATE,
+    status=201,
+    refuses=(
+        MalformedRate,
+        MalformedReferenceName,
+        ReferenceRateTooFarAhead,
+        ReferenceRateDiffers,
+        EarlierReferenceRate,
+    ),
+)
+async def record_reference_rate(request: Call) -> Response[bytes]:
+    """Record the reference rate that is in force from a day on
+
+    The same fact again changes nothing. A fact is never changed, and only a later day can be added.
+    """
+    fact = await read_body(request, SetReferenceRate)
+    return await carry_out(request, lambda unit: set_reference_rate(unit, fact))
 
 
 def _tenant(connection: Connection, tenant_id: Any) -> Tenant:

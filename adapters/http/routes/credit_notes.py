@@ -1,0 +1,119 @@
+"""`/api/credit-notes`: what was taken back of invoices."""
+
+from datetime import date
+from uuid import UUID
+
+from litestar import Response
+from litestar.params import FromPath
+
+from adapters.http import adjustment_examples, credit_note_examples, examples
+from adapters.http.bodies import read_body
+from adapters.http.edge import Call, carry_out, edge_of, look_up
+from adapters.http.operations import command, query
+from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.readers import Connection, found_head
+from adapters.http.routes.adjustments import CREDIT_NOTE_REFUSALS
+from commands.adjustments import CreditNoteView, IssueCreditNote, credit_invoice
+from ledger.tenant import Tenant
+from projections.credit_note_list import (
+    CreditNoteDocument,
+    CreditNoteFilters,
+    CreditNoteRow,
+    UnknownCreditNote,
+    list_credit_notes,
+    show_credit_note,
+)
+from projections.credit_notes import CREDIT_NOTES
+from projections.cursors import Page
+from projections.customers import CUSTOMERS
+
+MODELS = (CREDIT_NOTES.name, CUSTOMERS.name)
+
+
+class CreditNoteListQuery(ListQuery, frozen=True, kw_only=True):
+    """Which credit notes; `issued_from` and `issued_to` are included."""
+
+    customer_id: UUID | None = None
+    invoice_id: UUID | None = None
+    issued_from: date | None = None
+    issued_to: date | None = None
+
+
+@query(
+    "/credit-notes",
+    parameters=CreditNoteListQuery,
+    answers=Page[CreditNoteRow],
+    example=examples.page(credit_note_examples.CREDIT_NOTE_ROW),
+)
+async def list_all(request: Call) -> Response[bytes]:
+    """Credit notes, the latest issued first, as their documents say them"""
+    tenant_id = request.user.tenant_id
+    query = read_query(request.scope["query_string"], CreditNoteListQuery)
+    return await look_up(
+        request,
+        lambda connection: list_credit_notes(
+            connection,
+            tenant_id,
+            chosen(query, CreditNoteFilters),
+            creditor=_name_of(connection, tenant_id),
+            cursor=query.cursor,
+            limit=query.limit,
+        ),
+        query,
+        models=MODELS,
+    )
+
+
+@command(
+    "/credit-notes",
+    takes=IssueCreditNote,
+    body=credit_note_examples.ISSUE_CREDIT_NOTE,
+    answers=CreditNoteView,
+    example=adjustment_examples.CREDIT_NOTE,
+    status=201,
+    key_required=True,
+    refuses=CREDIT_NOTE_REFUSALS,
+)
+async def issue(request: Call) -> Response[bytes]:
+    """Issue a credit note for the invoice named in the body
+
+    As `POST /api/invoices/{id}/credit-notes` does.
+    """
+    note = await read_body(request, IssueCreditNote)
+    return await carry_out(
+        request,
+        lambda unit: credit_invoice(unit, note.invoice_id, note),
+        loads=(note.invoice_id,),
+    )
+
+
+@query(
+    "/credit-notes/{id:uuid}",
+    answers=CreditNoteDocument,
+    example=credit_note_examples.CREDIT_NOTE_DOCUMENT,
+    refuses=(UnknownCreditNote,),
+)
+async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """A credit note with all that its document says, and what became of its total when it was issued
+
+    A fact that is recorded later may change what of the total covers what; the invoice shows how it is now.
+    """
+    tenant_id = request.user.tenant_id
+
+    def read(connection: Connection) -> CreditNoteDocument:
+        return show_credit_note(connection, tenant_id, id, _name_of(connection, tenant_id))
+
+    query = read_query(request.scope["query_string"], ReadQuery)
+    try:
+        return await look_up(request, read, query, models=MODELS)
+    except UnknownCreditNote:
+        # It may have been issued a moment ago: the read model is asked once more, up to date.
+        readers = edge_of(request).readers
+        last = await readers.run(readers.last_position, tenant_id)
+        return await look_up(request, read, ReadQuery(min_position=last), models=MODELS)
+
+
+def _name_of(connection: Connection, tenant_id: UUID) -> str:
+    """The creditor's name."""
+    tenant: Tenant = found_head(connection, tenant_id, "tenant", tenant_id)
+    return tenant.name
