@@ -361,7 +361,7 @@ def _in_doubt(unit: Any, refund_id: UUID, attempt: int) -> RefundView:
 
 
 class TestOfAPaymentThatIsTakenBack:
-    """The reversal finds the credit set aside and leaves a shortfall; what becomes of it depends on the refund."""
+    """The reversal finds the credit reserved and leaves a shortfall; what becomes of it depends on the refund."""
 
     def test_while_the_refund_is_under_way_and_fails(self, desk: Desk) -> None:
         payment = desk.pay("30.00", customer_id=desk.customer_id)

@@ -1,6 +1,6 @@
 """What an invoice owes, computed a second time: day by day, in fractions, from the rules of the field alone.
 
-Nothing of the product is imported. Whenever the books are read they are written anew from the first day, over all facts
+Nothing of the product is imported. Whenever the books are read they are calculated from the first day, over all facts
 in the order of their effective dates (ADR 0020), so there is no clock, no posting and no recalculation to go wrong.
 Amounts are whole minor units, interest is a `Fraction` until it is rounded.
 """
@@ -160,7 +160,7 @@ class Page:
 
 @dataclass
 class Books:
-    """Facts, and the books that they make: written anew from the first day whenever they are read."""
+    """Facts, and the books that they make: calculated from the first day whenever they are read."""
 
     terms: Terms
     facts: list[Fact] = field(default_factory=list)
