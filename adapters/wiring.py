@@ -18,15 +18,15 @@ from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.encryption import Sealer
 from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
 from adapters.store.recorder import LedgerTracking
-from adapters.store.sealing import Sealer
 from adapters.store.writer import Answer, Request, Writer
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.tenant import Tenant
-from projections.renewal import Renewal
-from projections.runner import Runner
+from projections.engine.runner import Runner
+from projections.rebuild.automatic import Renewal
 
 
 class ReadModels(Runner):

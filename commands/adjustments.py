@@ -10,7 +10,7 @@ from commands.invoices import InvoiceView, invoice_view
 from commands.numbering import next_number
 from commands.payments import CurrencyDiffers
 from commands.tenants import today
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.allocation import Component
 from ledger.errors import Rejected
 from ledger.invoice import adjusting, credit_notes

@@ -9,9 +9,9 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from commands.instalments import follow_agreement
+from commands.agreements.follow_up import follow_agreement
 from commands.tenants import today
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.customer import (
     CreditAdded,
     CreditApplied,
@@ -20,7 +20,7 @@ from ledger.customer import (
     Customer,
     drawn,
 )
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice import settling, telling
 from ledger.invoice.events import Credited, Recalculated
 from ledger.invoice.sources import Room

@@ -5,13 +5,13 @@ from uuid import UUID
 import msgspec
 
 from commands.tenants import today
-from commands.unit import AlreadyExists, Unit, load
+from commands.unit_of_work import AlreadyExists, Unit, load
 from ledger.customer import Changed, Customer, Person, Registered
+from ledger.encrypted import plain
 from ledger.errors import Rejected
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.money import Money
-from ledger.sealed import plain
-from ledger.zones import zone
+from ledger.time_zones import zone
 
 PERSONAL = ("name", "tax_number", "email", "phone", "address", "notes")
 

@@ -2,16 +2,16 @@
 
 import msgspec
 
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.errors import Rejected, quoted
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.money import Money, positive_minor, require_in_use
 from ledger.policy import Accrual, Base, DayCount, FeePolicy, InterestFrom, check
 from ledger.rates import format_rate, parse_rate
 from ledger.rounding import Rounding
 from ledger.tenant import FeePolicyAdded, Tenant
-from ledger.zones import business_date
+from ledger.time_zones import business_date
 
 
 class UnknownReferenceRate(Rejected):

@@ -9,7 +9,7 @@ from commands.adjustments import minor_of
 from commands.credit import post, room_of, use_credit_by_itself
 from commands.invoices import InvoiceView, invoice_view
 from commands.tenants import today
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.invoice import holding
 from ledger.invoice.events import Outcome
 from ledger.invoice.state import Invoice

@@ -9,17 +9,17 @@ import msgspec
 from commands.credit import post, room_of, use_credit_by_itself
 from commands.numbering import next_number
 from commands.tenants import today
-from commands.unit import AlreadyExists, Unit, load
+from commands.unit_of_work import AlreadyExists, Unit, load
 from ledger.allocation import Split
+from ledger.encrypted import plain
 from ledger.errors import Rejected
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice import accrual, adjusting, issuing
 from ledger.invoice.events import GivenUpAs
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
 from ledger.money import Money, require_in_use
 from ledger.numbering import DOCUMENT_NUMBER
-from ledger.sealed import plain
 from ledger.tax import Line, Priced, PricedLine, UnitPrice, price_lines, unit_price_of
 from ledger.tenant import Tenant
 

@@ -3,8 +3,8 @@
 from datetime import date
 
 from commands.tenants import today
-from commands.unit import Unit
-from ledger.events import New
+from commands.unit_of_work import Unit
+from ledger.event_registry import New
 from ledger.numbering import DOCUMENT_NUMBER, DocumentKind, numbers_from, series_of
 from ledger.tenant import NumbersSkipped, Tenant
 

@@ -18,12 +18,12 @@ from commands.credit import (
     room_of,
     use_credit_by_itself,
 )
-from commands.look_alikes import alike, look_alike
+from commands.duplicate_payments import alike, look_alike
 from commands.refunds import refund_by_itself
 from commands.tenants import today
-from commands.unit import AlreadyExists, NameRange, Unit, load
+from commands.unit_of_work import AlreadyExists, NameRange, Unit, load
 from ledger.errors import Rejected
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice import issuing, settling
 from ledger.invoice.state import Invoice
 from ledger.money import Money, positive_minor, require_in_use

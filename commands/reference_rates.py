@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.errors import LedgerError
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.rates import format_yearly_rate, parse_yearly_rate
 from ledger.reference_rates import ReferenceRate, Table, added, is_new
 from ledger.tenant import ReferenceRateSet, Tenant
-from ledger.zones import business_date
+from ledger.time_zones import business_date
 
 
 class SetReferenceRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

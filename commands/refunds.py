@@ -1,6 +1,6 @@
 """Refunds: a customer's credit paid back. Credit is set aside, handed over, confirmed; or fails and is given back.
 
-The runner (`schedulers.payouts`) begins attempts and records their outcomes by the functions at the end. Each outcome
+The runner (`schedulers.refund_payouts`) begins attempts and records their outcomes by the functions at the end. Each outcome
 names its attempt, so that one that comes too late changes nothing.
 """
 
@@ -11,10 +11,11 @@ import msgspec
 
 from commands.credit import refit, return_credit, use_credit_by_itself
 from commands.tenants import today
-from commands.unit import AlreadyExists, Unit, load
+from commands.unit_of_work import AlreadyExists, Unit, load
 from ledger.customer import CreditPart, CreditReserved, CreditReturned, Customer, drawn
+from ledger.encrypted import plain
 from ledger.errors import Rejected
-from ledger.events import Event, New
+from ledger.event_registry import Event, New
 from ledger.invoice.preconditions import require_reason
 from ledger.money import Money, exponent, format_minor, positive_minor
 from ledger.refund import (
@@ -34,7 +35,6 @@ from ledger.refund import (
     require_open,
     waits_for,
 )
-from ledger.sealed import plain
 from ledger.tenant import Tenant
 
 BY_HAND = "by hand"

@@ -17,9 +17,9 @@ from commands.payments import (
     payment_view,
 )
 from commands.tenants import today
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.customer import Customer
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice import settling
 from ledger.invoice.accrual import Decision
 from ledger.invoice.preconditions import NotOpen, require_reason

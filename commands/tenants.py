@@ -7,20 +7,20 @@ from uuid import UUID
 import msgspec
 
 from commands.fee_policies import FeePolicyView, fee_policy_view
-from commands.unit import AlreadyExists, Unit, Unknown, load
-from ledger import chart
+from commands.unit_of_work import AlreadyExists, Unit, Unknown, load
+from ledger import chart_of_accounts
 from ledger.additional_holidays import (
     AdditionalHoliday,
     check_additional_holidays,
     check_business_days_follow,
 )
 from ledger.agreement.events import EarlyPayOff
+from ledger.encrypted import plain
 from ledger.errors import Rejected
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.money import Money, positive_minor, require_in_use
 from ledger.numbering import check_numbering
 from ledger.rounding import Rounding
-from ledger.sealed import plain
 from ledger.tax import TaxRounding
 from ledger.tenant import (
     Configured,
@@ -33,7 +33,7 @@ from ledger.tenant import (
     Settings,
     Tenant,
 )
-from ledger.zones import business_date, zone
+from ledger.time_zones import business_date, zone
 
 FIRST_CLOCK_DAY = date(1970, 1, 1)
 
@@ -197,7 +197,7 @@ def _today(unit: Unit, settings: Settings) -> date:
 def _check(settings: Settings) -> None:
     zone(settings.timezone)
     check_business_days_follow(settings.business_days)
-    chart.named(settings.chart)
+    chart_of_accounts.named(settings.chart)
     check_numbering(settings)
     if settings.refund_excess_above is not None:
         positive_minor(settings.refund_excess_above, "refund_excess_above")

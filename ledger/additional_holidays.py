@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from ledger.calendars import Calendar, next_business_day
+from ledger.encrypted import plain
 from ledger.errors import Rejected
-from ledger.sealed import plain
 
 MAX_ADDITIONAL_HOLIDAYS: Final = 400
 MAX_LABEL_LENGTH: Final = 80

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 from ledger.ids import derived_id
 
 FOLD_VERSION = 1

@@ -1,4 +1,4 @@
-"""A customer: who owes. Personal fields are sealed texts (`ledger.sealed`); credit is per currency, minor units.
+"""A customer: who owes. Personal fields are sealed texts (`ledger.encrypted`); credit is per currency, minor units.
 
 Credit is kept by its sources, oldest first: the payments that left it over, the invoices that gave it back. A source
 whose credit was spent before it was taken back is below zero. The sum over the sources is the customer's credit, or,
@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 
 FOLD_VERSION = 3
 

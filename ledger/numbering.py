@@ -12,8 +12,8 @@ import re
 from datetime import date
 from typing import Final, Literal, NamedTuple
 
+from ledger.encrypted import PREFIX, plain
 from ledger.errors import Rejected
-from ledger.sealed import PREFIX, plain
 from ledger.tenant import Settings
 
 DocumentKind = Literal["invoice", "credit_note"]

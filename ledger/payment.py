@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.errors import Rejected
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 from ledger.money import format_minor
 
 FOLD_VERSION = 3

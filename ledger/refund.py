@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from ledger.customer import CreditPart
 from ledger.errors import Conflict, Rejected
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 
 FOLD_VERSION = 2
 

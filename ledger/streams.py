@@ -9,10 +9,10 @@ import msgspec
 
 from ledger import business_day, customer, payment, refund, tenant
 from ledger.agreement import state as agreement
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.invoice import state as invoice
 from ledger.invoice.charges import DAY, can_accrue
-from ledger.invoice.evolving import evolve as evolve_invoice
+from ledger.invoice.evolve import evolve as evolve_invoice
 
 State = Any
 """An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant` or `BusinessDay`, by the stream's kind."""

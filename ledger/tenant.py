@@ -11,7 +11,7 @@ from ledger import reference_rates
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.agreement.events import EarlyPayOff
 from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 from ledger.money import Money
 from ledger.policy import FeePolicy
 from ledger.rates import YearlyRate

@@ -1,15 +1,15 @@
 """The read models, in the order in which `duebook projections list` names them."""
 
 from ledger.errors import NotFound
-from projections.agreements import AGREEMENTS
-from projections.business_days import BUSINESS_DAYS
-from projections.credit_notes import CREDIT_NOTES
-from projections.customers import CUSTOMERS
-from projections.invoices import INVOICES
-from projections.journal import JOURNAL
-from projections.payments import PAYMENTS
-from projections.projection import Projection
-from projections.refunds import REFUNDS
+from projections.agreements.fold import AGREEMENTS
+from projections.business_days.fold import BUSINESS_DAYS
+from projections.credit_notes.fold import CREDIT_NOTES
+from projections.customers.fold import CUSTOMERS
+from projections.engine.projection import Projection
+from projections.invoices.fold import INVOICES
+from projections.journal.fold import JOURNAL
+from projections.payments.fold import PAYMENTS
+from projections.refunds.fold import REFUNDS
 
 CATALOG: tuple[Projection, ...] = (
     INVOICES,

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from ledger.errors import LedgerError
 from ledger.tenant import Settings
-from ledger.zones import business_date, instant_of
-from schedulers.day import DayResult, next_day, run_day
+from ledger.time_zones import business_date, instant_of
+from schedulers.business_day import DayResult, next_day, run_day
+from schedulers.business_day_steps import EARLIEST
 from schedulers.ports import ClockStore, ClockTaken, Fenced, Lease, Run
-from schedulers.steps import EARLIEST
 
 log = logging.getLogger("duebook.clock")
 

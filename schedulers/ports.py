@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.business_day import BusinessDay, Step, Tally
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
 from ledger.tenant import Settings

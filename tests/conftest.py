@@ -25,7 +25,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connection import Database, connect_database
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 MASTER_KEY = bytes(range(32))

@@ -11,15 +11,15 @@ from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, 
 from adapters.cli.printing import print_fields, print_json, print_table
 from adapters.cli.reporting import catch_up
 from adapters.settings import Settings
-from adapters.store.agreement_heads import read_agreement, read_pay_off
+from adapters.store.agreement_snapshots import read_agreement, read_pay_off
 from adapters.wiring import open_books
-from commands.agreement_pay_off import AgreementPayOffView
-from commands.agreement_view import AgreementView
+from commands.agreements.pay_off_quote import AgreementPayOffView
+from commands.agreements.view import AgreementView
 from ledger.agreement.state import Status
 from ledger.money import Money
-from ledger.zones import business_date
-from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
-from projections.cursors import LIMIT_MOST
+from ledger.time_zones import business_date
+from projections.agreements.listing import AgreementFilters, AgreementRow, list_agreements
+from projections.pagination import LIMIT_MOST
 
 
 def add(commands: Any) -> None:

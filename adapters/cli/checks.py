@@ -13,10 +13,10 @@ from adapters.postgres.roles import API, OWNER, WRITER
 from adapters.settings import Settings
 from adapters.wiring import Books
 from ledger.refund import ATTEMPTS_MOST
-from ledger.zones import business_date
-from projections.holes import Hole, position_holes, tenant_holes
+from ledger.time_zones import business_date
+from projections.verify.gaps import Hole, position_holes, tenant_holes
 from schedulers.catch_up import due_days
-from schedulers.payouts import every_waiting
+from schedulers.refund_payouts import every_waiting
 
 LONG_TRANSACTION_SECONDS = 60
 LONG_WAIT_SECONDS = 5

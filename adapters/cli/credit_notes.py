@@ -12,14 +12,14 @@ from adapters.cli.reporting import catch_up, stream_called
 from adapters.settings import Settings
 from adapters.wiring import open_books
 from ledger.numbering import DOCUMENT_NUMBER
-from projections.credit_note_list import (
+from projections.credit_notes.listing import (
     CreditNoteDocument,
     CreditNoteFilters,
     CreditNoteRow,
     list_credit_notes,
     show_credit_note,
 )
-from projections.cursors import LIMIT_MOST
+from projections.pagination import LIMIT_MOST
 
 
 def add(commands: Any) -> None:

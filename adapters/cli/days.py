@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.lease import held_clock
+from adapters.cli.clock_lease import held_clock
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
 from adapters.cli.printing import print_json, print_table
 from adapters.cli.progress import Progress
@@ -17,9 +17,9 @@ from adapters.wiring import Books, open_books
 from ledger.business_day import STEPS, Tally
 from ledger.errors import NotFound
 from ledger.money import format_minor
-from ledger.zones import business_date
+from ledger.time_zones import business_date
+from schedulers.business_day import DayResult, require_runnable, run_day
 from schedulers.catch_up import catch_up, due_days
-from schedulers.day import DayResult, require_runnable, run_day
 from schedulers.forecast import Forecast, forecast, require_foreseeable
 from schedulers.ports import Run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from adapters.cli.opening import Opened, add_key, open_tenant
+from adapters.cli.tenant_creation import Opened, add_key, open_tenant
 from adapters.wiring import Books
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.tenants import CreateTenant

@@ -13,7 +13,7 @@ from adapters.store import reading
 from adapters.wiring import Books
 from ledger.errors import NotFound
 from ledger.numbering import DOCUMENT_NUMBER
-from projections.explain import ComponentExplained, Explanation, explain
+from projections.invoices.explanation import ComponentExplained, Explanation, explain
 
 CHANGE_HEADERS = (
     "component",

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from adapters.cli.lease import held_clock
+from adapters.cli.clock_lease import held_clock
 from adapters.cli.parsing import add_command, add_json, add_tenant
 from adapters.cli.printing import print_json, say
 from adapters.cli.progress import Progress
 from adapters.importing.columns import UnknownColumn, known_field
 from adapters.importing.invoices import Importer, Outcome, RunDay, Wish
-from adapters.importing.rows import WrongDateFormat, checked_date_format
+from adapters.importing.row_validation import WrongDateFormat, checked_date_format
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from commands.tenants import FIRST_CLOCK_DAY, ConfigureTenant, configure_tenant
 from ledger.money import exponent
-from ledger.zones import business_date
-from schedulers.day import run_day
+from ledger.time_zones import business_date
+from schedulers.business_day import run_day
 from schedulers.ports import Run
 
 ACTOR = "import"

@@ -13,10 +13,10 @@ from adapters.cli.progress import working
 from adapters.journals import beancount, hledger
 from adapters.settings import Settings
 from adapters.wiring import open_books
-from ledger.chart import Account, named
+from ledger.chart_of_accounts import Account, named
 from ledger.money import format_minor
-from projections.journal_entries import JournalEntries, PostedEntry
-from projections.statement import require_period
+from projections.journal.entries import JournalEntries, PostedEntry
+from projections.reports.statement import require_period
 
 _FORMATS: dict[str, ModuleType] = {"beancount": beancount, "hledger": hledger}
 HEADERS = (

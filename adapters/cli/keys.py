@@ -6,9 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.opening import ACTOR, add_key
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
 from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.tenant_creation import ACTOR, add_key
 from adapters.settings import Settings
 from adapters.wiring import open_books
 from commands.tenants import KeyView, revoke_key

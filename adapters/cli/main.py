@@ -34,8 +34,8 @@ from adapters.postgres.errors import DatabaseError
 from adapters.settings import SettingsError
 from adapters.store.writer import StoreUnavailable
 from ledger.errors import LedgerError, Rejected
-from projections.filling import Stopped
-from projections.rebuild import NotSwapped
+from projections.rebuild.backfill import Stopped
+from projections.rebuild.rebuild import NotSwapped
 from schedulers.ports import ClockTaken, Fenced
 
 DONE, REFUSED, WRONG_USE = 0, 1, 2

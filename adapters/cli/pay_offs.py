@@ -11,9 +11,9 @@ from adapters.cli.reporting import stream_called
 from adapters.settings import Settings
 from adapters.store import reading
 from adapters.wiring import open_books
-from commands.pay_off import PayOff, pay_off
+from commands.pay_off_quote import PayOff, pay_off
 from ledger.numbering import DOCUMENT_NUMBER
-from ledger.zones import business_date
+from ledger.time_zones import business_date
 
 
 def add(family: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.cli.parsing import add_command, add_json, add_tenant
 from adapters.cli.reporting import answer, left_out, reported
-from projections.portfolio import Portfolio, portfolio
+from projections.reports.portfolio import Portfolio, portfolio
 
 
 def add(family: Any) -> None:

@@ -18,8 +18,8 @@ from adapters.postgres.connection import owner_connection
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from projections.catalog import CATALOG, projection_named
-from projections.projection import Projection
-from projections.rebuild import Rebuilt, rebuild
+from projections.engine.projection import Projection
+from projections.rebuild.rebuild import Rebuilt, rebuild
 
 
 def add(commands: Any) -> None:

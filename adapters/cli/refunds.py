@@ -7,16 +7,16 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.opening import ACTOR
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
 from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.tenant_creation import ACTOR
 from adapters.payouts.chosen import chosen_payout
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from commands.refunds import RefundView, release_refund
 from ledger.money import Money
 from ledger.refund import WaitsFor, waits_for
-from schedulers.payouts import Waiting, every_waiting, pay_out
+from schedulers.refund_payouts import Waiting, every_waiting, pay_out
 
 
 class WaitingRow(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from adapters.cli.printing import print_csv, print_json, print_table, say
 from adapters.cli.progress import Progress, working
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
-from ledger.zones import business_date
+from ledger.time_zones import business_date
 
 Connection = psycopg.Connection[Any]
 Cells = Sequence[object]

@@ -9,8 +9,8 @@ import msgspec
 from adapters.cli import explanations, pay_offs, portfolios, statements, trial_balances
 from adapters.cli.parsing import add_family
 from adapters.cli.reporting import Cells, add_report, answer, left_out, reported
-from projections.aging import Aging, aging
-from projections.dashboard import CurrencyDashboard, Dashboard, dashboard
+from projections.reports.aging import Aging, aging
+from projections.reports.dashboard import CurrencyDashboard, Dashboard, dashboard
 
 
 def add(commands: Any) -> None:

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from adapters.cli.clock_lease import holder_name
 from adapters.cli.demo import demo_tenant
-from adapters.cli.lease import holder_name
-from adapters.cli.opening import Opened
 from adapters.cli.parsing import add_command
+from adapters.cli.tenant_creation import Opened
 from adapters.payouts.chosen import chosen_payout
-from adapters.postgres.watch import Watch
+from adapters.postgres.server_watch import Watch
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.errors import Conflict
 from schedulers.alarm import Alarm
-from schedulers.payouts import Payouts
+from schedulers.refund_payouts import Payouts
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 

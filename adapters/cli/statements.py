@@ -21,7 +21,7 @@ from adapters.cli.reporting import (
 from adapters.store import reading
 from adapters.wiring import Books
 from ledger.errors import NotFound
-from projections.statement import CurrencyStatement, Statement, statement
+from projections.reports.statement import CurrencyStatement, Statement, statement
 
 
 class NoSuchCustomer(NotFound):

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from adapters.cli.opening import open_tenant
 from adapters.cli.parsing import add_command, add_family, add_json
 from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.tenant_creation import open_tenant
 from adapters.cli.tenant_settings import (
     CALENDAR_HELP,
     POLICY_FLAGS,
@@ -22,7 +22,7 @@ from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from commands.fee_policies import add_fee_policy, fee_policy_view
 from commands.tenants import CreateTenant, TenantView, configure_tenant, tenant_view
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.money import Money
 from ledger.tenant import Settings as TenantSettings

@@ -17,7 +17,7 @@ from adapters.cli.reporting import (
     reported,
 )
 from adapters.wiring import Books
-from projections.trial_balance import CurrencyTrialBalance, TrialBalance, trial_balance
+from projections.reports.trial_balance import CurrencyTrialBalance, TrialBalance, trial_balance
 
 
 def add(family: Any) -> None:

@@ -9,11 +9,11 @@ import msgspec
 from adapters.cli.progress import Progress
 from adapters.postgres.connection import owner_connection
 from adapters.wiring import Books
-from projections.digests import Difference
-from projections.projection import Projection
-from projections.verify import verify
-from projections.verify_heads import verify_heads
-from projections.verify_numbers import DIFFERENCES_MOST, Skipped, verify_numbers
+from projections.engine.projection import Projection
+from projections.verify.digests import Difference
+from projections.verify.numbers import DIFFERENCES_MOST, Skipped, verify_numbers
+from projections.verify.read_models import verify
+from projections.verify.snapshots import verify_heads
 
 HEADS, NAMES, SERIES = "heads", "names", "number_series"
 BESIDE = (HEADS, NAMES, SERIES)

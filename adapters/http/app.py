@@ -15,12 +15,12 @@ from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
 from litestar.routes import HTTPRoute
 
-from adapters.http import openapi
-from adapters.http.access_log import AccessLog
-from adapters.http.answers import json_answer
-from adapters.http.edge import Edge, admit
-from adapters.http.entrance import Entrance
-from adapters.http.problems import LARGEST_BODY_BYTES, answer_problem
+from adapters.http.execution import Edge, admit
+from adapters.http.middleware import Entrance
+from adapters.http.observability.access_log import AccessLog
+from adapters.http.openapi import document
+from adapters.http.problem_details import LARGEST_BODY_BYTES, answer_problem
+from adapters.http.responses import json_answer
 from adapters.http.routes import (
     adjustments,
     agreements,
@@ -146,7 +146,7 @@ def create_app(
         debug=False,
     )
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
-    described = msgspec.json.encode(openapi.document(routes))
+    described = msgspec.json.encode(document.document(routes))
     app.asgi_handler = Entrance(app.asgi_handler, edge.traffic, log)
     return app
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler, get
 
-from adapters.http.queries import ReadQuery
+from adapters.http.query_parameters import ReadQuery
 from ledger.errors import LedgerError
 from ledger.tenant import Role
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.importing.rows import Row, content_hash
-from adapters.store.unit import new_command_id
+from adapters.importing.row_validation import Row, content_hash
+from adapters.store.unit_of_work import new_command_id
 from commands.credit import post
 from commands.customers import RegisterCustomer, register_as
 from commands.invoices import DraftInvoice, draft_as, send_imported
 from commands.payments import ReceivePayment, receive_as
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.ids import stable_id
 from ledger.invoice import holding
 from ledger.invoice.state import Invoice

@@ -15,7 +15,7 @@ import msgspec
 from adapters.importing.columns import Columns, columns_of, nearest_field
 from adapters.importing.records import Record, Records
 from adapters.importing.replay import Action, Failed, Replay, actions_of
-from adapters.importing.rows import BadRow, Reading, Row, content, read_row
+from adapters.importing.row_validation import BadRow, Reading, Row, content, read_row
 from adapters.importing.sorting import Sorter
 from adapters.importing.stored import held
 from adapters.postgres.connection import Pool, tenant_transaction

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.importing import history
-from adapters.importing.rows import Row
+from adapters.importing.row_validation import Row
 from adapters.store.writer import Answer, Request, Writer
 from ledger.errors import LedgerError
 

@@ -17,8 +17,8 @@ from adapters.importing.history import (
     payment_id_of,
     send_command_id,
 )
-from adapters.importing.rows import Row
-from ledger.events import Event, decode
+from adapters.importing.row_validation import Row
+from ledger.event_registry import Event, decode
 from ledger.invoice.events import Drafted, Sent
 from ledger.money import format_minor
 from ledger.numbering import DOCUMENT_NUMBER

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from ledger.chart import Account
+from ledger.chart_of_accounts import Account
 from ledger.money import format_minor
-from projections.journal_entries import PostedEntry
+from projections.journal.entries import PostedEntry
 
 BEGINNING = "1900-01-01"
 """The day before which nothing takes effect."""

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from ledger.chart import Account
+from ledger.chart_of_accounts import Account
 from ledger.money import exponent, format_minor
-from projections.journal_entries import PostedEntry
+from projections.journal.entries import PostedEntry
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _OTHERWISE = str.maketrans({";": ",", "|": "/"})

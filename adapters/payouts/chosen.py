@@ -7,7 +7,7 @@ from pathlib import Path
 from adapters.payouts.files import FilePayout
 from adapters.payouts.http import HttpPayout
 from adapters.settings import Settings, SettingsError, variable_of
-from schedulers.payouts import Payout
+from schedulers.refund_payouts import Payout
 
 FOLDER = "payouts"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from schedulers.payouts import HandedOver, Instruction, NotHandedOver, Outcome
+from schedulers.refund_payouts import HandedOver, Instruction, NotHandedOver, Outcome
 
 PROVIDER = "file"
 

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import msgspec
 
+from ledger.encrypted import plain
 from ledger.errors import Rejected
-from ledger.sealed import plain
-from schedulers.payouts import HandedOver, Instruction, NotHandedOver, Outcome, Refused
+from schedulers.refund_payouts import HandedOver, Instruction, NotHandedOver, Outcome, Refused
 
 PROVIDER = "http"
 TIMEOUTS = httpx.Timeout(15, connect=5)

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import ConnectionPool
 
 from adapters.master_key import MasterKeyError, derive_password, make_master_key, read_master_key
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 from adapters.postgres.errors import DatabaseMissing, Unreachable, WrongPassword, WrongUrl
 from adapters.postgres.migrate import (
     Shard,

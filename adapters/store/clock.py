@@ -18,12 +18,12 @@ from adapters.postgres.connection import Pool
 from adapters.store import binary, reading
 from adapters.store.append import Head, Origin, Row, StaleHeads, append, pack_row
 from adapters.store.binary import field
-from adapters.store.group import NOTIFY, head_of
-from adapters.store.stalled import make_way
-from adapters.store.unit import Loaded
+from adapters.store.group_commit import NOTIFY, head_of
+from adapters.store.stalled_sessions import make_way
+from adapters.store.unit_of_work import Loaded
 from ledger import business_day, streams
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
-from ledger.events import Event, encode
+from ledger.event_registry import Event, encode
 from ledger.ids import derived_id
 from ledger.invoice.events import LateFeeCharged, MoraPosted, Recalculated
 from ledger.invoice.state import Invoice

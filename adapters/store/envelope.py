@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from eventsourcing.persistence import Mapper, Notification, StoredEvent
 
-from ledger.events import Event, decode, encode
+from ledger.event_registry import Event, decode, encode
 
 
 class Recorded(msgspec.Struct, frozen=True):

@@ -19,12 +19,12 @@ import msgspec
 import psycopg
 
 from adapters.postgres.connection import Pool
+from adapters.store.encryption import Sealer
 from adapters.store.requests import Answer, KeyReused, Request, StillRunning, StoreUnavailable
-from adapters.store.sealing import Sealer
-from adapters.store.unit import new_command_id
+from adapters.store.unit_of_work import new_command_id
 from adapters.store.writer import Writer
 from commands.payments import ReceivePayment, receive_payment
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.errors import LedgerError
 from ledger.ids import stable_id
 

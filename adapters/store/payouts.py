@@ -13,8 +13,8 @@ import psycopg
 
 from adapters.postgres.connection import Pool
 from adapters.store import reading
+from adapters.store.encryption import Sealer, pseudonym
 from adapters.store.requests import Request
-from adapters.store.sealing import Sealer, pseudonym
 from adapters.store.writer import Writer
 from commands.refunds import (
     PayoutBegun,
@@ -23,11 +23,11 @@ from commands.refunds import (
     payout_refused,
     payout_sent,
 )
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.money import Money
 from ledger.refund import Refund
 from ledger.streams import STREAMS, decode_state
-from schedulers.payouts import (
+from schedulers.refund_payouts import (
     Attempt,
     DestinationErased,
     HandedOver,
@@ -53,7 +53,7 @@ NOBODY = UUID(int=0)
 
 
 class PostgresPayouts:
-    """Refunds that wait, and what becomes of them (`schedulers.payouts.PayoutStore`)."""
+    """Refunds that wait, and what becomes of them (`schedulers.refund_payouts.PayoutStore`)."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import psycopg
 
 from adapters.store.recorder import EVENT_COLUMNS
 from ledger import streams
-from ledger.events import Event, decode, stream_of
+from ledger.event_registry import Event, decode, stream_of
 from ledger.streams import STREAMS, State
 
 SELECT_HEAD = """

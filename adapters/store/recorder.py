@@ -199,7 +199,9 @@ class LedgerRecorder(PostgresApplicationRecorder):
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription[ApplicationRecorder]:
         """Refused: the library's subscription blocks for ever on a lost NOTIFY. Projections read pages."""
-        raise NotSupportedError("read pages with select_notifications; see projections.runner")
+        raise NotSupportedError(
+            "read pages with select_notifications; see projections.engine.runner"
+        )
 
 
 class LedgerTracking(PostgresTrackingRecorder):

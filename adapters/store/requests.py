@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from commands.unit import NameRange, Unit
+from commands.unit_of_work import NameRange, Unit
 from ledger.errors import Conflict
 
 

@@ -22,10 +22,11 @@ from uuid import UUID
 import psycopg
 
 from adapters.postgres.connection import Pool
-from adapters.store import group
+from adapters.store import group_commit
 from adapters.store.append import StaleHeads
 from adapters.store.application import LedgerApplication
-from adapters.store.group import UNREACHABLE, Group, Job, refuse
+from adapters.store.encryption import Sealer
+from adapters.store.group_commit import UNREACHABLE, Group, Job, refuse
 from adapters.store.requests import (
     Answer,
     KeyReused,
@@ -34,9 +35,8 @@ from adapters.store.requests import (
     StillRunning,
     StoreUnavailable,
 )
-from adapters.store.sealing import Sealer
-from adapters.store.stalled import make_way
-from adapters.store.unit import new_command_id
+from adapters.store.stalled_sessions import make_way
+from adapters.store.unit_of_work import new_command_id
 
 log = logging.getLogger("duebook.writer")
 
@@ -158,7 +158,7 @@ class Writer:
         return jobs, True
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        give_up_at = time.monotonic() + group.GIVE_UP_SECONDS
+        give_up_at = time.monotonic() + group_commit.GIVE_UP_SECONDS
         pause_seconds = 0.05
         series: list[tuple[UUID, str, str]] | None = None
         while True:

@@ -1,4 +1,4 @@
-"""What can happen to an agreement. Amounts are minor units of its currency; free text is sealed: `ledger.sealed`."""
+"""What can happen to an agreement. Amounts are minor units of its currency; free text is sealed: `ledger.encrypted`."""
 
 from datetime import date
 from typing import Literal
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 from ledger.policy import Base
 from ledger.rates import Rate
 

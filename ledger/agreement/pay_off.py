@@ -26,9 +26,9 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from ledger.agreement.events import EarlyPayOff, FirstPeriod
+from ledger.instalment_schedules import DAYS_A_MONTH
 from ledger.rates import Rate
 from ledger.rounding import Rounding, divide
-from ledger.schedules import DAYS_A_MONTH
 
 _EXACT: Final = Context(prec=80)
 """A money amount has at most 18 digits; what eighty digits leave out is far from any tie."""

@@ -7,7 +7,7 @@ proportion to their principals, by largest remainder. Amounts are minor units of
 from datetime import date
 from typing import NamedTuple
 
-from ledger import schedules
+from ledger import instalment_schedules
 from ledger.agreement.events import Plan
 from ledger.errors import Rejected
 from ledger.invoice.issuing import require_plausible_due_date
@@ -54,7 +54,7 @@ def planned(
 
     `today` is the day on which it comes into force, from which the days of a first period pro rata count. Contractual
     interest is rounded as `rounding` says. Raises NothingLeft, DownPaymentLate, EqualBearsNoInterest,
-    RateTooHigh, DueTooEarly, DueTooLate, AmountTooLarge, and what `ledger.schedules` refuses.
+    RateTooHigh, DueTooEarly, DueTooLate, AmountTooLarge, and what `ledger.instalment_schedules` refuses.
     """
     principal_minor = owed_minor - plan.discount_minor
     if principal_minor <= 0:
@@ -67,7 +67,7 @@ def planned(
             "the down payment takes all that is owed; nothing is left for instalments",
             field="down_payment",
         )
-    dates = schedules.instalment_dates(plan.first_due_on, plan.count)
+    dates = instalment_schedules.instalment_dates(plan.first_due_on, plan.count)
     require_plausible_due_date(dates[0], "first_due_on")
     require_plausible_due_date(dates[-1], "count")
     numbered = list(
@@ -86,7 +86,7 @@ def planned(
                 f"the down payment is due on {down_on}, after the first instalment; choose an earlier day",
                 field="down_payment_due_on",
             )
-        numbered.insert(0, (0, down_on, schedules.Part(plan.down_payment_minor, 0)))
+        numbered.insert(0, (0, down_on, instalment_schedules.Part(plan.down_payment_minor, 0)))
     bounded(sum(part.payment_minor for _, _, part in numbered), currency, "principal")
     bases = share(original_minor, [part.principal_minor for _, _, part in numbered])
     return tuple(
@@ -120,19 +120,21 @@ def _first_days(plan: Plan, today: date) -> int | None:
 
 def _parts(
     plan: Plan, lent_minor: int, rounding: Rounding, first_days: int | None
-) -> tuple[schedules.Part, ...]:
+) -> tuple[instalment_schedules.Part, ...]:
     _check_rate(plan.rate)
     match plan.schedule:
         case "price":
-            return schedules.price(lent_minor, plan.rate, plan.count, rounding, first_days)
+            return instalment_schedules.price(
+                lent_minor, plan.rate, plan.count, rounding, first_days
+            )
         case "sac":
-            return schedules.sac(lent_minor, plan.rate, plan.count, rounding, first_days)
+            return instalment_schedules.sac(lent_minor, plan.rate, plan.count, rounding, first_days)
     if plan.rate.numerator:
         raise EqualBearsNoInterest(
             "an equal split bears no interest: leave the rate out, or choose price or sac",
             field="rate",
         )
-    return schedules.equal(lent_minor, plan.count)
+    return instalment_schedules.equal(lent_minor, plan.count)
 
 
 def _check_rate(rate: Rate) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.agreement import events as e
-from ledger.events import Event
+from ledger.event_registry import Event
 
 FOLD_VERSION = 2
 

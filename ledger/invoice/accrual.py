@@ -8,12 +8,12 @@ from datetime import date
 
 import msgspec
 
-from ledger.events import Event, New
+from ledger.event_registry import Event, New
 from ledger.invoice import charges, recalculation
 from ledger.invoice import events as e
 from ledger.invoice.balance import open_on, written_off_on
 from ledger.invoice.charges import DAY
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.replay import closed_as
 from ledger.invoice.state import MONEY, OPEN, Invoice, Promise
 from ledger.reference_rates import Table

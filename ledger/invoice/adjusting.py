@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ledger.allocation import Component, Split, waterfall
 from ledger.errors import Rejected
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date
 from ledger.invoice.balance import open_on

@@ -4,7 +4,7 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.invoice import events as e
 from ledger.invoice.state import NOTHING
 

@@ -1,6 +1,6 @@
 """What can happen to an invoice. Amounts are integer minor units of the invoice's currency.
 
-Free text about a person (line descriptions, notes, reasons) is sealed: `ledger.sealed`.
+Free text about a person (line descriptions, notes, reasons) is sealed: `ledger.encrypted`.
 """
 
 from datetime import date
@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.allocation import Split
 from ledger.calendars import Calendar
-from ledger.events import Event, stored
+from ledger.event_registry import Event, stored
 from ledger.policy import FeePolicy
 from ledger.rates import YearlyRate
 

@@ -12,7 +12,7 @@ from ledger.calendars import (
     next_business_day,
 )
 from ledger.errors import Rejected
-from ledger.events import Event, New
+from ledger.event_registry import Event, New
 from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date
 from ledger.invoice.preconditions import NotOpen, require_effective, require_not_taken_over

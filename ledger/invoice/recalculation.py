@@ -7,7 +7,7 @@ from datetime import date
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.charges import DAY, Charges, principal_changes, terms_of
-from ledger.invoice.evolving import covered_otherwise
+from ledger.invoice.evolve import covered_otherwise
 from ledger.invoice.replay import Replayed
 from ledger.invoice.state import NOTHING, Imputation, Invoice
 

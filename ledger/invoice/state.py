@@ -1,4 +1,4 @@
-"""The state of an invoice: what was folded from its events (`ledger.invoice.evolving`)."""
+"""The state of an invoice: what was folded from its events (`ledger.invoice.evolve`)."""
 
 from collections.abc import Mapping
 from datetime import date

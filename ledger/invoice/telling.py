@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from ledger.events import Event, New
+from ledger.event_registry import Event, New
 from ledger.invoice import events as e
 from ledger.invoice.accrual import (
     MAX_DAYS_APART,
@@ -16,7 +16,7 @@ from ledger.invoice.accrual import (
     rates_due,
 )
 from ledger.invoice.charges import DAY
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.preconditions import TakenOver
 from ledger.invoice.recalculation import effective_on, posted_through, recalculation, settles
 from ledger.invoice.replay import Replayed, cover_latest, is_latest, replay

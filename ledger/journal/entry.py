@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from ledger.chart import Account
+from ledger.chart_of_accounts import Account
 
 
 class Unbalanced(Exception):

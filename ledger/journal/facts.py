@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ledger import payment, refund
 from ledger.agreement import events as agreement
 from ledger.allocation import Split
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.invoice import events as e
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 from tests.bench import report
 from tests.bench.elsewhere import Elsewhere
 from tests.bench.family import MEASURES, USUAL

@@ -27,7 +27,7 @@ from adapters.wiring import Books, open_books
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.tenants import CreateKey, CreateTenant, create_key, create_tenant
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.invoice.state import Invoice
 from ledger.payment import Payment
 from ledger.streams import decode_state

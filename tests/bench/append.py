@@ -29,9 +29,9 @@ from adapters.store.append import COPY_EVENTS, Origin, append, pack_row
 from adapters.store.binary import field
 from adapters.store.writer import Request
 from adapters.wiring import Books, open_books
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.customer import Registered
-from ledger.events import New, encode
+from ledger.event_registry import New, encode
 from ledger.ids import derived_id
 from ledger.invoice.events import MoraPosted
 from tests.bench import library

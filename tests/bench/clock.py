@@ -17,8 +17,8 @@ from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.business_day import Step, Tally
 from projections.catalog import CATALOG
-from projections.rebuild import rebuild
-from schedulers.day import DayResult, run_day
+from projections.rebuild.rebuild import rebuild
+from schedulers.business_day import DayResult, run_day
 from schedulers.ports import Run
 from tests.bench.measuring import peak_mb
 from tests.bench.seed import DUE_ON, Seeded

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 
 BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from adapters.settings import Settings
 from ledger.calendars import Calendar
-from ledger.events import encode
+from ledger.event_registry import encode
 from ledger.invoice import issuing, settling
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
 from ledger.policy import FeePolicy
 from ledger.rates import parse_rate

@@ -6,7 +6,7 @@ from uuid import UUID
 from adapters.postgres.connection import tenant_transaction
 from adapters.settings import Settings
 from adapters.store import reading
-from adapters.store.unit import View
+from adapters.store.unit_of_work import View
 from adapters.wiring import Books, open_books
 from ledger.streams import decode_state
 from tests.bench.measuring import rate, seconds

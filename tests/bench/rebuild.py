@@ -8,8 +8,8 @@ import msgspec
 
 from adapters.postgres.connection import Database, connect_database, owner_connection
 from projections.catalog import CATALOG
-from projections.projection import Projection
-from projections.rebuild import rebuild
+from projections.engine.projection import Projection
+from projections.rebuild.rebuild import rebuild
 from tests.bench.measuring import peak_mb
 from tests.projections.bulk import fill
 

@@ -15,14 +15,14 @@ from adapters.settings import Settings
 from adapters.store import binary
 from adapters.store.append import Head, Origin, Row, append, pack_row
 from adapters.store.binary import field
-from adapters.store.group import head_of
-from adapters.store.unit import Loaded
+from adapters.store.group_commit import head_of
+from adapters.store.unit_of_work import Loaded
 from adapters.wiring import Books, open_books
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.tenants import CreateTenant, create_tenant
 from ledger.calendars import calendar_named
 from ledger.customer import Registered
-from ledger.events import Event, encode
+from ledger.event_registry import Event, encode
 from ledger.ids import derived_id
 from ledger.invoice import issuing
 from ledger.streams import STREAMS

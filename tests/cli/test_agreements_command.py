@@ -7,7 +7,7 @@ import pytest
 
 from adapters.settings import Settings
 from adapters.wiring import open_books
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     RequestAgreement,

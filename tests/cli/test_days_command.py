@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cli import lease
+from adapters.cli import clock_lease
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
 from tests.cli.conftest import Cli
@@ -116,8 +116,8 @@ def test_a_day_is_shown(cli: Cli, late: str) -> None:
 def test_another_runner_is_waited_for_and_then_named(
     cli: Cli, late: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Books(database) as books, lease.held_clock(books):
-        monkeypatch.setattr(lease, "WAIT_SECONDS", 0.0)
+    with Books(database) as books, clock_lease.held_clock(books):
+        monkeypatch.setattr(clock_lease, "WAIT_SECONDS", 0.0)
         done = cli("day", "run", "--tenant", "acme", "--date", "2024-01-31")
     assert done.status == 1
     assert "has the clock" in done.err

@@ -22,7 +22,7 @@ from commands.invoices import (
     draft_invoice,
     send_invoice,
 )
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.tax import Line
 from tests.cli.conftest import Cli
 from tests.cli.running import PROGRAM, program_environment, run_program

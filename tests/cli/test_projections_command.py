@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from adapters.cli.imports import import_invoices
-from adapters.cli.opening import open_tenant
+from adapters.cli.tenant_creation import open_tenant
 from adapters.postgres.connection import Database, connect_database, owner_connection
 from adapters.wiring import Books
 from commands.fee_policies import AddFeePolicy, add_fee_policy

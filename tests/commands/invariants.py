@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ledger.allocation import COMPONENTS, Split
 from ledger.customer import Customer
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice.charges import cumulative_mora
 from ledger.invoice.replay import replay
 from ledger.invoice.settling import offered_minor

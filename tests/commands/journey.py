@@ -18,12 +18,12 @@ from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.agreement.events import Activated
 from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money
 from ledger.streams import STREAMS
 from ledger.tax import Line
-from schedulers.steps import DECIDE
+from schedulers.business_day_steps import DECIDE
 from tests.commands import invariants
 from tests.commands.books import Books
 from tests.ledger.bookkeeping import Bookkeeper, assert_agree

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from commands.agreement_view import AgreementView, agreement_view
-from commands.agreements import (
+from commands.agreements.break_even import break_even, chain_of
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     LoseAgreement,
@@ -17,7 +17,7 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
-from commands.break_even import break_even, chain_of
+from commands.agreements.view import AgreementView, agreement_view
 from ledger.agreement.state import Agreement
 from ledger.invoice.state import Invoice
 from ledger.money import Money

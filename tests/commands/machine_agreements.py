@@ -7,8 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from commands.agreement_view import AgreementView
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     LoseAgreement,
@@ -22,6 +21,7 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
+from commands.agreements.view import AgreementView
 from ledger.money import Money
 from tests.commands.journey import IS_OPEN, NOBODY, Journey, picks
 

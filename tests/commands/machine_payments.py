@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from commands.applying import ApplyPayment, apply_payment
+from commands.credit_application import ApplyPayment, apply_payment
 from commands.payments import Allocation, PaymentView, ReceivePayment, receive_payment
 from commands.reversals import (
     ChargeBackPayment,
@@ -17,7 +17,7 @@ from commands.reversals import (
     reallocate_payment,
     reverse_payment,
 )
-from commands.unit import AlreadyExists
+from commands.unit_of_work import AlreadyExists
 from ledger.invoice.balance import open_on, written_off_on
 from ledger.invoice.settling import counts_from
 from ledger.invoice.state import Invoice

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from commands.applying import ApplyCredit, apply_credit
+from commands.credit_application import ApplyCredit, apply_credit
 from commands.refunds import (
     ConfirmRefund,
     FailRefund,

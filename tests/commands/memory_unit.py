@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from commands.unit import AlreadyExists, NameRange, NumberBeforeSeries, Unit
-from ledger.events import Event, New, decode, encode
+from commands.unit_of_work import AlreadyExists, NameRange, NumberBeforeSeries, Unit
+from ledger.event_registry import Event, New, decode, encode
 from ledger.ids import stable_id
 from ledger.streams import STREAMS, decode_state, encode_state
 

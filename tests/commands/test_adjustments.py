@@ -33,7 +33,7 @@ from commands.holds import (
 )
 from commands.payments import CurrencyDiffers
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.allocation import Split
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import OverWaived

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from commands.adjustments import WaiveComponent, WriteOffInvoice, waive, write_off
-from commands.agreements import RejectAgreement, reject_agreement
+from commands.agreements.lifecycle import RejectAgreement, reject_agreement
 from commands.reversals import ChargeBackPayment, charge_back_payment
 from ledger.errors import Rejected
 from ledger.invoice.state import NOTHING

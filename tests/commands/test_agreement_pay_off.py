@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from commands.adjustments import WriteOffInvoice, write_off
-from commands.agreement_pay_off import AgreementPayOffView, agreement_pay_off
+from commands.agreements.pay_off_quote import AgreementPayOffView, agreement_pay_off
 from commands.invoices import ChangeInvoice, change_invoice
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.agreement.decisions import NotActive, PayOffDayOutOfRange

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from commands.adjustments import CreditInvoice, WriteOffInvoice, credit_invoice, write_off
-from commands.agreement_view import agreement_view
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     PrincipalOrInvoices,
     RejectAgreement,
     reject_agreement,
 )
+from commands.agreements.view import agreement_view
 from commands.invoices import (
     ChangeInvoice,
     GiveUpInvoice,
@@ -23,12 +23,13 @@ from commands.invoices import (
 from commands.payments import Allocation, CurrencyDiffers, SeveralCustomers
 from commands.reversals import ChargeBackPayment, charge_back_payment
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.agreement.decisions import NotActive, NotApproved, NothingToTakeOver, SameActor
 from ledger.agreement.plan import DueInPast
 from ledger.calendars import Calendar
 from ledger.errors import Rejected
+from ledger.instalment_schedules import RateNotMonthly
 from ledger.invoice.adjusting import BelongsToAgreement
 from ledger.invoice.issuing import NotADraft
 from ledger.invoice.preconditions import NotOpen
@@ -36,7 +37,6 @@ from ledger.invoice.state import lines_of
 from ledger.money import Money, UnknownCurrency, ZeroAmount
 from ledger.numbering import DOCUMENT_NUMBER
 from ledger.rates import MalformedRate
-from ledger.schedules import RateNotMonthly
 from tests.commands.lending import FIRST, Lending, brl
 
 MAY = date(2024, 5, 10)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from commands.break_even import BreakEven
+from commands.agreements.break_even import BreakEven
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.money import Money
 from tests.commands.lending import Lending, brl

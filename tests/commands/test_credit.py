@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from commands.adjustments import CreditInvoice, WriteOffInvoice, credit_invoice, write_off
-from commands.applying import (
+from commands.credit_application import (
     ApplyCredit,
     ApplyPayment,
     NothingToApply,
@@ -35,7 +35,7 @@ from commands.reversals import (
     reallocate_payment,
 )
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.allocation import Split
 from ledger.customer import CreditApplied
 from ledger.invoice.preconditions import NotOpen, ReasonMissing

@@ -11,10 +11,10 @@ from commands.customers import (
     change_customer,
     register_customer,
 )
-from commands.unit import AlreadyExists, Unknown
+from commands.unit_of_work import AlreadyExists, Unknown
+from ledger.encrypted import LooksSealed
 from ledger.money import Money
-from ledger.sealed import LooksSealed
-from ledger.zones import UnknownZone
+from ledger.time_zones import UnknownZone
 from tests.commands.books import Books
 
 MARIA = RegisterCustomer(

@@ -17,7 +17,7 @@ from commands.adjustments import (
     waive,
     write_off,
 )
-from commands.applying import (
+from commands.credit_application import (
     ApplyCredit,
     ApplyPayment,
     NothingToApply,

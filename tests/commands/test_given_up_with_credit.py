@@ -17,7 +17,7 @@ from commands.adjustments import (
     waive,
     write_off,
 )
-from commands.applying import ApplyPayment, apply_payment
+from commands.credit_application import ApplyPayment, apply_payment
 from commands.invoices import GiveUpInvoice, cancel_invoice, void_invoice
 from commands.payments import Allocation, PaymentView
 from commands.refunds import FailRefund, RequestRefund, fail_refund, request_refund
@@ -31,7 +31,7 @@ from ledger.calendars import Calendar
 from ledger.invoice import issuing, settling, telling
 from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.credit_notes import CreditedSince
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice, taken_by_source
 from ledger.money import Money
 from ledger.policy import FeePolicy

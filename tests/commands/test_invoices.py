@@ -21,15 +21,15 @@ from commands.invoices import (
     send_invoice,
 )
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import AlreadyExists, NumberBeforeSeries, Unknown
+from commands.unit_of_work import AlreadyExists, NumberBeforeSeries, Unknown
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.calendars import Calendar
+from ledger.encrypted import LooksSealed
 from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.events import Redrafted
 from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, DueTooLate, NotADraft
 from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.money import Money, UnknownCurrency
-from ledger.sealed import LooksSealed
 from ledger.tax import EmptyInvoice, Line, ZeroTotal
 from tests.commands.books import Books
 

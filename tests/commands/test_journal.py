@@ -18,7 +18,7 @@ from commands.adjustments import (
     waive,
     write_off,
 )
-from commands.applying import ApplyPayment, apply_payment
+from commands.credit_application import ApplyPayment, apply_payment
 from commands.invoices import ChangeInvoice, change_invoice
 from commands.reversals import ChargeBackPayment, charge_back_payment
 from commands.tenants import ConfigureTenant, configure_tenant
@@ -26,7 +26,7 @@ from ledger.agreement.events import Activated
 from ledger.allocation import COMPONENTS
 from ledger.customer import CreditPart, CreditReserved
 from ledger.errors import LedgerError
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.money import Money
 from ledger.refund import Requested
 from tests.commands.lending import Lending, brl

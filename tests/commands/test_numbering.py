@@ -12,7 +12,7 @@ from commands.adjustments import CreditInvoice, credit_invoice
 from commands.invoices import SendInvoice, send_imported, send_invoice
 from commands.numbering import next_numbers
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import AlreadyExists, NumberBeforeSeries
+from commands.unit_of_work import AlreadyExists, NumberBeforeSeries
 from ledger.numbering import DOCUMENT_NUMBER
 from ledger.tenant import NumbersSkipped, Tenant
 from tests.commands.books import Books

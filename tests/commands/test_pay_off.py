@@ -7,7 +7,7 @@ import pytest
 
 from commands.adjustments import ChargeFee, WriteOffInvoice, charge_fee, write_off
 from commands.holds import DisputeInvoice, dispute_invoice
-from commands.pay_off import (
+from commands.pay_off_quote import (
     DAYS_AHEAD,
     LaterDays,
     PayOff,

@@ -19,7 +19,7 @@ from commands.payments import (
 )
 from commands.reversals import ReversePayment, reverse_payment
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import AlreadyExists, Unknown
+from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.allocation import Split
 from ledger.customer import CreditAdded, CreditWithdrawn
 from ledger.invoice.events import PaymentReceived

@@ -21,7 +21,7 @@ from commands.reversals import (
     charge_back_payment,
     reallocate_payment,
 )
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.allocation import Split
 from ledger.invoice import events as e
 from ledger.invoice.preconditions import NotOpen, ReasonMissing

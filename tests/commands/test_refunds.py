@@ -27,8 +27,9 @@ from commands.refunds import (
     request_refund,
 )
 from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit import AlreadyExists, Unknown
+from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.customer import CreditPart, CreditReserved, CreditReturned, Customer
+from ledger.encrypted import LooksSealed
 from ledger.invoice.preconditions import ReasonMissing
 from ledger.money import Money, UnknownCurrency
 from ledger.refund import (
@@ -41,7 +42,6 @@ from ledger.refund import (
     RefundNotSent,
     Requested,
 )
-from ledger.sealed import LooksSealed
 from tests.commands.books import Books
 
 MINUTE = timedelta(minutes=1)

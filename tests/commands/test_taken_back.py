@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from commands.adjustments import WriteOffInvoice, write_off
-from commands.applying import ApplyPayment, apply_payment
+from commands.credit_application import ApplyPayment, apply_payment
 from commands.payments import Allocation, CurrencyDiffers, PaymentView
 from commands.refunds import (
     FailRefund,

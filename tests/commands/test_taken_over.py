@@ -29,7 +29,7 @@ from commands.reversals import (
     reverse_payment,
 )
 from ledger.allocation import Split
-from ledger.chart import Account
+from ledger.chart_of_accounts import Account
 from ledger.invoice.preconditions import EffectiveTooEarly, TakenOver
 from ledger.money import Money
 from tests.commands import invariants

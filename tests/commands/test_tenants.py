@@ -21,13 +21,13 @@ from commands.tenants import (
     create_tenant,
     revoke_key,
 )
-from commands.unit import AlreadyExists, Unknown
+from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.additional_holidays import AdditionalHoliday, HolidayTwice
 from ledger.calendars import NoBusinessDay, UnknownCalendar
+from ledger.encrypted import ControlCharacter, LooksSealed
 from ledger.money import Money, UnknownCurrency, ZeroAmount
 from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
-from ledger.sealed import ControlCharacter, LooksSealed
-from ledger.zones import UnknownZone
+from ledger.time_zones import UnknownZone
 from tests.commands.books import Books
 from tests.commands.memory_unit import MemoryUnit
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from commands.adjustments import CreditInvoice, credit_invoice
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     RequestAgreement,
     activate_agreement,

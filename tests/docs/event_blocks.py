@@ -2,8 +2,8 @@
 
 import msgspec
 
-from ledger import events as registry
-from ledger.events import stream_of
+from ledger import event_registry as registry
+from ledger.event_registry import stream_of
 from tests.docs import gathered
 from tests.docs.described import sentences, structs_in
 from tests.docs.fields import fields_table, kept_by_heading

@@ -16,9 +16,9 @@ from adapters.cli.main import REFUSALS, parser
 from adapters.http.app import API_ROUTES, PUBLIC_ROUTES
 from adapters.http.operations import Operation, operation_of
 from adapters.settings import Settings, variable_of
-from ledger import events as registry
+from ledger import event_registry as registry
 from ledger.errors import Conflict, LedgerError, NotFound, Rejected
-from ledger.events import Event
+from ledger.event_registry import Event
 from tests.docs.blocks import ROOT
 
 PACKAGES = ("ledger", "commands", "projections", "schedulers", "adapters")

@@ -1,7 +1,7 @@
 """The blocks of the journal's page: the chart of accounts, and what each event posts."""
 
-from ledger.chart import CHART
-from ledger.events import stream_of
+from ledger.chart_of_accounts import CHART
+from ledger.event_registry import stream_of
 from ledger.journal.posting import POSTING, STREAMS
 from tests.docs.blocks import kept, table
 from tests.docs.described import sentences

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from adapters.http.problems import STATUS_OF, status_of
+from adapters.http.problem_details import STATUS_OF, status_of
 from adapters.settings import Settings
 from projections.catalog import CATALOG
 from tests.docs import gathered

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 from tests.conftest import FOLDER_PREFIX, _memory_disk
 from tests.docs.blocks import DOCS, ROOT
 from tests.docs.examples import examples

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.migrate import read_migrations
-from ledger import events as registry
+from ledger import event_registry as registry
 from ledger.streams import STREAMS
 from tests.docs import gathered, reference
 from tests.docs.blocks import DOCS, kept, rewritten, table

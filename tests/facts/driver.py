@@ -19,8 +19,8 @@ from commands.adjustments import (
     credit_invoice,
     waive,
 )
-from commands.applying import ApplyPayment, apply_payment
 from commands.credit import CreditChange, Lot, change_credit, post, room_of, use_credit
+from commands.credit_application import ApplyPayment, apply_payment
 from commands.customers import RegisterCustomer, register_customer
 from commands.holds import PromiseToPay, promise_to_pay
 from commands.invoices import ChangeInvoice, change_invoice
@@ -34,17 +34,17 @@ from commands.reversals import (
     reverse_payment,
 )
 from commands.tenants import CreateTenant, create_tenant
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.agreement import events as agreement_events
 from ledger.allocation import Component, Order, Split
 from ledger.calendars import Calendar
 from ledger.customer import CreditPart, CreditReserved
 from ledger.errors import LedgerError
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.ids import stable_id
 from ledger.invoice import accrual, adjusting, holding, issuing, preconditions
 from ledger.invoice import events as e
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import NO_SOURCE, OPEN, Imputation, Invoice
 from ledger.invoice.telling import impute
 from ledger.money import Money, format_minor
@@ -53,7 +53,7 @@ from ledger.policy import FeePolicy
 from ledger.rates import Rate
 from ledger.refund import Requested
 from ledger.tax import Line, Priced, PricedLine
-from schedulers.steps import DECIDE
+from schedulers.business_day_steps import DECIDE
 from tests.commands.memory_unit import MemoryUnit
 from tests.facts.facts import COMPONENTS, DAY, Fact, History
 from tests.facts.facts import Invoice as Terms

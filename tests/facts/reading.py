@@ -6,14 +6,14 @@ from datetime import date
 from uuid import UUID
 
 from ledger.allocation import Split
-from ledger.events import Event, New
+from ledger.event_registry import Event, New
 from ledger.invoice import events as e
 from ledger.invoice.state import Invoice
 from ledger.journal.facts import Facts
 from ledger.journal.facts import evolve as remember
 from ledger.journal.posting import entries
-from projections.invoices import INVOICES
-from projections.statement_entries import changes
+from projections.invoices.fold import INVOICES
+from projections.reports.statement_entries import changes
 from tests.facts.driver import Driver
 from tests.facts.facts import COMPONENTS, DAY
 

@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.http import door as door_module
-from adapters.http.door import Door
-from adapters.http.entrance import Arrival
-from adapters.http.problems import NoValidKey
-from adapters.http.readers import Readers
+from adapters.http import authentication as door_module
+from adapters.http.authentication import Door
+from adapters.http.middleware import Arrival
+from adapters.http.problem_details import NoValidKey
+from adapters.http.read_pool import Readers
 from commands.tenants import revoke_key
 from tests.http.conftest import Clients, Service
 

@@ -9,11 +9,11 @@ import httpx
 import psycopg
 import pytest
 
-from adapters.http.access_log import AccessLog
-from adapters.http.entrance import read_headers
-from adapters.http.metrics import MetricsToken
-from adapters.http.problems import NoValidKey
-from adapters.http.traffic import Traffic
+from adapters.http.middleware import read_headers
+from adapters.http.observability.access_log import AccessLog
+from adapters.http.observability.metrics import MetricsToken
+from adapters.http.observability.request_metrics import Traffic
+from adapters.http.problem_details import NoValidKey
 from tests.http.conftest import Clients, Service
 
 PATHS = ["/api/tenant", "/nothing", "/api/invoices/1", "/health/live", "/metrics"]

@@ -10,18 +10,18 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from adapters.http import adjustment_examples, agreement_examples, examples, refund_examples
 from adapters.http.app import create_app
+from adapters.http.openapi.examples import adjustments, agreements, invoices, refunds
 from adapters.http.operations import Operation, operation_of
 from tests.http.conftest import Client, Clients, Service, usd
 
 IDS_OF_EXAMPLES = {
-    str(examples.CUSTOMER_ID): "customer_id",
-    str(examples.INVOICE_ID): "invoice_id",
-    str(examples.PAYMENT_ID): "payment_id",
-    str(agreement_examples.AGREEMENT_ID): "agreement_id",
-    str(refund_examples.REFUND_ID): "refund_id",
-    str(adjustment_examples.CREDIT_NOTE_ID): "credit_note_id",
+    str(invoices.CUSTOMER_ID): "customer_id",
+    str(invoices.INVOICE_ID): "invoice_id",
+    str(invoices.PAYMENT_ID): "payment_id",
+    str(agreements.AGREEMENT_ID): "agreement_id",
+    str(refunds.REFUND_ID): "refund_id",
+    str(adjustments.CREDIT_NOTE_ID): "credit_note_id",
 }
 ID_OF_NOUN = {
     "customers": "customer_id",
@@ -153,9 +153,9 @@ def _body(operation: Operation, ids: dict[str, str]) -> str:
 
 def test_the_examples_name_the_things_they_stand_for() -> None:
     """`_body` finds ids by their example, so each must stand where its kind is meant."""
-    payment: Any = msgspec.to_builtins(examples.RECEIVE_PAYMENT)
-    assert UUID(payment["allocations"][0]["invoice_id"]) == examples.INVOICE_ID
-    assert examples.DRAFT_INVOICE.customer_id == examples.CUSTOMER_ID
+    payment: Any = msgspec.to_builtins(invoices.RECEIVE_PAYMENT)
+    assert UUID(payment["allocations"][0]["invoice_id"]) == invoices.INVOICE_ID
+    assert invoices.DRAFT_INVOICE.customer_id == invoices.CUSTOMER_ID
 
 
 @pytest.mark.parametrize("field", ["customer_id", "invoice_id"])

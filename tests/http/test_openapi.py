@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 
 from adapters.http.app import create_app
 from adapters.http.operations import Operation, operation_of
-from adapters.http.problems import MEDIA_TYPE, Problem
+from adapters.http.problem_details import MEDIA_TYPE, Problem
 from tests.http.conftest import Service
 
 AGREED = {

@@ -11,10 +11,10 @@ import msgspec
 import psycopg
 import pytest
 
-from adapters.http import problems
-from adapters.http.problems import STATUS_OF, Problem, log_unforeseen
+from adapters.http import problem_details
+from adapters.http.problem_details import STATUS_OF, Problem, log_unforeseen
 from ledger.errors import LedgerError
-from ledger.events import UnknownTag
+from ledger.event_registry import UnknownTag
 from tests.http.conftest import LATER, Client, Clients, Service, usd
 
 
@@ -281,7 +281,7 @@ def test_a_database_that_is_away_is_503(
 
     client = clients()
     client.get("/api/tenant")
-    monkeypatch.setattr("adapters.http.readers.tenant_seq", away)
+    monkeypatch.setattr("adapters.http.read_pool.tenant_seq", away)
     answer = client.get("/api/tenant")
     found = problem_of(answer, 503, "service_unavailable")
     assert answer.headers["Retry-After"] == "2"
@@ -320,14 +320,14 @@ def test_the_cause_of_an_error_is_logged_without_its_text(
 def test_every_refusal_of_the_edge_has_a_status_of_its_own() -> None:
     edge = [
         kind
-        for kind in vars(problems).values()
+        for kind in vars(problem_details).values()
         if isinstance(kind, type)
         and issubclass(kind, LedgerError)
-        and kind.__module__ == problems.__name__
+        and kind.__module__ == problem_details.__name__
     ]
     assert len(edge) >= 10
     for kind in edge:
-        assert problems.status_of(kind) != 422, f"{kind.__name__} is no rule of the trade"
+        assert problem_details.status_of(kind) != 422, f"{kind.__name__} is no rule of the trade"
     assert set(STATUS_OF.values()) == {400, 401, 403, 404, 405, 409, 413, 415, 422, 503}
 
 

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from adapters.http.bodies import decode
-from adapters.http.problems import Malformed
-from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.problem_details import Malformed
+from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.request_bodies import decode
 from adapters.http.routes.customers import CustomerListQuery
 from adapters.http.routes.days import DayListQuery
 from adapters.http.routes.invoices import InvoiceListQuery
 from adapters.http.routes.payments import PaymentListQuery
 from commands.customers import RegisterCustomer
-from projections.customer_list import CustomerFilters
-from projections.day_list import DayFilters
-from projections.invoice_list import InvoiceFilters
-from projections.payment_list import PaymentFilters
+from projections.business_days.listing import DayFilters
+from projections.customers.listing import CustomerFilters
+from projections.invoices.listing import InvoiceFilters
+from projections.payments.listing import PaymentFilters
 
 
 def test_parameters_become_a_struct() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from adapters.payouts.files import FilePayout
-from schedulers.payouts import pay_out
+from schedulers.refund_payouts import pay_out
 from tests.http.conftest import Client, Clients, Service, usd
 from tests.http.test_routes import body_of
 

@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from adapters.cli.clock_lease import held_clock
 from adapters.cli.imports import import_invoices
-from adapters.cli.lease import held_clock
 from adapters.cli.main import main
-from adapters.cli.opening import open_tenant
+from adapters.cli.tenant_creation import open_tenant
 from adapters.importing.history import invoice_id_of
 from adapters.importing.invoices import Importer, Outcome, Wish
 from adapters.postgres.connection import Database, owner_connection
@@ -22,14 +22,14 @@ from adapters.store.reading import every_event
 from adapters.wiring import Books
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.tenants import CreateTenant
-from projections.aging import aging
 from projections.catalog import CATALOG
-from projections.explain import explain
-from projections.rebuild import rebuild
-from projections.verify import verify
-from projections.verify_heads import verify_heads
-from projections.verify_numbers import verify_numbers
-from schedulers.day import run_day
+from projections.invoices.explanation import explain
+from projections.rebuild.rebuild import rebuild
+from projections.reports.aging import aging
+from projections.verify.numbers import verify_numbers
+from projections.verify.read_models import verify
+from projections.verify.snapshots import verify_heads
+from schedulers.business_day import run_day
 from schedulers.ports import Run
 from tests.cli.running import environment
 from tests.importing import real

@@ -13,7 +13,7 @@ from adapters.importing.columns import (
     known_field,
     nearest_field,
 )
-from adapters.importing.rows import (
+from adapters.importing.row_validation import (
     BadRow,
     Reading,
     Row,

@@ -14,9 +14,9 @@ from beancount import loader
 
 from adapters.cli.journals import written
 from adapters.journals import beancount, hledger
-from ledger.chart import CHART
+from ledger.chart_of_accounts import CHART
 from ledger.journal.entry import JournalEntry, Posting
-from projections.journal_entries import PostedEntry
+from projections.journal.entries import PostedEntry
 from tests.cli.conftest import Cli, cli, settings
 from tests.journals.programs import (
     assert_both_agree,

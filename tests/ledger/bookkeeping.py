@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from ledger.events import New
+from ledger.event_registry import New
 from ledger.journal.entry import JournalEntry
 from ledger.journal.facts import Facts, evolve
 from ledger.journal.posting import STREAMS, entries

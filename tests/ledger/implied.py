@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.invoice import events as e
 from ledger.money import Money
 from tests.ledger.independent import DAY, Hold, Terms

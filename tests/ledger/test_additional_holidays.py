@@ -11,8 +11,8 @@ from ledger.additional_holidays import (
     check_business_days_follow,
 )
 from ledger.calendars import AdditionalHolidays, NoBusinessDay, calendar_named
+from ledger.encrypted import ControlCharacter, LooksSealed, TextTooLong
 from ledger.errors import Rejected
-from ledger.sealed import ControlCharacter, LooksSealed, TextTooLong
 
 CITY, FAIR = AdditionalHoliday(date(2026, 1, 25), "City"), AdditionalHoliday(date(2026, 2, 3))
 

@@ -41,15 +41,19 @@ from ledger.agreement.state import Agreement, evolve
 from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.errors import Rejected
-from ledger.events import Event
+from ledger.event_registry import Event
+from ledger.instalment_schedules import (
+    InstalmentCountOutOfRange,
+    InstalmentTooSmall,
+    RateNotMonthly,
+)
 from ledger.invoice import accrual, issuing
-from ledger.invoice.evolving import evolve as evolve_invoice
+from ledger.invoice.evolve import evolve as evolve_invoice
 from ledger.invoice.issuing import DueTooEarly, DueTooLate
 from ledger.invoice.preconditions import ReasonMissing
 from ledger.money import AmountTooLarge, format_minor
 from ledger.policy import Base, FeePolicy
 from ledger.rates import Rate, RateTooHigh, parse_rate
-from ledger.schedules import InstalmentCountOutOfRange, InstalmentTooSmall, RateNotMonthly
 from ledger.tax import Line, price_lines
 
 TODAY = date(2024, 1, 10)

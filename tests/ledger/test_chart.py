@@ -4,7 +4,14 @@ from typing import get_args
 
 import pytest
 
-from ledger.chart import CHART, Account, AccountNamedTwice, MalformedAccount, UnknownAccount, named
+from ledger.chart_of_accounts import (
+    CHART,
+    Account,
+    AccountNamedTwice,
+    MalformedAccount,
+    UnknownAccount,
+    named,
+)
 
 
 def test_the_default_chart_names_every_account_once() -> None:

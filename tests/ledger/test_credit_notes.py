@@ -22,7 +22,7 @@ from ledger.invoice.credit_notes import (
     UnknownLine,
 )
 from ledger.invoice.events import Credited, CreditedLine
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice, lines_of
 from ledger.rates import Rate, parse_rate
 from ledger.tax import Line, NegativeTotal, TaxRounding, ZeroTotal, price_lines

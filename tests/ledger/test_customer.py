@@ -19,7 +19,7 @@ from ledger.customer import (
     drawn,
     evolve,
 )
-from ledger.events import Event
+from ledger.event_registry import Event
 
 ON = date(2024, 3, 8)
 

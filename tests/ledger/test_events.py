@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger import events
-from ledger.events import Event, UnknownTag, decode, encode, stored, stream_of, tags, upcast
+from ledger import event_registry
+from ledger.event_registry import Event, UnknownTag, decode, encode, stored, stream_of, tags, upcast
 from ledger.invoice.state import Invoice, given_back_minor
 from ledger.streams import STREAMS, decode_state, encode_state, fold
 
@@ -289,7 +289,7 @@ def test_an_unknown_tag_is_refused_by_name() -> None:
 
 
 def test_a_tag_is_data_and_never_a_path() -> None:
-    for tag in ("os:system", "ledger.events:Event", "__import__", ""):
+    for tag in ("os:system", "ledger.event_registry:Event", "__import__", ""):
         with pytest.raises(UnknownTag):
             decode(tag, b"{}")
 
@@ -308,7 +308,7 @@ def test_a_tag_names_its_kind_of_stream() -> None:
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry as it was, after a test that adds to it."""
     for name in ("_types", "_decoders", "_upcasts"):
-        monkeypatch.setattr(events, name, dict(getattr(events, name)))
+        monkeypatch.setattr(event_registry, name, dict(getattr(event_registry, name)))
 
 
 @pytest.mark.usefixtures("registry")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger import events
+from ledger import event_registry
 from ledger.allocation import Split
 from ledger.errors import Rejected
 from ledger.invoice.accrual import bring_up_to_date
@@ -117,7 +117,10 @@ def test_stored_events_and_heads_give_back_the_live_state(
     ledger = Ledger(sent(terms, accrual))
     for _ in tell(ledger, facts, "sometimes", random.Random(rng.getrandbits(32))):
         assert decode_state("invoice", encode_state(ledger.invoice)) == ledger.invoice
-    stored = [(events.decode(event.TAG, events.encode(event)), on) for event, on in ledger.events]
+    stored = [
+        (event_registry.decode(event.TAG, event_registry.encode(event)), on)
+        for event, on in ledger.event_registry
+    ]
     assert fold("invoice", stored) == ledger.invoice
 
 
@@ -223,10 +226,10 @@ def test_a_day_run_again_posts_nothing(rng: random.Random) -> None:
         pass
     today = facts[-1].today
     ledger.run_clock(today)  # the last fact may have been told after this day's interest was posted
-    before = len(ledger.events)
+    before = len(ledger.event_registry)
     for day in (today, today - timedelta(days=1), today):
         ledger.run_clock(day)
-    assert len(ledger.events) == before
+    assert len(ledger.event_registry) == before
 
 
 def assert_as_computed_independently(seed: int) -> Counter[str]:

@@ -13,9 +13,9 @@ from ledger import payment, refund
 from ledger.agreement import events as agreement
 from ledger.allocation import Split
 from ledger.calendars import Calendar
-from ledger.chart import CHART
+from ledger.chart_of_accounts import CHART
 from ledger.customer import CreditPart
-from ledger.events import Event, decode, stream_of, tags
+from ledger.event_registry import Event, decode, stream_of, tags
 from ledger.invoice import events as e
 from ledger.invoice.state import given_back_minor
 from ledger.journal.entry import JournalEntry, Posting, Unbalanced, entry, posted_on
@@ -391,9 +391,9 @@ def test_random_histories_balance_and_agree_with_the_invoice(seed: int) -> None:
     ledger = Ledger(sent(terms))
     books, posted_events = Bookkeeper(), 0
     for _ in tell(ledger, random_facts(rng, terms, 12), "sometimes", rng):
-        for new in ledger.events[posted_events:]:
+        for new in ledger.event_registry[posted_events:]:
             books.post("invoice", ID, new)
-        posted_events = len(ledger.events)
+        posted_events = len(ledger.event_registry)
         invoice = ledger.invoice
         balances = books.balances.copy()
         given_back = given_back_minor(invoice)

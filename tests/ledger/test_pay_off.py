@@ -19,8 +19,8 @@ from ledger.agreement.pay_off import (
     pay_off,
 )
 from ledger.agreement.plan import planned
+from ledger.instalment_schedules import InstalmentTooSmall, TermTooLong
 from ledger.rates import Rate, parse_rate
-from ledger.schedules import InstalmentTooSmall, TermTooLong
 
 BEGINS = date(2024, 1, 10)
 FEBRUARY = date(2024, 2, 10)

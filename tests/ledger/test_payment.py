@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.payment import (
     Allocated,
     AllocationChange,

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from ledger.customer import CreditPart
-from ledger.events import Event
+from ledger.event_registry import Event
 from ledger.refund import (
     ATTEMPTS_MOST,
     AttemptFailed,

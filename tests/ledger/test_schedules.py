@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.rates import Rate, parse_rate
-from ledger.schedules import (
+from ledger.instalment_schedules import (
     InstalmentCountOutOfRange,
     InstalmentTooSmall,
     Part,
@@ -20,6 +19,7 @@ from ledger.schedules import (
     price,
     sac,
 )
+from ledger.rates import Rate, parse_rate
 
 TWO_PERCENT = parse_rate("2%/month")
 rates = st.integers(0, 3_000).map(lambda basis: Rate.of(basis, 100_000, "month"))

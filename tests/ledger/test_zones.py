@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.zones import DateOutOfRange, UnknownZone, business_date, instant_of, zone
+from ledger.time_zones import DateOutOfRange, UnknownZone, business_date, instant_of, zone
 
 places = st.sampled_from(
     [

@@ -19,7 +19,7 @@ from commands.refunds import RequestRefund, request_refund
 from commands.tenants import CreateTenant, create_tenant
 from ledger.money import Money
 from ledger.refund import Refund
-from schedulers.payouts import Payout, Round, pay_out
+from schedulers.refund_payouts import Payout, Round, pay_out
 from tests.payouts.peer import Peer, listening_peer
 
 IBAN = "PT50 0002 0123 1234 5678 9015 4"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from adapters.payouts.files import FilePayout
 from ledger.money import Money
-from schedulers.payouts import HandedOver, Instruction, NotHandedOver
+from schedulers.refund_payouts import HandedOver, Instruction, NotHandedOver
 
 TENANT, REFUND = UUID(int=1), UUID(int=2)
 INSTRUCTION = Instruction(

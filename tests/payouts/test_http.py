@@ -14,7 +14,7 @@ from adapters.payouts.files import FilePayout
 from adapters.payouts.http import HttpPayout
 from adapters.settings import Settings, SettingsError
 from ledger.money import Money
-from schedulers.payouts import HandedOver, Instruction, NotHandedOver, Refused
+from schedulers.refund_payouts import HandedOver, Instruction, NotHandedOver, Refused
 from tests.payouts.peer import (
     Peer,
     answering,

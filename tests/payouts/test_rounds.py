@@ -17,8 +17,8 @@ from commands.refunds import FailRefund, fail_refund, release_refund
 from commands.reversals import ReversePayment, reverse_payment
 from ledger.money import Money
 from ledger.refund import ATTEMPTS_MOST, PayoutUnderWay
-from schedulers import payouts as runner
-from schedulers.payouts import (
+from schedulers import refund_payouts as runner
+from schedulers.refund_payouts import (
     HandedOver,
     Instruction,
     NotHandedOver,
@@ -197,7 +197,7 @@ def test_the_outcome_of_one_that_stood_still_is_not_recorded(desk: Desk) -> None
             assert desk.run(Told()) == Round(handed_over=1)
             return outcome
 
-    from schedulers.payouts import Refused
+    from schedulers.refund_payouts import Refused
 
     assert desk.run(Late(Refused("unknown account"))) == Round()
     assert desk.refund(refund_id).status == "sent"

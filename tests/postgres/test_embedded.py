@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 from adapters.postgres.errors import EmbeddedPostgresError
 from adapters.postgres.tuning import server_parameters
 
@@ -27,7 +27,7 @@ Server = Callable[..., EmbeddedPostgres]
 USER = """
 import sys
 from pathlib import Path
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1])) as server:
     print(server.postmaster_pid, flush=True)
     sys.stdin.read()
@@ -239,7 +239,7 @@ def test_runs_for_an_ordinary_user() -> None:
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     program = (
         "import os, pathlib\n"
-        "from adapters.postgres.embedded import EmbeddedPostgres\n"
+        "from adapters.postgres.embedded_server import EmbeddedPostgres\n"
         f"os.setgid({nobody.pw_gid}); os.setuid({nobody.pw_uid})\n"
         f"with EmbeddedPostgres(pathlib.Path({str(folder)!r}) / 'var') as server:\n"
         "    print(oct(server.folder.stat().st_mode & 0o777), server.data.stat().st_uid)\n"

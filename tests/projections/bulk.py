@@ -10,7 +10,7 @@ from adapters.store import binary
 from adapters.store.append import Origin, Row, append, pack_row
 from ledger.calendars import Calendar
 from ledger.customer import Registered
-from ledger.events import Event, encode
+from ledger.event_registry import Event, encode
 from ledger.ids import derived_id, stable_id
 from ledger.invoice import events as e
 from ledger.payment import Allocated, Received

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.postgres.connection import Database, owner_connection
 from adapters.wiring import Books
-from projections.runner import Runner
+from projections.engine.runner import Runner
 from tests.projections.history import History
 
 Connection = psycopg.Connection[Any]

@@ -25,7 +25,8 @@ from commands.adjustments import (
     waive,
     write_off,
 )
-from commands.agreements import (
+from commands.agreements.early_pay_off import PayOffAgreement, pay_off_agreement
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     LoseAgreement,
@@ -37,7 +38,7 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
-from commands.applying import ApplyCredit, ApplyPayment, apply_credit, apply_payment
+from commands.credit_application import ApplyCredit, ApplyPayment, apply_credit, apply_payment
 from commands.customers import (
     ChangeCustomer,
     RegisterCustomer,
@@ -68,7 +69,6 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from commands.paying_off import PayOffAgreement, pay_off_agreement
 from commands.payments import Allocation, ReceivePayment, receive_payment
 from commands.reference_rates import SetReferenceRate, set_reference_rate
 from commands.refunds import (

@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 
 from ledger.streams import decode_state
-from projections.projection import Projection
+from projections.engine.projection import Projection
 
 HEADS = "SELECT tenant_id, stream_id, version, state FROM heads WHERE stream = %s"
 

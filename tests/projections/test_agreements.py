@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.connection import Database, owner_connection
-from adapters.store.agreement_heads import read_agreement
+from adapters.store.agreement_snapshots import read_agreement
 from adapters.store.writer import Request
 from adapters.wiring import Books
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     LoseAgreement,
@@ -26,11 +26,11 @@ from commands.agreements import (
     request_agreement,
 )
 from ledger.money import Money
-from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
-from projections.agreements import AGREEMENTS
-from projections.cursors import MalformedCursor
-from projections.rebuild import rebuild
-from projections.runner import Runner
+from projections.agreements.fold import AGREEMENTS
+from projections.agreements.listing import AgreementFilters, AgreementRow, list_agreements
+from projections.engine.runner import Runner
+from projections.pagination import MalformedCursor
+from projections.rebuild.rebuild import rebuild
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import FIRST_DAY, History
 from tests.projections.state import contents

@@ -22,21 +22,21 @@ from commands.invoices import (
 )
 from commands.payments import ReceivePayment, receive_payment
 from commands.reversals import ChargeBackPayment, charge_back_payment
-from ledger.events import decode
+from ledger.event_registry import decode
 from ledger.invoice.as_of import before_effect, effective_by
 from ledger.invoice.balance import open_on
 from ledger.invoice.events import Drafted, Redrafted
-from ledger.invoice.evolving import evolve
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
 from ledger.money import Money
 from ledger.tax import Line
-from projections.aging import aging
-from projections.asof import AsOf
-from projections.dashboard import dashboard
-from projections.explain import NothingToExplain, explain
-from projections.invoices import INVOICES, Folded
-from projections.runner import Runner
-from projections.statement import statement
+from projections.engine.runner import Runner
+from projections.invoices.explanation import NothingToExplain, explain
+from projections.invoices.fold import INVOICES, Folded
+from projections.reports.aging import aging
+from projections.reports.as_of import AsOf
+from projections.reports.dashboard import dashboard
+from projections.reports.statement import statement
 from tests.projections.history import FIRST_DAY, History
 from tests.projections.state import heads
 from tests.projections.test_reports import NOW, last_recorded_at

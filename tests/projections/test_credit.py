@@ -7,20 +7,20 @@ from uuid import UUID
 import pytest
 
 from adapters.wiring import Books
-from commands.applying import ApplyPayment, apply_payment
+from commands.credit_application import ApplyPayment, apply_payment
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.payments import ReceivePayment, receive_payment
 from commands.refunds import RequestRefund, request_refund
 from commands.reversals import ChargeBackPayment, charge_back_payment
-from ledger.events import decode
+from ledger.event_registry import decode
 from ledger.journal.facts import Facts
 from ledger.journal.posting import POSTING, entries
 from ledger.money import Money
 from ledger.tax import Line
-from projections.credit import _ACCOUNTS, _BEGINNING, _MOVING, CreditAsOf
-from projections.dashboard import dashboard
-from projections.runner import Runner
-from projections.statement import statement
+from projections.customers.credit import _ACCOUNTS, _BEGINNING, _MOVING, CreditAsOf
+from projections.engine.runner import Runner
+from projections.reports.dashboard import dashboard
+from projections.reports.statement import statement
 from tests.ledger.test_events import golden
 from tests.projections.history import History
 from tests.projections.state import heads

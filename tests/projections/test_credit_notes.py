@@ -14,10 +14,10 @@ from commands.adjustments import CreditInvoice, credit_invoice
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from ledger.money import Money
 from ledger.tax import Line
-from projections.credit_notes import CREDIT_NOTES, notes_of
-from projections.invoices import INVOICES
-from projections.rebuild import rebuild
-from projections.runner import Runner
+from projections.credit_notes.fold import CREDIT_NOTES, notes_of
+from projections.engine.runner import Runner
+from projections.invoices.fold import INVOICES
+from projections.rebuild.rebuild import rebuild
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
 from tests.projections.state import contents, heads

@@ -15,15 +15,16 @@ import pytest
 from adapters.wiring import Books
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.agreement.events import Activated
-from ledger.events import New, decode, stream_of
+from ledger.event_registry import New, decode, stream_of
 from ledger.journal.entry import posted_on
 from ledger.tenant import Configured
-from projections import filling, journal, log
-from projections.filling import Stopped
-from projections.journal import JOURNAL
-from projections.rebuild import rebuild
-from projections.runner import Runner
-from projections.verify import verify
+from projections.engine import log
+from projections.engine.runner import Runner
+from projections.journal import fold as journal
+from projections.journal.fold import JOURNAL
+from projections.rebuild.backfill import Stopped
+from projections.rebuild.rebuild import rebuild
+from projections.verify.read_models import verify
 from tests.ledger.bookkeeping import Bookkeeper, assert_agree
 from tests.projections.conftest import tampering
 from tests.projections.history import History
@@ -269,8 +270,8 @@ def test_a_rebuild_in_small_pieces_stopped_and_resumed_comes_to_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log, "PIECE_EVENTS", 7)
-    monkeypatch.setattr(filling, "CHUNK_EVENTS", 60)
-    monkeypatch.setattr(filling, "COPY_PARTS", 20)
+    monkeypatch.setattr(backfill, "CHUNK_EVENTS", 60)
+    monkeypatch.setattr(backfill, "COPY_PARTS", 20)
     closing_life(history, 51)
     closing_life(history, 52)
     runner.catch_up()

@@ -11,14 +11,14 @@ import pytest
 
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
-from projections.credit_note_list import CreditNoteFilters, list_credit_notes
-from projections.cursors import LimitOutOfRange, MalformedCursor, MalformedFilter
-from projections.customer_list import CustomerFilters, list_customers
-from projections.day_list import DayFilters, list_days
-from projections.invoice_list import _STATEMENTS, InvoiceFilters, list_invoices
-from projections.payment_list import PaymentFilters, list_payments
-from projections.refund_list import RefundFilters, list_refunds
-from projections.runner import Runner
+from projections.business_days.listing import DayFilters, list_days
+from projections.credit_notes.listing import CreditNoteFilters, list_credit_notes
+from projections.customers.listing import CustomerFilters, list_customers
+from projections.engine.runner import Runner
+from projections.invoices.listing import _STATEMENTS, InvoiceFilters, list_invoices
+from projections.pagination import LimitOutOfRange, MalformedCursor, MalformedFilter
+from projections.payments.listing import PaymentFilters, list_payments
+from projections.refunds.listing import RefundFilters, list_refunds
 from tests.projections.conftest import new_runner
 from tests.projections.history import History
 

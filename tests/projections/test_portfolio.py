@@ -6,23 +6,23 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.postgres.connection import Database, owner_connection
-from adapters.store.agreement_heads import read_agreement
+from adapters.store.agreement_snapshots import read_agreement
 from adapters.wiring import Books
-from commands.agreements import (
+from commands.agreements.break_even import BreakEven
+from commands.agreements.lifecycle import (
     LoseAgreement,
     RenegotiateAgreement,
     lose_agreement,
     renegotiate_agreement,
 )
-from commands.break_even import BreakEven
 from commands.reversals import ReversePayment, reverse_payment
 from ledger.money import Money
-from projections.agreement_list import list_agreements
-from projections.invoices import INVOICES
-from projections.portfolio import CurrencyPortfolio, portfolio
-from projections.rebuild import rebuild
-from projections.runner import Runner
-from projections.verify import verify
+from projections.agreements.listing import list_agreements
+from projections.engine.runner import Runner
+from projections.invoices.fold import INVOICES
+from projections.rebuild.rebuild import rebuild
+from projections.reports.portfolio import CurrencyPortfolio, portfolio
+from projections.verify.read_models import verify
 from tests.projections.conftest import new_runner
 from tests.projections.state import contents
 from tests.projections.test_agreements import Lender

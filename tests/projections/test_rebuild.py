@@ -10,15 +10,16 @@ import psycopg
 import pytest
 
 from adapters.wiring import Books
-from projections import filling, log, shadow
 from projections.catalog import CATALOG, projection_named
-from projections.checkpoint import RebuildTaken
-from projections.filling import Stopped
-from projections.invoices import INVOICES
-from projections.projection import Projection
-from projections.rebuild import Rebuilt, rebuild
-from projections.runner import Runner
-from projections.shadow import SHADOW
+from projections.engine import log
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
+from projections.invoices.fold import INVOICES
+from projections.rebuild import shadow_tables
+from projections.rebuild.backfill import Stopped
+from projections.rebuild.checkpoint import RebuildTaken
+from projections.rebuild.rebuild import Rebuilt, rebuild
+from projections.rebuild.shadow_tables import SHADOW
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import History
 from tests.projections.state import contents
@@ -60,8 +61,8 @@ def test_a_rebuild_equals_the_live_tables(
     piece, chunk, copy = size
     monkeypatch.setattr(log, "PIECE_EVENTS", piece)
     monkeypatch.setattr(log, "SCAN_EVENTS", 10 * piece)
-    monkeypatch.setattr(filling, "CHUNK_EVENTS", chunk)
-    monkeypatch.setattr(filling, "COPY_ROWS", copy)
+    monkeypatch.setattr(backfill, "CHUNK_EVENTS", chunk)
+    monkeypatch.setattr(backfill, "COPY_ROWS", copy)
     history(seed).run(60)
     history(seed + 50).run(20)
     runner.catch_up()
@@ -120,7 +121,7 @@ def test_a_stopped_rebuild_is_resumed(
     seed: int,
 ) -> None:
     monkeypatch.setattr(log, "PIECE_EVENTS", 20)
-    monkeypatch.setattr(filling, "CHUNK_EVENTS", 50)
+    monkeypatch.setattr(backfill, "CHUNK_EVENTS", 50)
     life = history(seed).run(90)
     runner.catch_up()
     before = live(books)
@@ -155,7 +156,7 @@ def test_events_that_arrive_during_a_rebuild_are_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log, "PIECE_EVENTS", 20)
-    monkeypatch.setattr(filling, "CHUNK_EVENTS", 40)
+    monkeypatch.setattr(backfill, "CHUNK_EVENTS", 40)
     life = history(3).run(40)
     runner = new_runner(books)
     runner.catch_up()
@@ -194,7 +195,7 @@ def test_of_two_rebuilds_at_once_one_stops(
     books: Books, history: Histories, runner: Runner, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "PIECE_EVENTS", 20)
-    monkeypatch.setattr(filling, "CHUNK_EVENTS", 40)
+    monkeypatch.setattr(backfill, "CHUNK_EVENTS", 40)
     history(5).run(40)
     runner.catch_up()
     before = live(books)
@@ -312,4 +313,4 @@ def test_names_of_projections() -> None:
         "journal",
     ]
     assert projection_named("payments").streams == ("payment",)
-    assert SHADOW != shadow.VERIFY
+    assert SHADOW != shadow_tables.VERIFY

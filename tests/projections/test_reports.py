@@ -32,11 +32,11 @@ from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.invoice.state import Invoice
 from ledger.money import Money, parse_minor
 from ledger.tax import Line
-from projections.aging import BUCKETS, Aging, aging, bucket_of
-from projections.dashboard import Dashboard, dashboard
-from projections.explain import Explanation, NothingToExplain, explain
-from projections.runner import Runner
-from projections.statement import Statement, statement
+from projections.engine.runner import Runner
+from projections.invoices.explanation import Explanation, NothingToExplain, explain
+from projections.reports.aging import BUCKETS, Aging, aging, bucket_of
+from projections.reports.dashboard import Dashboard, dashboard
+from projections.reports.statement import Statement, statement
 from tests.projections.conftest import tampering
 from tests.projections.history import POLICIES, History
 

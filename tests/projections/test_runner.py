@@ -16,11 +16,11 @@ from adapters.wiring import Books
 from ledger.invoice.replay import closed_as
 from ledger.invoice.state import Invoice
 from ledger.payment import Allocated
-from projections import runner as running
 from projections.catalog import CATALOG, projection_named
-from projections.invoices import INVOICES
-from projections.parked import NotParked, Parked
-from projections.runner import Runner
+from projections.engine import runner as running
+from projections.engine.parked import NotParked, Parked
+from projections.engine.runner import Runner
+from projections.invoices.fold import INVOICES
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
 from tests.projections.state import contents, heads

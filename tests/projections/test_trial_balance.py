@@ -11,10 +11,10 @@ from adapters.cli.journals import written
 from adapters.journals import beancount, hledger
 from adapters.wiring import Books
 from commands.tenants import ConfigureTenant, configure_tenant
-from ledger.chart import named
-from projections.journal_entries import JournalEntries
-from projections.runner import Runner
-from projections.trial_balance import TrialBalance, trial_balance
+from ledger.chart_of_accounts import named
+from projections.engine.runner import Runner
+from projections.journal.entries import JournalEntries
+from projections.reports.trial_balance import TrialBalance, trial_balance
 from tests.journals.programs import (
     Balances,
     bean_check,

@@ -13,10 +13,10 @@ from adapters.postgres.connection import Database, owner_connection
 from adapters.postgres.migrate import migrate
 from adapters.wiring import Books
 from projections.catalog import CATALOG
-from projections.invoices import INVOICES
-from projections.projection import Projection
-from projections.renewal import Renewal
-from projections.runner import Runner
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
+from projections.invoices.fold import INVOICES
+from projections.rebuild.automatic import Renewal
 from tests.conftest import MASTER_KEY
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import History
@@ -109,8 +109,8 @@ def test_readers_are_served_while_a_read_model_is_renewed(
         seen.append(row[0])
         return rebuild(projection, *arguments, **options)
 
-    from projections import renewal as renewing
-    from projections.rebuild import rebuild
+    from projections.rebuild import automatic as renewing
+    from projections.rebuild.rebuild import rebuild
 
     monkeypatch.setattr(renewing, "rebuild", count)
     renewal = Renewal(books.database.writer.connection, owner, [newer])

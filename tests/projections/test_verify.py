@@ -25,14 +25,15 @@ from commands.payments import ReceivePayment, receive_payment
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.money import Money
 from ledger.tax import Line
-from projections import filling, log, verify_heads
 from projections.catalog import CATALOG, projection_named
-from projections.filling import Stopped
-from projections.holes import Hole, position_holes, tenant_holes
-from projections.runner import Runner
-from projections.verify import Verified, verify
-from projections.verify_heads import HeadsVerified
-from projections.verify_numbers import NumbersVerified, Skipped, verify_numbers
+from projections.engine import log
+from projections.engine.runner import Runner
+from projections.rebuild.backfill import Stopped
+from projections.verify import snapshots
+from projections.verify.gaps import Hole, position_holes, tenant_holes
+from projections.verify.numbers import NumbersVerified, Skipped, verify_numbers
+from projections.verify.read_models import Verified, verify
+from projections.verify.snapshots import HeadsVerified
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
 
@@ -45,7 +46,7 @@ def verified(books: Books, owner: Owner, name: str) -> Verified:
 
 
 def heads_verified(books: Books) -> HeadsVerified:
-    return verify_heads.verify_heads(books.database.writer.connection)
+    return snapshots.verify_heads(books.database.writer.connection)
 
 
 def numbers_verified(books: Books) -> NumbersVerified:
@@ -79,7 +80,7 @@ def test_what_was_written_properly_holds(
     seed: int,
 ) -> None:
     monkeypatch.setattr(log, "PIECE_EVENTS", 7)
-    monkeypatch.setattr(verify_heads, "BATCH_STREAMS", 3)
+    monkeypatch.setattr(snapshots, "BATCH_STREAMS", 3)
     life = history(seed).run(60)
     runner.run_once()
     history(seed + 50).run(20)
@@ -104,8 +105,8 @@ def test_verification_while_events_arrive(
     books: Books, history: Histories, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "PIECE_EVENTS", 20)
-    monkeypatch.setattr(filling, "CHUNK_EVENTS", 20)
-    monkeypatch.setattr(verify_heads, "BATCH_STREAMS", 3)
+    monkeypatch.setattr(backfill, "CHUNK_EVENTS", 20)
+    monkeypatch.setattr(snapshots, "BATCH_STREAMS", 3)
     life = history(4).run(30)
     runner = new_runner(books)
     runner.catch_up()
@@ -114,7 +115,7 @@ def test_verification_while_events_arrive(
     thread.start()
     connect = books.database.writer.connection
     found = verify(projection_named("invoices"), connect, owner, lambda done, total: life.step())
-    heads = verify_heads.verify_heads(connect, lambda done, total: life.step())
+    heads = snapshots.verify_heads(connect, lambda done, total: life.step())
     stop.set()
     thread.join()
     assert found.differences == []
@@ -408,7 +409,7 @@ def test_verification_can_be_stopped_and_leaves_nothing_behind(
     with pytest.raises(Stopped):
         verify(projection_named("invoices"), connect, owner, stop=stop)
     with pytest.raises(Stopped):
-        verify_heads.verify_heads(connect, stop=stop)
+        snapshots.verify_heads(connect, stop=stop)
     assert verified(books, owner, "invoices").holds
     with books.database.writer.connection() as connection:
         left = connection.execute(

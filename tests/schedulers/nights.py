@@ -17,7 +17,7 @@ from commands.payments import ReceivePayment, receive_payment
 from commands.tenants import CreateTenant, create_tenant
 from ledger.money import Money
 from ledger.tax import Line
-from schedulers.day import DayResult, run_day
+from schedulers.business_day import DayResult, run_day
 from schedulers.ports import Lease, Run
 
 TENANT = UUID(int=7)

@@ -10,8 +10,14 @@ from adapters.wiring import Books
 from ledger import business_day
 from ledger.business_day import Tally
 from ledger.ids import derived_id
+from schedulers.business_day import (
+    BeforeClockStart,
+    DayNotCome,
+    EarlierDayOpen,
+    require_runnable,
+    run_day,
+)
 from schedulers.catch_up import tick
-from schedulers.day import BeforeClockStart, DayNotCome, EarlierDayOpen, require_runnable, run_day
 from schedulers.ports import ClockTaken, Run
 from tests.schedulers.nights import STARTS_ON, Nights, day
 

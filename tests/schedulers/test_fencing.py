@@ -8,7 +8,7 @@ import pytest
 from adapters.postgres.connection import Database, owner_connection
 from adapters.store.clock import PostgresClock
 from adapters.wiring import Books
-from schedulers.day import run_day
+from schedulers.business_day import run_day
 from schedulers.ports import Fenced, Lease, Run
 from tests.schedulers.nights import Nights, day
 from tests.store.forcing import assert_log_is_whole, counts, rows

@@ -8,8 +8,7 @@ import pytest
 from ledger.business_day import Tally
 from ledger.tenant import Settings
 from schedulers import chunks
-from schedulers.catch_up import catch_up, tick
-from schedulers.day import (
+from schedulers.business_day import (
     BeforeClockStart,
     DayNotCome,
     DayResult,
@@ -17,6 +16,7 @@ from schedulers.day import (
     require_runnable,
     run_day,
 )
+from schedulers.catch_up import catch_up, tick
 from schedulers.ports import Fenced, Lease, Run
 from tests.schedulers.fake import FakeClockStore, names
 from tests.schedulers.nights import NOON, STARTS_ON, day

@@ -15,11 +15,11 @@ import pytest
 from psycopg_pool import PoolTimeout
 
 from adapters.postgres.connection import Database, connect_database
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.embedded_server import EmbeddedPostgres
 from adapters.store.writer import Answer, OutcomeUnknown, StoreUnavailable
 from adapters.wiring import Books
 from schedulers import chunks
-from schedulers.day import run_day
+from schedulers.business_day import run_day
 from schedulers.ports import Run
 from tests.conftest import MASTER_KEY
 from tests.schedulers.nights import TENANT, Nights, day

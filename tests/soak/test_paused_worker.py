@@ -5,7 +5,7 @@ import time
 import pytest
 
 from adapters.store.clock import PostgresClock
-from schedulers.day import run_day
+from schedulers.business_day import run_day
 from schedulers.ports import ClockTaken, Lease, Run
 from tests.schedulers.nights import TENANT, day
 from tests.soak.conftest import Copy, Nursery

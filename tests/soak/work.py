@@ -20,9 +20,9 @@ from adapters.postgres.connection import Pool
 from adapters.store import clock as clock_module
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.encryption import Sealer
 from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
-from adapters.store.sealing import Sealer
 from adapters.store.writer import Request, Writer
 from commands.payments import ReceivePayment, receive_payment
 from commands.refunds import (
@@ -34,13 +34,13 @@ from commands.refunds import (
     fail_refund,
     request_refund,
 )
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.money import Money
 from schedulers import chunks
+from schedulers.business_day import run_day
 from schedulers.catch_up import tick
-from schedulers.day import run_day
-from schedulers.payouts import Payout, pay_out
 from schedulers.ports import Run
+from schedulers.refund_payouts import Payout, pay_out
 from tests.conftest import MASTER_KEY
 from tests.schedulers.nights import TENANT, day
 from tests.soak.doom import (

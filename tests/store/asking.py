@@ -9,7 +9,7 @@ import msgspec
 from adapters.store import reading
 from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     RequestAgreement,
@@ -25,7 +25,7 @@ from commands.reversals import ReversePayment, reverse_payment
 from commands.tenants import CreateKey, CreateTenant, create_key, create_tenant
 from ledger.money import Money
 from ledger.tax import Line
-from ledger.zones import business_date
+from ledger.time_zones import business_date
 
 ZONE = "America/Sao_Paulo"
 

@@ -12,7 +12,7 @@ import psycopg
 from adapters.postgres.connection import Database, owner_connection
 from adapters.store import reading
 from adapters.store.writer import Answer, Request, Writer
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger import streams
 
 GATE = 4711

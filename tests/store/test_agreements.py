@@ -8,14 +8,14 @@ import pytest
 
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
-from commands.agreements import (
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     RenegotiateAgreement,
     activate_agreement,
     renegotiate_agreement,
 )
 from commands.numbering import next_numbers
-from commands.unit import Unit, load
+from commands.unit_of_work import Unit, load
 from ledger.agreement.decisions import NotApproved
 from ledger.numbering import DOCUMENT_NUMBER
 from tests.store.asking import Asking

@@ -16,7 +16,7 @@ from adapters.postgres.connection import Database, owner_connection
 from adapters.store.writer import Answer, StoreUnavailable
 from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.errors import Rejected
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, counts, in_one_group, rows, until

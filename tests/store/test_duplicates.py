@@ -11,7 +11,7 @@ import pytest
 from adapters.postgres.connection import Database
 from adapters.store.writer import Answer, KeyReused, StillRunning
 from adapters.wiring import Books
-from commands.unit import Unit
+from commands.unit_of_work import Unit
 from ledger.errors import Conflict, Rejected
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, in_one_group, log_head_held, rows, until

@@ -24,11 +24,11 @@ from adapters.postgres.connection import Database
 from adapters.store.append import StaleHeads
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import EventMapper, Recorded, StoredEnvelope
-from adapters.store.group import head_of
+from adapters.store.group_commit import head_of
 from adapters.store.recorder import LedgerFactory
-from adapters.store.unit import Loaded
+from adapters.store.unit_of_work import Loaded
 from ledger import customer as customers
-from ledger.events import UnknownTag
+from ledger.event_registry import UnknownTag
 from ledger.streams import STREAMS
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows

@@ -10,7 +10,7 @@ import pytest
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
 from commands.payments import ReceivePayment, names_asked, receive_payment
-from commands.unit import NameRange, Unit
+from commands.unit_of_work import NameRange, Unit
 from ledger.money import Money
 from tests.store.asking import Asking
 from tests.store.forcing import in_one_group, rows

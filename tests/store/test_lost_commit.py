@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.postgres import connection as connection_module
 from adapters.postgres.connection import Database, connect_database
-from adapters.store import group as group_module
+from adapters.store import group_commit as group_module
 from adapters.store.writer import OutcomeUnknown, StoreUnavailable
 from adapters.wiring import Books
 from tests.conftest import Engine

@@ -13,7 +13,7 @@ from commands.adjustments import CreditInvoice, credit_invoice
 from commands.refunds import RequestRefund, request_refund
 from ledger.money import Money
 from projections.catalog import CATALOG
-from projections.rebuild import rebuild
+from projections.rebuild.rebuild import rebuild
 from tests.store.asking import Asking
 from tests.store.forcing import rows
 

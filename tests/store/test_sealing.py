@@ -9,8 +9,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from adapters.postgres.connection import Database, owner_connection
-from adapters.store import sealing as sealing_module
-from adapters.store.sealing import Sealer, pseudonym
+from adapters.store import encryption as sealing_module
+from adapters.store.encryption import Sealer, pseudonym
 from adapters.wiring import Books
 from commands.customers import (
     ChangeCustomer,
@@ -30,8 +30,8 @@ from commands.invoices import (
 )
 from commands.payments import ReceivePayment, receive_payment
 from commands.reversals import ReversePayment, reverse_payment
+from ledger.encrypted import LooksSealed
 from ledger.money import Money
-from ledger.sealed import LooksSealed
 from ledger.tax import Line
 from tests.store.asking import Asking
 from tests.store.forcing import rows, until

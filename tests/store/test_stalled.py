@@ -9,8 +9,8 @@ import pytest
 
 from adapters.postgres.connection import Database
 from adapters.store import clock as clock_module
-from adapters.store import group as group_module
-from adapters.store import stalled as stalled_module
+from adapters.store import group_commit as group_module
+from adapters.store import stalled_sessions as stalled_module
 from adapters.store.append import COPY_EVENTS
 from adapters.store.binary import COPY_HEADER
 from adapters.store.writer import StoreUnavailable
@@ -116,7 +116,7 @@ def test_who_holds_no_lock_of_the_log_is_left_alone(
 
 
 def test_a_session_that_idles_after_a_pipeline_is_ended(asking: Asking, database: Database) -> None:
-    """The server's own timeout need not run then (see adapters.store.stalled)."""
+    """The server's own timeout need not run then (see adapters.store.stalled_sessions)."""
     invoice = asking.invoice(asking.customer(), "100.00")
     options = "-c search_path=duebook_s1 -c idle_in_transaction_session_timeout=300ms"
     with psycopg.connect(database.writer_url, options=options) as idle:

@@ -17,9 +17,9 @@ from commands.adjustments import CreditInvoice, credit_invoice
 from commands.customers import RegisterCustomer, register_customer
 from commands.invoices import SendInvoice, send_invoice
 from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
-from commands.unit import AlreadyExists, NumberBeforeSeries, Unit
+from commands.unit_of_work import AlreadyExists, NumberBeforeSeries, Unit
 from ledger.customer import Changed, Person, Registered
-from ledger.events import New
+from ledger.event_registry import New
 from tests.store.asking import ZONE, Asking
 from tests.store.forcing import assert_log_is_whole, rows
 

@@ -9,7 +9,7 @@ from adapters.postgres.connection import Database
 from adapters.store import writer as writer_module
 from adapters.store.writer import KeyReused, StoreUnavailable
 from adapters.wiring import Books
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from tests.store.asking import Asking
 from tests.store.forcing import log_head_held, queued, until
 

@@ -6,10 +6,10 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import adjustment_examples as examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out
+from adapters.http.execution import Call, carry_out
+from adapters.http.openapi.examples import adjustments as examples
 from adapters.http.operations import command
+from adapters.http.request_bodies import read_body
 from commands.adjustments import (
     AmountOrLines,
     ChargeFee,
@@ -24,7 +24,7 @@ from commands.adjustments import (
 )
 from commands.invoices import InvoiceView
 from commands.payments import CurrencyDiffers
-from commands.unit import NumberBeforeSeries, Unknown
+from commands.unit_of_work import NumberBeforeSeries, Unknown
 from ledger.invoice.adjusting import (
     BelongsToAgreement,
     NotCreditable,

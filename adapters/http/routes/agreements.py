@@ -6,17 +6,21 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import agreement_examples as examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, look_up
-from adapters.http.examples import page
+from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.openapi.examples import agreements as examples
+from adapters.http.openapi.examples.invoices import page
 from adapters.http.operations import command, query
-from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.readers import Connection, today
-from adapters.store.agreement_heads import read_agreement, read_pay_off
-from commands.agreement_pay_off import AgreementPayOffView
-from commands.agreement_view import AgreementView
-from commands.agreements import (
+from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.read_pool import Connection, today
+from adapters.http.request_bodies import read_body
+from adapters.store.agreement_snapshots import read_agreement, read_pay_off
+from commands.agreements.early_pay_off import (
+    PaidOffView,
+    PayOffAgreement,
+    PayOffTooLow,
+    pay_off_agreement,
+)
+from commands.agreements.lifecycle import (
     ActivateAgreement,
     ApproveAgreement,
     LoseAgreement,
@@ -31,9 +35,10 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
-from commands.paying_off import PaidOffView, PayOffAgreement, PayOffTooLow, pay_off_agreement
+from commands.agreements.pay_off_quote import AgreementPayOffView
+from commands.agreements.view import AgreementView
 from commands.payments import CurrencyDiffers
-from commands.unit import NumberBeforeSeries, Unknown
+from commands.unit_of_work import NumberBeforeSeries, Unknown
 from ledger.agreement.decisions import (
     AlreadyDecided,
     DiscountOnLoan,
@@ -51,19 +56,19 @@ from ledger.agreement.plan import (
     NothingLeft,
 )
 from ledger.agreement.state import Status
-from ledger.invoice.adjusting import BelongsToAgreement
-from ledger.invoice.preconditions import NotOpen, ReasonMissing
-from ledger.money import WithdrawnCurrency
-from ledger.schedules import (
+from ledger.instalment_schedules import (
     InstalmentCountOutOfRange,
     InstalmentTooSmall,
     RateNotMonthly,
     TermTooLong,
 )
-from projections.agreement_list import AgreementFilters, AgreementRow, list_agreements
-from projections.agreements import AGREEMENTS
-from projections.cursors import Page
-from projections.invoices import INVOICES
+from ledger.invoice.adjusting import BelongsToAgreement
+from ledger.invoice.preconditions import NotOpen, ReasonMissing
+from ledger.money import WithdrawnCurrency
+from projections.agreements.fold import AGREEMENTS
+from projections.agreements.listing import AgreementFilters, AgreementRow, list_agreements
+from projections.invoices.fold import INVOICES
+from projections.pagination import Page
 
 PLAN_REFUSALS = (
     DownPaymentLate,

@@ -6,16 +6,17 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import adjustment_examples, credit_note_examples, examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, edge_of, look_up
+from adapters.http.execution import Call, carry_out, edge_of, look_up
+from adapters.http.openapi.examples import adjustments, credit_notes, invoices
 from adapters.http.operations import command, query
-from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.readers import Connection, found_head
+from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.read_pool import Connection, found_head
+from adapters.http.request_bodies import read_body
 from adapters.http.routes.adjustments import CREDIT_NOTE_REFUSALS
 from commands.adjustments import CreditNoteView, IssueCreditNote, credit_invoice
 from ledger.tenant import Tenant
-from projections.credit_note_list import (
+from projections.credit_notes.fold import CREDIT_NOTES
+from projections.credit_notes.listing import (
     CreditNoteDocument,
     CreditNoteFilters,
     CreditNoteRow,
@@ -23,9 +24,8 @@ from projections.credit_note_list import (
     list_credit_notes,
     show_credit_note,
 )
-from projections.credit_notes import CREDIT_NOTES
-from projections.cursors import Page
-from projections.customers import CUSTOMERS
+from projections.customers.fold import CUSTOMERS
+from projections.pagination import Page
 
 MODELS = (CREDIT_NOTES.name, CUSTOMERS.name)
 
@@ -43,7 +43,7 @@ class CreditNoteListQuery(ListQuery, frozen=True, kw_only=True):
     "/credit-notes",
     parameters=CreditNoteListQuery,
     answers=Page[CreditNoteRow],
-    example=examples.page(credit_note_examples.CREDIT_NOTE_ROW),
+    example=invoices.page(credit_notes.CREDIT_NOTE_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Credit notes, the latest issued first, as their documents say them"""
@@ -67,9 +67,9 @@ async def list_all(request: Call) -> Response[bytes]:
 @command(
     "/credit-notes",
     takes=IssueCreditNote,
-    body=credit_note_examples.ISSUE_CREDIT_NOTE,
+    body=credit_notes.ISSUE_CREDIT_NOTE,
     answers=CreditNoteView,
-    example=adjustment_examples.CREDIT_NOTE,
+    example=adjustments.CREDIT_NOTE,
     status=201,
     key_required=True,
     refuses=CREDIT_NOTE_REFUSALS,
@@ -90,7 +90,7 @@ async def issue(request: Call) -> Response[bytes]:
 @query(
     "/credit-notes/{id:uuid}",
     answers=CreditNoteDocument,
-    example=credit_note_examples.CREDIT_NOTE_DOCUMENT,
+    example=credit_notes.CREDIT_NOTE_DOCUMENT,
     refuses=(UnknownCreditNote,),
 )
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:

@@ -5,13 +5,13 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import adjustment_examples, examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.openapi.examples import adjustments, invoices
 from adapters.http.operations import command, query
-from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.readers import found_head
-from commands.applying import (
+from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.read_pool import found_head
+from adapters.http.request_bodies import read_body
+from commands.credit_application import (
     ApplyCredit,
     CreditAppliedView,
     NothingToApply,
@@ -34,14 +34,14 @@ from commands.payments import (
     SeveralCustomers,
     TwoTargets,
 )
-from commands.unit import AlreadyExists, Unknown
+from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.invoice.preconditions import NotOpen
 from ledger.money import UnknownCurrency
-from ledger.zones import UnknownZone
-from projections.cursors import Page
-from projections.customer_list import CustomerFilters, CustomerRow, list_customers
-from projections.customers import CUSTOMERS
-from projections.invoices import INVOICES
+from ledger.time_zones import UnknownZone
+from projections.customers.fold import CUSTOMERS
+from projections.customers.listing import CustomerFilters, CustomerRow, list_customers
+from projections.invoices.fold import INVOICES
+from projections.pagination import Page
 
 
 class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
     "/customers",
     parameters=CustomerListQuery,
     answers=Page[CustomerRow],
-    example=examples.page(examples.CUSTOMER_ROW),
+    example=invoices.page(invoices.CUSTOMER_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Customers by reference, with what they owe and the credit they have
@@ -85,9 +85,9 @@ async def list_all(request: Call) -> Response[bytes]:
 @command(
     "/customers",
     takes=RegisterCustomer,
-    body=examples.REGISTER_CUSTOMER,
+    body=invoices.REGISTER_CUSTOMER,
     answers=CustomerView,
-    example=examples.CUSTOMER,
+    example=invoices.CUSTOMER,
     status=201,
     refuses=(CustomerNameMissing, AlreadyExists, UnknownZone),
 )
@@ -101,7 +101,7 @@ async def register(request: Call) -> Response[bytes]:
     return await carry_out(request, lambda unit: register_customer(unit, customer))
 
 
-@query("/customers/{id:uuid}", answers=CustomerView, example=examples.CUSTOMER)
+@query("/customers/{id:uuid}", answers=CustomerView, example=invoices.CUSTOMER)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer and its credit"""
     tenant_id = request.user.tenant_id
@@ -116,9 +116,9 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     "/customers/{id:uuid}",
     method="PATCH",
     takes=ChangeCustomer,
-    body=examples.CHANGE_CUSTOMER,
+    body=invoices.CHANGE_CUSTOMER,
     answers=CustomerView,
-    example=examples.CUSTOMER,
+    example=invoices.CUSTOMER,
     refuses=(Unknown, CustomerNameMissing, UnknownZone),
 )
 async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
@@ -134,9 +134,9 @@ async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/customers/{id:uuid}/apply-credit",
     takes=ApplyCredit,
-    body=adjustment_examples.APPLY_CREDIT,
+    body=adjustments.APPLY_CREDIT,
     answers=CreditAppliedView,
-    example=adjustment_examples.CREDIT_APPLIED,
+    example=adjustments.CREDIT_APPLIED,
     key_required=True,
     refuses=(
         Unknown,

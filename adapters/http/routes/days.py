@@ -13,21 +13,21 @@ import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples
-from adapters.http.answers import json_answer
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, Edge, edge_of, idempotency_key, look_up
-from adapters.http.entrance import arrival_of
+from adapters.http.execution import Call, Edge, edge_of, idempotency_key, look_up
+from adapters.http.middleware import arrival_of
+from adapters.http.openapi.examples import invoices
 from adapters.http.operations import command, query
-from adapters.http.problems import ClockBusy, ServiceUnavailable
-from adapters.http.queries import ListQuery, chosen, read_query, refuse_query
+from adapters.http.problem_details import ClockBusy, ServiceUnavailable
+from adapters.http.query_parameters import ListQuery, chosen, read_query, refuse_query
+from adapters.http.request_bodies import read_body
+from adapters.http.responses import json_answer
 from ledger.business_day import STEPS, Tally
 from ledger.money import Money
-from ledger.zones import business_date
-from projections.business_days import BUSINESS_DAYS
-from projections.cursors import Page
-from projections.day_list import DayFilters, DayRow, StepRow, list_days
-from schedulers.day import (
+from ledger.time_zones import business_date
+from projections.business_days.fold import BUSINESS_DAYS
+from projections.business_days.listing import DayFilters, DayRow, StepRow, list_days
+from projections.pagination import Page
+from schedulers.business_day import (
     BeforeClockStart,
     DayNotCome,
     DayResult,
@@ -69,7 +69,7 @@ class DayRun(msgspec.Struct, frozen=True):
     "/days",
     parameters=DayListQuery,
     answers=Page[DayRow],
-    example=examples.page(examples.DAY),
+    example=invoices.page(invoices.DAY),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Business days, the latest first"""
@@ -95,7 +95,7 @@ async def list_all(request: Call) -> Response[bytes]:
     body=RunDay(),
     answers=DayRun,
     example=DayRun(
-        day=examples.DAY.day, ran=True, steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])]
+        day=invoices.DAY.day, ran=True, steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])]
     ),
     refuses=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
 )

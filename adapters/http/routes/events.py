@@ -5,13 +5,13 @@ from typing import Annotated
 import msgspec
 from litestar import Response
 
-from adapters.http import examples
-from adapters.http.edge import Call, look_up
+from adapters.http.event_pages import EventView, events_page
+from adapters.http.execution import Call, look_up
+from adapters.http.openapi.examples import invoices
 from adapters.http.operations import query
-from adapters.http.pages import EventView, events_page
-from adapters.http.queries import ReadQuery, read_query
+from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.store.reading import tenant_events
-from projections.cursors import Page
+from projections.pagination import Page
 
 
 class EventsQuery(ReadQuery, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class EventsQuery(ReadQuery, frozen=True, kw_only=True):
     "/events",
     parameters=EventsQuery,
     answers=Page[EventView],
-    example=examples.page(examples.EVENT),
+    example=invoices.page(invoices.EVENT),
 )
 async def feed(request: Call) -> Response[bytes]:
     """Events in the order of the tenant's log

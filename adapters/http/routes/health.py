@@ -5,13 +5,13 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response
 
-from adapters.http.answers import json_answer
-from adapters.http.edge import edge_of
-from adapters.http.entrance import arrival_of
-from adapters.http.metrics import metrics
+from adapters.http.execution import edge_of
+from adapters.http.middleware import arrival_of
+from adapters.http.observability.metrics import metrics
 from adapters.http.operations import public
-from adapters.http.problems import NoValidKey, ServiceUnavailable
-from adapters.http.queries import refuse_query
+from adapters.http.problem_details import NoValidKey, ServiceUnavailable
+from adapters.http.query_parameters import refuse_query
+from adapters.http.responses import json_answer
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

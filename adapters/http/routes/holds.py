@@ -6,11 +6,11 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import adjustment_examples as examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out
-from adapters.http.examples import INVOICE
+from adapters.http.execution import Call, carry_out
+from adapters.http.openapi.examples import adjustments as examples
+from adapters.http.openapi.examples.invoices import INVOICE
 from adapters.http.operations import command
+from adapters.http.request_bodies import read_body
 from commands.holds import (
     DisputeInvoice,
     HoldInvoice,
@@ -25,7 +25,7 @@ from commands.holds import (
 )
 from commands.invoices import InvoiceView
 from commands.payments import CurrencyDiffers
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.invoice.holding import (
     AlreadyDisputed,
     AlreadyHeld,

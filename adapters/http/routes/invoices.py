@@ -6,14 +6,14 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.event_pages import EventView, events_page, numeric_cursor
+from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.openapi.examples import invoices
 from adapters.http.operations import command, query
-from adapters.http.pages import EventView, events_page, numeric_cursor
-from adapters.http.problems import RoleNotAllowed
-from adapters.http.queries import DatedQuery, ListQuery, ReadQuery, chosen, read_query
-from adapters.http.readers import Connection, found_head, today
+from adapters.http.problem_details import RoleNotAllowed
+from adapters.http.query_parameters import DatedQuery, ListQuery, ReadQuery, chosen, read_query
+from adapters.http.read_pool import Connection, found_head, today
+from adapters.http.request_bodies import read_body
 from adapters.store.reading import stream_events
 from commands.invoices import (
     ChangeInvoice,
@@ -29,8 +29,8 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from commands.pay_off import PayOff, PayOffInPast, PayOffTooFar, pay_off
-from commands.unit import NumberBeforeSeries, Unit, Unknown, load
+from commands.pay_off_quote import PayOff, PayOffInPast, PayOffTooFar, pay_off
+from commands.unit_of_work import NumberBeforeSeries, Unit, Unknown, load
 from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft
 from ledger.invoice.preconditions import (
@@ -44,17 +44,17 @@ from ledger.invoice.state import Status
 from ledger.money import WithdrawnCurrency
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
 from ledger.tenant import Role
-from projections.asof import AsOfInFuture, KnownAtInFuture
-from projections.cursors import Page
-from projections.explain import Explanation, NothingToExplain, explain
-from projections.invoice_list import (
+from projections.invoices.explanation import Explanation, NothingToExplain, explain
+from projections.invoices.fold import INVOICES
+from projections.invoices.listing import (
     InvoiceFilters,
     InvoiceRow,
     Order,
     PromiseState,
     list_invoices,
 )
-from projections.invoices import INVOICES
+from projections.pagination import Page
+from projections.reports.as_of import AsOfInFuture, KnownAtInFuture
 
 
 class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
     "/invoices",
     parameters=InvoiceListQuery,
     answers=Page[InvoiceRow],
-    example=examples.page(examples.INVOICE_ROW),
+    example=invoices.page(invoices.INVOICE_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Invoices by due date"""
@@ -104,9 +104,9 @@ async def list_all(request: Call) -> Response[bytes]:
 @command(
     "/invoices",
     takes=DraftInvoice,
-    body=examples.DRAFT_INVOICE,
+    body=invoices.DRAFT_INVOICE,
     answers=InvoiceView,
-    example=examples.DRAFTED_INVOICE,
+    example=invoices.DRAFTED_INVOICE,
     status=201,
     refuses=(Unknown, WithdrawnCurrency, EmptyInvoice, MalformedQuantity, MalformedPrice),
 )
@@ -124,7 +124,7 @@ async def draft(request: Call) -> Response[bytes]:
     )
 
 
-@query("/invoices/{id:uuid}", answers=InvoiceView, example=examples.INVOICE)
+@query("/invoices/{id:uuid}", answers=InvoiceView, example=invoices.INVOICE)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """An invoice as it stands now, amounts by component"""
     tenant_id = request.user.tenant_id
@@ -139,9 +139,9 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     "/invoices/{id:uuid}",
     method="PATCH",
     takes=ChangeInvoice,
-    body=examples.CHANGE_INVOICE,
+    body=invoices.CHANGE_INVOICE,
     answers=InvoiceView,
-    example=examples.INVOICE,
+    example=invoices.INVOICE,
     refuses=(
         Unknown,
         NotADraft,
@@ -161,9 +161,9 @@ async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/invoices/{id:uuid}/send",
     takes=SendInvoice,
-    body=examples.SEND_INVOICE,
+    body=invoices.SEND_INVOICE,
     answers=InvoiceView,
-    example=examples.INVOICE,
+    example=invoices.INVOICE,
     refuses=(
         Unknown,
         NotADraft,
@@ -185,9 +185,9 @@ async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/invoices/{id:uuid}/void",
     takes=GiveUpInvoice,
-    body=examples.GIVE_UP_INVOICE,
+    body=invoices.GIVE_UP_INVOICE,
     answers=InvoiceView,
-    example=examples.VOID_INVOICE,
+    example=invoices.VOID_INVOICE,
     refuses=(Unknown, NotVoidable, ReasonMissing),
 )
 async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
@@ -203,9 +203,9 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/invoices/{id:uuid}/cancel",
     takes=GiveUpInvoice,
-    body=examples.GIVE_UP_INVOICE,
+    body=invoices.GIVE_UP_INVOICE,
     answers=InvoiceView,
-    example=examples.VOID_INVOICE,
+    example=invoices.VOID_INVOICE,
     refuses=(Unknown, NotOpen, ReasonMissing),
 )
 async def cancel(request: Call, id: FromPath[UUID]) -> Response[bytes]:
@@ -218,7 +218,7 @@ async def cancel(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     "/invoices/{id:uuid}/timeline",
     parameters=ListQuery,
     answers=Page[EventView],
-    example=examples.page(examples.EVENT),
+    example=invoices.page(invoices.EVENT),
 )
 async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Everything that happened to an invoice, in the order in which it was recorded"""
@@ -239,7 +239,7 @@ async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     "/invoices/{id:uuid}/explain",
     parameters=DatedQuery,
     answers=Explanation,
-    example=examples.EXPLANATION,
+    example=invoices.EXPLANATION,
     refuses=(NothingToExplain, AsOfInFuture, KnownAtInFuture),
 )
 async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]:
@@ -272,7 +272,7 @@ class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
     "/invoices/{id:uuid}/pay-off",
     parameters=PayOffQuery,
     answers=PayOff,
-    example=examples.PAY_OFF,
+    example=invoices.PAY_OFF,
     refuses=(PayOffInPast, PayOffTooFar),
 )
 async def show_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:

@@ -6,13 +6,13 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import adjustment_examples, examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, accept, carry_out, look_up, prefers_waiting
+from adapters.http.execution import Call, accept, carry_out, look_up, prefers_waiting
+from adapters.http.openapi.examples import adjustments, invoices
 from adapters.http.operations import command, query
-from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.readers import found_head
-from commands.applying import ApplyPayment, NothingToApply, OverApplied, apply_payment
+from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.read_pool import found_head
+from adapters.http.request_bodies import read_body
+from commands.credit_application import ApplyPayment, NothingToApply, OverApplied, apply_payment
 from commands.payments import (
     AllocatedTwice,
     CurrencyDiffers,
@@ -34,7 +34,7 @@ from commands.reversals import (
     reallocate_payment,
     reverse_payment,
 )
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.money import OverPreciseAmount, UnknownCurrency, WithdrawnCurrency
 from ledger.payment import (
@@ -46,9 +46,9 @@ from ledger.payment import (
     ReceivedInFuture,
     Status,
 )
-from projections.cursors import Page
-from projections.payment_list import PaymentFilters, PaymentRow, list_payments
-from projections.payments import PAYMENTS
+from projections.pagination import Page
+from projections.payments.fold import PAYMENTS
+from projections.payments.listing import PaymentFilters, PaymentRow, list_payments
 
 
 class PaymentListQuery(ListQuery, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class PaymentListQuery(ListQuery, frozen=True, kw_only=True):
     "/payments",
     parameters=PaymentListQuery,
     answers=Page[PaymentRow],
-    example=examples.page(examples.PAYMENT_ROW),
+    example=invoices.page(invoices.PAYMENT_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Payments, the latest value date first"""
@@ -91,9 +91,9 @@ async def list_all(request: Call) -> Response[bytes]:
 @command(
     "/payments",
     takes=ReceivePayment,
-    body=examples.RECEIVE_PAYMENT,
+    body=invoices.RECEIVE_PAYMENT,
     answers=PaymentView,
-    example=examples.PAYMENT,
+    example=invoices.PAYMENT,
     status=201,
     key_required=True,
     can_wait=True,
@@ -135,7 +135,7 @@ async def receive(request: Call) -> Response[bytes]:
     )
 
 
-@query("/payments/{id:uuid}", answers=PaymentView, example=examples.PAYMENT)
+@query("/payments/{id:uuid}", answers=PaymentView, example=invoices.PAYMENT)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A payment and how it was spread over invoices"""
     tenant_id = request.user.tenant_id
@@ -149,9 +149,9 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/payments/{id:uuid}/reverse",
     takes=ReversePayment,
-    body=examples.REVERSE_PAYMENT,
+    body=invoices.REVERSE_PAYMENT,
     answers=PaymentView,
-    example=examples.PAYMENT,
+    example=invoices.PAYMENT,
     key_required=True,
     refuses=(Unknown, AlreadyReversed, OverReversed, CurrencyDiffers, ReasonMissing),
 )
@@ -172,9 +172,9 @@ async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/payments/{id:uuid}/charge-back",
     takes=ChargeBackPayment,
-    body=adjustment_examples.CHARGE_BACK_PAYMENT,
+    body=adjustments.CHARGE_BACK_PAYMENT,
     answers=PaymentView,
-    example=adjustment_examples.CHARGED_BACK,
+    example=adjustments.CHARGED_BACK,
     key_required=True,
     refuses=(
         Unknown,
@@ -198,9 +198,9 @@ async def charge_back(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/payments/{id:uuid}/reallocate",
     takes=ReallocatePayment,
-    body=adjustment_examples.REALLOCATE_PAYMENT,
+    body=adjustments.REALLOCATE_PAYMENT,
     answers=PaymentView,
-    example=examples.PAYMENT,
+    example=invoices.PAYMENT,
     key_required=True,
     refuses=(
         Unknown,
@@ -226,9 +226,9 @@ async def reallocate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/payments/{id:uuid}/apply",
     takes=ApplyPayment,
-    body=adjustment_examples.APPLY_PAYMENT,
+    body=adjustments.APPLY_PAYMENT,
     answers=PaymentView,
-    example=adjustment_examples.APPLIED,
+    example=adjustments.APPLIED,
     key_required=True,
     refuses=(
         Unknown,

@@ -6,12 +6,12 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples, refund_examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.openapi.examples import invoices, refunds
 from adapters.http.operations import command, query
-from adapters.http.queries import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.readers import found_head
+from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
+from adapters.http.read_pool import found_head
+from adapters.http.request_bodies import read_body
 from commands.refunds import (
     ConfirmRefund,
     FailRefund,
@@ -25,12 +25,12 @@ from commands.refunds import (
     refund_view,
     request_refund,
 )
-from commands.unit import Unknown
+from commands.unit_of_work import Unknown
 from ledger.invoice.preconditions import ReasonMissing
 from ledger.refund import PayoutUnderWay, RefundClosed, RefundNotSent
-from projections.cursors import Page
-from projections.refund_list import RefundFilters, RefundRow, list_refunds
-from projections.refunds import REFUNDS
+from projections.pagination import Page
+from projections.refunds.fold import REFUNDS
+from projections.refunds.listing import RefundFilters, RefundRow, list_refunds
 
 
 class RefundListQuery(ListQuery, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class RefundListQuery(ListQuery, frozen=True, kw_only=True):
     "/refunds",
     parameters=RefundListQuery,
     answers=Page[RefundRow],
-    example=examples.page(refund_examples.REFUND_ROW),
+    example=invoices.page(refunds.REFUND_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Refunds, the latest requested first"""
@@ -67,9 +67,9 @@ async def list_all(request: Call) -> Response[bytes]:
 @command(
     "/refunds",
     takes=RequestRefund,
-    body=refund_examples.REQUEST_REFUND,
+    body=refunds.REQUEST_REFUND,
     answers=RefundView,
-    example=refund_examples.REQUESTED_REFUND,
+    example=refunds.REQUESTED_REFUND,
     status=201,
     key_required=True,
     refuses=(Unknown, RefundAmountUnclear, NothingToRefund, OverRefunded, ReasonMissing),
@@ -89,7 +89,7 @@ async def ask(request: Call) -> Response[bytes]:
     )
 
 
-@query("/refunds/{id:uuid}", answers=RefundView, example=refund_examples.REFUND)
+@query("/refunds/{id:uuid}", answers=RefundView, example=refunds.REFUND)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A refund and how far it has come
 
@@ -107,9 +107,9 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/refunds/{id:uuid}/confirm",
     takes=ConfirmRefund,
-    body=refund_examples.CONFIRM_REFUND,
+    body=refunds.CONFIRM_REFUND,
     answers=RefundView,
-    example=refund_examples.CONFIRMED_REFUND,
+    example=refunds.CONFIRMED_REFUND,
     refuses=(Unknown, RefundNotSent, RefundClosed, PayoutUnderWay),
 )
 async def confirm(request: Call, id: FromPath[UUID]) -> Response[bytes]:
@@ -128,9 +128,9 @@ async def confirm(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command(
     "/refunds/{id:uuid}/fail",
     takes=FailRefund,
-    body=refund_examples.FAIL_REFUND,
+    body=refunds.FAIL_REFUND,
     answers=RefundView,
-    example=refund_examples.FAILED_REFUND,
+    example=refunds.FAILED_REFUND,
     refuses=(Unknown, RefundClosed, PayoutUnderWay, ReasonMissing),
 )
 async def fail(request: Call, id: FromPath[UUID]) -> Response[bytes]:

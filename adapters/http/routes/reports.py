@@ -7,23 +7,23 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples, journal_examples
-from adapters.http.edge import Call, look_up
+from adapters.http.execution import Call, look_up
+from adapters.http.openapi.examples import invoices, journal
 from adapters.http.operations import query
-from adapters.http.queries import DatedQuery, ReadQuery, read_query
-from adapters.http.readers import Connection, found_head, today
+from adapters.http.query_parameters import DatedQuery, ReadQuery, read_query
+from adapters.http.read_pool import Connection, found_head, today
 from ledger.tenant import Tenant
-from projections.aging import Aging, aging
-from projections.asof import AsOfInFuture, KnownAtInFuture
-from projections.customers import CUSTOMERS
-from projections.dashboard import Dashboard, dashboard
-from projections.invoices import INVOICES
-from projections.journal import JOURNAL
-from projections.payments import PAYMENTS
-from projections.portfolio import Portfolio, portfolio
-from projections.refunds import REFUNDS
-from projections.statement import PeriodEndsBeforeItBegins, Statement, statement
-from projections.trial_balance import TrialBalance, trial_balance
+from projections.customers.fold import CUSTOMERS
+from projections.invoices.fold import INVOICES
+from projections.journal.fold import JOURNAL
+from projections.payments.fold import PAYMENTS
+from projections.refunds.fold import REFUNDS
+from projections.reports.aging import Aging, aging
+from projections.reports.as_of import AsOfInFuture, KnownAtInFuture
+from projections.reports.dashboard import Dashboard, dashboard
+from projections.reports.portfolio import Portfolio, portfolio
+from projections.reports.statement import PeriodEndsBeforeItBegins, Statement, statement
+from projections.reports.trial_balance import TrialBalance, trial_balance
 
 REFUSED_MOMENTS = (AsOfInFuture, KnownAtInFuture)
 
@@ -32,7 +32,7 @@ REFUSED_MOMENTS = (AsOfInFuture, KnownAtInFuture)
     "/reports/aging",
     parameters=DatedQuery,
     answers=Aging,
-    example=examples.AGING,
+    example=invoices.AGING,
     refuses=REFUSED_MOMENTS,
 )
 async def show_aging(request: Call) -> Response[bytes]:
@@ -64,7 +64,7 @@ async def show_aging(request: Call) -> Response[bytes]:
     "/reports/dashboard",
     parameters=DatedQuery,
     answers=Dashboard,
-    example=examples.DASHBOARD,
+    example=invoices.DASHBOARD,
     refuses=REFUSED_MOMENTS,
 )
 async def show_dashboard(request: Call) -> Response[bytes]:
@@ -91,7 +91,7 @@ async def show_dashboard(request: Call) -> Response[bytes]:
     "/reports/trial-balance",
     parameters=DatedQuery,
     answers=TrialBalance,
-    example=journal_examples.TRIAL_BALANCE,
+    example=journal.TRIAL_BALANCE,
     refuses=REFUSED_MOMENTS,
 )
 async def show_trial_balance(request: Call) -> Response[bytes]:
@@ -121,7 +121,7 @@ async def show_trial_balance(request: Call) -> Response[bytes]:
     )
 
 
-@query("/reports/portfolio", answers=Portfolio, example=examples.PORTFOLIO)
+@query("/reports/portfolio", answers=Portfolio, example=invoices.PORTFOLIO)
 async def show_portfolio(request: Call) -> Response[bytes]:
     """What agreements lent, brought back, and miss until they break even
 
@@ -147,7 +147,7 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
     "/customers/{id:uuid}/statement",
     parameters=StatementQuery,
     answers=Statement,
-    example=examples.STATEMENT,
+    example=invoices.STATEMENT,
     refuses=(PeriodEndsBeforeItBegins, *REFUSED_MOMENTS),
 )
 async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:

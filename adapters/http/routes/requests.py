@@ -8,12 +8,12 @@ import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http import examples
-from adapters.http.edge import Call, look_up
+from adapters.http.execution import Call, look_up
+from adapters.http.openapi.examples import invoices
 from adapters.http.operations import query
-from adapters.http.problems import TYPE_PREFIX
-from adapters.http.queries import ReadQuery, read_query
-from adapters.http.readers import Connection, found_head
+from adapters.http.problem_details import TYPE_PREFIX
+from adapters.http.query_parameters import ReadQuery, read_query
+from adapters.http.read_pool import Connection, found_head
 from adapters.store.inbox import status_of
 from adapters.store.reading import head
 
@@ -36,7 +36,7 @@ class AcceptedRequest(msgspec.Struct, frozen=True):
 @query(
     "/requests/{id:uuid}",
     answers=AcceptedRequest,
-    example=AcceptedRequest(examples.PAYMENT_ID, "done"),
+    example=AcceptedRequest(invoices.PAYMENT_ID, "done"),
 )
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """How a request stands that was accepted with `Prefer: respond-async`

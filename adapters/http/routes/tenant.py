@@ -4,12 +4,12 @@ from typing import Any
 
 from litestar import Response
 
-from adapters.http import examples
-from adapters.http.bodies import read_body
-from adapters.http.edge import Call, carry_out, look_up
+from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.openapi.examples import invoices
 from adapters.http.operations import ADMINISTRATORS, command, query
-from adapters.http.queries import ReadQuery, read_query
-from adapters.http.readers import Connection
+from adapters.http.query_parameters import ReadQuery, read_query
+from adapters.http.read_pool import Connection
+from adapters.http.request_bodies import read_body
 from adapters.store.reading import head
 from commands.fee_policies import (
     AddFeePolicy,
@@ -46,10 +46,10 @@ from ledger.reference_rates import (
     ReferenceRateTooFarAhead,
 )
 from ledger.tenant import Tenant
-from projections.cursors import Page
+from projections.pagination import Page
 
 
-@query("/tenant", answers=TenantView, example=examples.TENANT)
+@query("/tenant", answers=TenantView, example=invoices.TENANT)
 async def show_tenant(request: Call) -> Response[bytes]:
     """The tenant's settings and the fee policy in force"""
     tenant_id = request.user.tenant_id
@@ -65,9 +65,9 @@ async def show_tenant(request: Call) -> Response[bytes]:
     method="PATCH",
     may=ADMINISTRATORS,
     takes=ConfigureTenant,
-    body=examples.CONFIGURE_TENANT,
+    body=invoices.CONFIGURE_TENANT,
     answers=TenantView,
-    example=examples.TENANT,
+    example=invoices.TENANT,
     refuses=(
         MalformedNumberFormat,
         MalformedSeries,
@@ -91,7 +91,7 @@ async def configure(request: Call) -> Response[bytes]:
     return await carry_out(request, lambda unit: configure_tenant(unit, change))
 
 
-@query("/fee-policies", answers=Page[FeePolicyView], example=examples.page(examples.FEE_POLICY))
+@query("/fee-policies", answers=Page[FeePolicyView], example=invoices.page(invoices.FEE_POLICY))
 async def list_fee_policies(request: Call) -> Response[bytes]:
     """Every version of the fee policy, the one in force last
 
@@ -111,9 +111,9 @@ async def list_fee_policies(request: Call) -> Response[bytes]:
     "/fee-policies",
     may=ADMINISTRATORS,
     takes=AddFeePolicy,
-    body=examples.ADD_FEE_POLICY,
+    body=invoices.ADD_FEE_POLICY,
     answers=FeePolicyView,
-    example=examples.FEE_POLICY,
+    example=invoices.FEE_POLICY,
     status=201,
     refuses=(MalformedRate, WrongPeriod, UnknownReferenceRate, MarginNotYearly, GraceTooLong),
 )
@@ -126,7 +126,7 @@ async def add_policy(request: Call) -> Response[bytes]:
 @query(
     "/reference-rates",
     answers=Page[ReferenceRateView],
-    example=examples.page(examples.REFERENCE_RATE),
+    example=invoices.page(invoices.REFERENCE_RATE),
 )
 async def list_reference_rates(request: Call) -> Response[bytes]:
     """Every reference rate, by name and the day from which it is in force"""
@@ -144,9 +144,9 @@ async def list_reference_rates(request: Call) -> Response[bytes]:
     "/reference-rates",
     may=ADMINISTRATORS,
     takes=SetReferenceRate,
-    body=examples.SET_REFERENCE_RATE,
+    body=invoices.SET_REFERENCE_RATE,
     answers=ReferenceRateView,
-    example=examples.REFERENCE_RATE,
+    example=invoices.REFERENCE_RATE,
     status=201,
     refuses=(
         MalformedRate,

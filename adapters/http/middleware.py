@@ -1,0 +1,104 @@
+"""The outermost layer: what every request brings and every answer carries, refused ones included.
+
+A request's correlation id is kept where it is plain, and made otherwise; it comes back in `X-Correlation-Id`, goes into
+every event that the request causes, and stands in the access log.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.http.observability.access_log import AccessLog
+from adapters.http.observability.request_metrics import Traffic
+
+PLAIN_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Arrival(msgspec.Struct):
+    """What a request brought in the headers that the API reads, each empty when it was not there.
+
+    A header that came twice is both values joined by a line break, which no reader of it accepts.
+    `body` is what was read of the body, `tenant` the tenant's id once the door has let the request in, `status` that of
+    the answer.
+    """
+
+    correlation_id: str = ""
+    api_key: bytes = b""
+    tenant_id: bytes = b""
+    idempotency_key: bytes | None = None
+    content_type: bytes = b""
+    authorization: bytes = b""
+    prefer: bytes = b""
+    body: bytes = b""
+    tenant: str = "-"
+    status: int = 0
+
+
+_FIELDS: Final = {
+    b"x-correlation-id": "correlation_id",
+    b"x-api-key": "api_key",
+    b"x-tenant-id": "tenant_id",
+    b"idempotency-key": "idempotency_key",
+    b"content-type": "content_type",
+    b"authorization": "authorization",
+    b"prefer": "prefer",
+}
+
+
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
+    """One pass over a request's headers, whose names are in lower case."""
+    found: dict[str, Any] = {}
+    for name, value in headers:
+        field = _FIELDS.get(name)
+        if field is not None:
+            # A header that came twice is joined by what no value may hold, so that no reader accepts it.
+            found[field] = found[field] + b"\n" + value if field in found else value
+    given = found.pop("correlation_id", b"").decode("latin-1")
+    plain = PLAIN_CORRELATION_ID.fullmatch(given) is not None
+    return Arrival(correlation_id=given if plain else secrets.token_hex(16), **found)
+
+
+def arrival_of(scope: Scope) -> Arrival:
+    """What the request of this scope brought."""
+    arrival: Arrival = scope["state"]["duebook"]
+    return arrival
+
+
+class Entrance:
+    """Wraps an application: reads the headers, marks and counts the answer, writes the log."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic, access_log: AccessLog) -> None:
+        self._app = app
+        self._traffic = traffic
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        arrival = read_headers(scope["headers"])
+        scope.setdefault("state", {})["duebook"] = arrival
+        correlation = (b"x-correlation-id", arrival.correlation_id.encode())
+
+        async def answering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                arrival.status = message["status"]
+                message["headers"] = [*message["headers"], correlation]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answering)
+        finally:
+            seconds = perf_counter() - started
+            method, status = scope["method"], arrival.status or 500
+            self._traffic.count(method, scope.get("path_template", ""), status, seconds)
+            self._access_log.add(
+                method, scope["raw_path"], status, seconds, arrival.tenant, arrival.correlation_id
+            )

@@ -1,0 +1,422 @@
+"""The unit of work of one command, over what its group has loaded (`commands.unit_of_work.Unit`)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from adapters.store import binary
+from adapters.store.append import Statement
+from adapters.store.encryption import Owner, Sealer
+from commands.unit_of_work import AlreadyExists, NameRange, NumberBeforeSeries, Unit
+from ledger import event_registry as registry
+from ledger.errors import Conflict
+from ledger.event_registry import Event, New
+from ledger.ids import derived_id, stable_id
+from ledger.streams import STREAMS, State, decode_state
+
+StreamKey = tuple[UUID, UUID]
+"""(tenant, stream)"""
+
+SELECT_HEADS = """
+SELECT head.tenant_id, head.stream_id, head.stream, head.version, head.fold_version, head.state
+  FROM heads AS head
+  JOIN unnest(%s::uuid[], %s::uuid[]) AS wanted (tenant_id, stream_id)
+    ON head.tenant_id = wanted.tenant_id AND head.stream_id = wanted.stream_id
+"""
+SELECT_PAYABLE = """
+SELECT stream_id FROM heads WHERE tenant_id = %s AND payer_id = %s
+"""
+SELECT_NAME = """
+SELECT stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = %s
+"""
+SELECT_NAMES = """
+SELECT name FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = ANY(%s)
+"""
+SELECT_HOLDERS = """
+SELECT asked.number, held.name, held.stream_id
+  FROM unnest(%s::int4[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+    AS asked (number, tenant_id, kind, first_name, last_name)
+  JOIN unique_names AS held
+    ON held.tenant_id = asked.tenant_id AND held.kind = asked.kind
+   AND held.name >= asked.first_name COLLATE "C" AND held.name <= asked.last_name COLLATE "C"
+"""
+SELECT_SERIES = """
+SELECT next_number, last_issued_on FROM number_series
+ WHERE tenant_id = %s AND kind = %s AND series = %s
+"""
+SELECT_TO_FOLD = """
+SELECT tag, data, effective_on FROM events
+ WHERE tenant_id = %s AND stream_id = %s
+ ORDER BY version
+"""
+
+INSERT_TENANT = "INSERT INTO duebook.tenants (tenant_id, shard_id, name) VALUES (%s, 's1', %s)"
+INSERT_API_KEY = """
+INSERT INTO duebook.api_keys (key_hash, tenant_id, key_id, name, role, created_at)
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
+REVOKE_API_KEY = """
+UPDATE duebook.api_keys SET revoked_at = %s
+ WHERE tenant_id = %s AND key_id = %s AND revoked_at IS NULL
+"""
+
+
+SeriesKey = tuple[UUID, str, str]
+"""(tenant, kind of document, series)"""
+
+
+class WrongStream(Conflict):
+    """The id belongs to a stream of another kind."""
+
+
+class Loaded(msgspec.Struct):
+    """A stream as a group sees it: as stored (`stored_version`, 0 for none), and with what the group appended."""
+
+    kind: str
+    stored_version: int
+    version: int
+    state: State | None
+
+
+class Series(msgspec.Struct):
+    """A number series as a group sees it; `stored` is the next number and the last day in its row, if it has one."""
+
+    stored: tuple[int, date] | None
+    next_number: int
+    last_issued_on: date
+
+
+class Asked(NamedTuple):
+    """A query for streams that was sent; no cursor when there was nothing to ask for."""
+
+    streams: list[StreamKey]
+    cursor: psycopg.Cursor[Any] | None
+
+
+class Appending(msgspec.Struct):
+    """An event to append to a stream."""
+
+    stream_id: UUID
+    version: int
+    event: Event
+    effective_on: date
+
+
+class View:
+    """What a group of commands has loaded, each stream once, with what its commands have decided so far."""
+
+    def __init__(self, connection: psycopg.Connection[Any], sealer: Sealer) -> None:
+        self.connection = connection
+        self.sealer = sealer
+        self.streams: dict[StreamKey, Loaded] = {}
+        self.series: dict[SeriesKey, Series] = {}
+        self.names: dict[tuple[UUID, str, str], UUID] = {}
+        self.keys: dict[Owner, AESGCM] = {}
+        self.payable: dict[Owner, set[UUID]] = {}
+        self.holders: dict[tuple[UUID, NameRange], dict[str, UUID]] = {}
+        self.fingerprints: dict[tuple[Owner, str], str] = {}
+
+    def load(self, wanted: Iterable[StreamKey]) -> None:
+        """Loads streams in one query; those that do not exist are remembered as such."""
+        self.take(self.ask(wanted))
+
+    def ask(self, wanted: Iterable[StreamKey]) -> Asked:
+        """Sends the query for streams that are not loaded yet; in a pipeline, without waiting for its answer."""
+        missing = [key for key in dict.fromkeys(wanted) if key not in self.streams]
+        if not missing:
+            return Asked(missing, None)
+        tenants = binary.uuids([tenant.bytes for tenant, _ in missing])
+        streams = binary.uuids([stream.bytes for _, stream in missing])
+        return Asked(missing, self.connection.execute(SELECT_HEADS, (tenants, streams)))
+
+    def take(self, asked: Asked) -> None:
+        """Takes the answer of `ask`."""
+        if asked.cursor is None:
+            return
+        rows = asked.cursor.fetchall()
+        for key in asked.streams:
+            self.streams[key] = Loaded("", 0, 0, None)
+        for tenant_id, stream_id, kind, version, fold_version, data in rows:
+            if fold_version == STREAMS[kind].fold_version:
+                state = decode_state(kind, bytes(data))
+            else:
+                state = self._refolded(kind, tenant_id, stream_id)
+            self.streams[tenant_id, stream_id] = Loaded(kind, version, version, state)
+
+    def load_keys(self, owners: Iterable[Owner]) -> None:
+        """Loads customers' keys in one query."""
+        missing = [owner for owner in dict.fromkeys(owners) if owner not in self.keys]
+        if missing:
+            self.keys.update(self.sealer.stored_keys(self.connection, missing))
+
+    def load_holders(self, wanted: Iterable[tuple[UUID, NameRange]]) -> None:
+        """Looks up who holds names of these ranges in one query."""
+        missing = [key for key in dict.fromkeys(wanted) if key not in self.holders]
+        if not missing:
+            return
+        columns = (
+            binary.int4s(range(len(missing))),
+            binary.uuids([tenant_id.bytes for tenant_id, _ in missing]),
+            binary.texts([names.kind for _, names in missing]),
+            binary.texts([names.first for _, names in missing]),
+            binary.texts([names.last for _, names in missing]),
+        )
+        self.holders.update({key: {} for key in missing})
+        for number, name, stream_id in self.connection.execute(SELECT_HOLDERS, columns):
+            self.holders[missing[number]][name] = stream_id
+
+    def _refolded(self, kind: str, tenant_id: UUID, stream_id: UUID) -> State:
+        """A head of another fold version is folded anew from its events."""
+        evolve = STREAMS[kind].evolve
+        state: State | None = None
+        for tag, data, effective_on in self.connection.execute(
+            SELECT_TO_FOLD, (tenant_id, stream_id)
+        ):
+            state = evolve(state, registry.decode(tag, bytes(data)), effective_on)
+        return state
+
+
+class StoreUnit(Unit):
+    """One command's unit of work. Its changes reach the group's view only when the command was not refused."""
+
+    def __init__(
+        self,
+        view: View,
+        tenant_id: UUID,
+        now: datetime,
+        command_id: UUID,
+        *,
+        has_key: bool,
+        actor: str = "",
+    ) -> None:
+        self._actor = actor
+        self._view = view
+        self._tenant_id = tenant_id
+        self._now = now
+        self._command_id = command_id
+        self._has_key = has_key
+        self._changed: dict[UUID, Loaded] = {}
+        self._series: dict[SeriesKey, Series] = {}
+        self.appended: list[Appending] = []
+        self.names: dict[tuple[UUID, str, str], UUID] = {}
+        self._free_names: set[tuple[UUID, str, str]] = set()
+        self._known_ranges: list[NameRange] = []
+        self.new_keys: dict[Owner, tuple[AESGCM, bytes]] = {}
+        self.door: list[Callable[[datetime], Statement]] = []
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self._tenant_id
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    @property
+    def command_id(self) -> UUID:
+        return self._command_id
+
+    @property
+    def actor(self) -> str:
+        return self._actor
+
+    def new_id(self, *parts: str) -> UUID:
+        if self._has_key:
+            return stable_id(self._command_id, *parts)
+        return derived_id(self._now.date(), self._command_id, *parts)
+
+    def find(self, kind: str, stream_id: UUID) -> Any | None:
+        loaded = self._loaded(stream_id)
+        # An id of another kind of stream names nothing of this kind.
+        return loaded.state if loaded.kind == kind else None
+
+    def expect(self, stream_ids: Iterable[UUID]) -> None:
+        self._view.load((self._tenant_id, stream_id) for stream_id in stream_ids)
+
+    def payable(self, customer_id: UUID) -> list[tuple[UUID, Any]]:
+        owner = (self._tenant_id, customer_id)
+        ids = self._view.payable.get(owner)
+        if ids is None:
+            rows = self._view.connection.execute(SELECT_PAYABLE, owner).fetchall()
+            ids = self._view.payable[owner] = {stream_id for (stream_id,) in rows}
+        # What this group has appended may have opened or closed invoices since.
+        touched = {
+            stream_id for tenant_id, stream_id in self._view.streams if tenant_id == self._tenant_id
+        } | set(self._changed)
+        self._view.load((self._tenant_id, stream_id) for stream_id in ids)
+        found: list[tuple[UUID, Any]] = []
+        for stream_id in ids | touched:
+            loaded = self._loaded(stream_id)
+            if loaded.kind == "invoice" and loaded.state is not None:
+                payer = STREAMS["invoice"].facts(loaded.state).payer_id
+                if payer == customer_id:
+                    found.append((stream_id, loaded.state))
+        return found
+
+    def append(self, kind: str, stream_id: UUID, events: Iterable[New]) -> Any:
+        loaded = self._loaded(stream_id)
+        if loaded.state is not None and loaded.kind != kind:
+            raise WrongStream(f"{stream_id} is a {loaded.kind}, not a {kind}")
+        evolve = STREAMS[kind].evolve
+        version, state = loaded.version, loaded.state
+        for event, effective_on in events:
+            version += 1
+            state = evolve(state, event, effective_on)
+            self.appended.append(Appending(stream_id, version, event, effective_on))
+        self._changed[stream_id] = Loaded(kind, loaded.stored_version, version, state)
+        return state
+
+    def claim(self, kind: str, name: str, stream_id: UUID) -> None:
+        holder = self.named(kind, name)
+        if holder == stream_id:
+            return
+        if holder is not None:
+            raise AlreadyExists(f"the {kind.replace('_', ' ')} {name!r} is in use")
+        self.names[self._tenant_id, kind, name] = stream_id
+
+    def named(self, kind: str, name: str) -> UUID | None:
+        key = (self._tenant_id, kind, name)
+        if key in self.names:
+            return self.names[key]
+        if key in self._view.names:
+            return self._view.names[key]
+        for names in self._known_ranges:
+            if kind == names.kind and names.first <= name <= names.last:
+                return self._view.holders[self._tenant_id, names].get(name)
+        # Asked once: who finds a name free and then claims it must not meet another process in between. The insert
+        # at the end tells, and the command is decided again.
+        if key in self._free_names:
+            return None
+        row = self._view.connection.execute(SELECT_NAME, key).fetchone()
+        if row is None:
+            self._free_names.add(key)
+        return row[0] if row is not None else None
+
+    def in_use(self, kind: str, names: Sequence[str]) -> set[str]:
+        rows = self._view.connection.execute(
+            SELECT_NAMES, (self._tenant_id, kind, list(names))
+        ).fetchall()
+        used = {name for (name,) in rows}
+        for name in names:
+            key = (self._tenant_id, kind, name)
+            if key in self.names or key in self._view.names:
+                used.add(name)
+            elif name not in used:
+                self._free_names.add(key)
+        return used
+
+    def holders(self, names: NameRange) -> dict[str, UUID]:
+        key = (self._tenant_id, names)
+        self._view.load_holders([key])
+        self._known_ranges.append(names)
+        found = dict(self._view.holders[key])
+        for claimed in (self._view.names, self.names):
+            for (tenant_id, kind, name), holder in claimed.items():
+                if (tenant_id, kind) == (self._tenant_id, names.kind) and (
+                    names.first <= name <= names.last
+                ):
+                    found[name] = holder
+        return found
+
+    def next_number(self, kind: str, series: str, issued_on: date, *, yearly: bool = False) -> int:
+        known = self._known_series((self._tenant_id, kind, series))
+        if issued_on < known.last_issued_on:
+            raise NumberBeforeSeries(
+                f"series {series} has given out a number for {known.last_issued_on}; "
+                f"an invoice issued on {issued_on} would break its order",
+                field="issued_on",
+            )
+        if yearly and issued_on.year != known.last_issued_on.year:
+            return 1
+        return known.next_number
+
+    def take_number(self, kind: str, series: str, number: int, issued_on: date) -> None:
+        key = (self._tenant_id, kind, series)
+        stored = self._known_series(key).stored
+        self._series[key] = Series(stored, number + 1, issued_on)
+
+    def seal(self, customer_id: UUID, text: str) -> str:
+        if not text:
+            return ""
+        owner = (self._tenant_id, customer_id)
+        return self._view.sealer.seal(self._key_of(owner), owner, text)
+
+    def fingerprint(self, customer_id: UUID, text: str) -> str:
+        owner = (self._tenant_id, customer_id)
+        found = self._view.fingerprints.get((owner, text))
+        if found is None:
+            found = self._view.sealer.fingerprint(self._key_of(owner), text)
+            if owner in self._view.keys:  # one that this command makes may be lost with it
+                self._view.fingerprints[owner, text] = found
+        return found
+
+    def register_tenant(self, name: str) -> None:
+        row = self._view.connection.execute(
+            "SELECT tenant_id FROM duebook.tenants WHERE name = %s", (name,)
+        ).fetchone()
+        if row is not None:
+            raise AlreadyExists(
+                f"there is a tenant named {name!r}; choose another name", field="name"
+            )
+        values = (self._tenant_id, name)
+        self.door.append(lambda _: Statement(INSERT_TENANT, values, 1, "a tenant took the name"))
+
+    def store_key(self, key_id: UUID, key_hash: bytes, name: str, role: str) -> None:
+        values = (key_hash, self._tenant_id, key_id, name, role)
+        self.door.append(lambda now: Statement(INSERT_API_KEY, (*values, now), 1, "a key was made"))
+
+    def revoke_key(self, key_id: UUID) -> None:
+        values = (self._tenant_id, key_id)
+        self.door.append(
+            lambda now: Statement(REVOKE_API_KEY, (now, *values), 1, "a key was revoked")
+        )
+
+    def keep(self) -> None:
+        """Hands what this command decided to the group's view."""
+        view = self._view
+        for stream_id, loaded in self._changed.items():
+            view.streams[self._tenant_id, stream_id] = loaded
+        view.series.update(self._series)
+        view.names.update(self.names)
+        view.keys.update({owner: key for owner, (key, _) in self.new_keys.items()})
+
+    def _key_of(self, owner: Owner) -> AESGCM:
+        """The customer's key; made at its first use."""
+        if owner in self.new_keys:
+            return self.new_keys[owner][0]
+        self._view.load_keys([owner])
+        found = self._view.keys.get(owner)
+        if found is None:
+            self.new_keys[owner] = self._view.sealer.new_key(owner)
+            found = self.new_keys[owner][0]
+        return found
+
+    def _loaded(self, stream_id: UUID) -> Loaded:
+        changed = self._changed.get(stream_id)
+        if changed is not None:
+            return changed
+        key = (self._tenant_id, stream_id)
+        loaded = self._view.streams.get(key)
+        if loaded is None:
+            self._view.load([key])
+            loaded = self._view.streams[key]
+        return loaded
+
+    def _known_series(self, key: SeriesKey) -> Series:
+        return self._series.get(key) or self._view.series.get(key) or self._stored_series(key)
+
+    def _stored_series(self, key: SeriesKey) -> Series:
+        row = self._view.connection.execute(SELECT_SERIES, key).fetchone()
+        return (
+            Series(None, 1, date.min) if row is None else Series((row[0], row[1]), row[0], row[1])
+        )
+
+
+def new_command_id(tenant_id: UUID, key: str | None) -> UUID:
+    """The id of a command: the same for a repeated idempotency key, else new."""
+    return stable_id(tenant_id, "command", key) if key is not None else uuid4()

@@ -1,0 +1,36 @@
+"""What each step of a business day posts to an invoice, and from which local time on."""
+
+from collections.abc import Sequence
+from datetime import date, time
+from functools import partial
+
+from ledger.business_day import Step
+from ledger.event_registry import New
+from ledger.invoice import accrual, telling
+from ledger.invoice.state import Invoice
+from ledger.reference_rates import Table
+from schedulers.ports import Decide
+
+NO_RATES: Table = {}
+
+EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0)}
+"""The local time before which a step does not begin by itself. Each also waits for the one before it."""
+
+
+def post_overdue(invoice: Invoice, day: date) -> Sequence[New]:
+    """Past the payable-until date and grace: overdue, and the late fee once. Past a promise: kept or broken."""
+    return accrual.due_on_waking(invoice, day)
+
+
+def post_mora(invoice: Invoice, day: date, rates: Table = NO_RATES) -> Sequence[New]:
+    """Interest up to and including the day, at the reference rates that are known."""
+    decision = telling.learn_rates(invoice, rates, day)
+    return [*decision.new, *accrual.mora_on(decision.invoice, day)]
+
+
+def decide_with(step: Step, rates: Table) -> Decide:
+    """What a step decides, given the tenant's reference rates."""
+    return partial(post_mora, rates=rates) if step == "mora" and rates else DECIDE[step]
+
+
+DECIDE: dict[Step, Decide] = {"overdue": post_overdue, "mora": post_mora}
