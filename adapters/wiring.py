@@ -18,7 +18,7 @@ from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
-from adapters.store.encryption import Sealer
+from adapters.store.encryption import PersonalDataCipher
 from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
 from adapters.store.recorder import LedgerTracking
@@ -26,7 +26,7 @@ from adapters.store.writer import Answer, Request, Writer
 from commands.unit_of_work import Unknown
 from ledger.tenant import Tenant
 from projections.engine.runner import Runner
-from projections.rebuild.automatic import Renewal
+from projections.rebuild.automatic import AutomaticRebuild
 
 
 class ReadModels(Runner):
@@ -41,13 +41,18 @@ class ReadModels(Runner):
             advance=tracking.advance,
             listen=lambda: psycopg.connect(database.writer_url, autocommit=True),
         )
-        self.renewal = Renewal(database.writer.connection, lambda: owner_connection(database))
+        self.automatic_rebuild = AutomaticRebuild(
+            database.writer.connection, lambda: owner_connection(database)
+        )
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Keeps the read models up to date from now on, in the background."""
-        for name, work in (("projections", self.run), ("renewal", self.renewal.run)):
+        for name, work in (
+            ("projections", self.run),
+            ("automatic_rebuild", self.automatic_rebuild.run),
+        ):
             thread = threading.Thread(
                 target=work, args=(self._stopping,), name=f"duebook-{name}", daemon=True
             )
@@ -66,7 +71,7 @@ class Books:
 
     database     pools and logins (adapters.postgres)
     application  the event-sourced application over the log
-    sealer       seals and opens personal data
+    cipher       encrypts and opens personal data
     writer       runs commands; it is running
     clock        the clock's bulk path
     inbox        requests that are accepted and carried out soon; once it is started
@@ -78,12 +83,12 @@ class Books:
         self.database = database
         self._owns_database = owns_database
         self.application = LedgerApplication(database.writer)
-        self.sealer = Sealer(database.writer, database.master_key)
-        self.writer = Writer(self.application, database.writer, self.sealer)
+        self.cipher = PersonalDataCipher(database.writer, database.master_key)
+        self.writer = Writer(self.application, database.writer, self.cipher)
         self.writer.start()
         self.clock = PostgresClock(database.writer, self.writer.waiting)
-        self.inbox = Inbox(database.writer, self.writer, self.sealer)
-        self.payouts = PostgresPayouts(database.writer, self.writer, self.sealer)
+        self.inbox = Inbox(database.writer, self.writer, self.cipher)
+        self.payouts = PostgresPayouts(database.writer, self.writer, self.cipher)
         self.projections = ReadModels(database, self.application.tracking())
 
     def __enter__(self) -> "Books":
@@ -118,7 +123,7 @@ class Books:
     def tenant(self, tenant_id: UUID) -> Tenant:
         """A tenant's settings as they are now. Raises Unknown."""
         with self.reading(tenant_id) as connection:
-            found = reading.head(connection, tenant_id, "tenant", tenant_id)
+            found = reading.snapshot(connection, tenant_id, "tenant", tenant_id)
         if found is None:
             raise Unknown(f"there is no tenant {tenant_id}")
         tenant: Tenant = found[1]

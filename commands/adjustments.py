@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import post, room_of, use_credit_by_itself
+from commands.credit import post, room_of, use_credit_automatically
 from commands.invoices import InvoiceView, invoice_view
 from commands.numbering import next_number
 from commands.payments import CurrencyDiffers
@@ -93,7 +93,7 @@ def charge_fee(unit: Unit, invoice_id: UUID, command: ChargeFee) -> InvoiceView:
     with an amount."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     amount_minor = minor_of(invoice, command.amount)
-    description = unit.seal(invoice.customer_id, command.description.strip())
+    description = unit.encrypt(invoice.customer_id, command.description.strip())
     now_on = today(unit)
     on = command.effective_on or now_on
     room = room_of(unit, invoice_id)
@@ -105,7 +105,7 @@ def waive(unit: Unit, invoice_id: UUID, command: WaiveComponent) -> InvoiceView:
     """Raises Unknown, NotOpen, ReasonMissing, OverWaived, CurrencyDiffers, and the refusals of a malformed amount."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     now_on = today(unit)
     on = command.effective_on or now_on
     room = room_of(unit, invoice_id)
@@ -118,7 +118,7 @@ def write_off(unit: Unit, invoice_id: UUID, command: WriteOffInvoice) -> Invoice
     and what is wrong with an amount."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     now_on = today(unit)
     on = command.effective_on or now_on
     room = room_of(unit, invoice_id)
@@ -139,7 +139,7 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
     lines = _credited_lines(invoice, command)
     on = command.effective_on or today(unit)
     credit_note_id = unit.new_id("credit_note")
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     room = room_of(unit, invoice_id)
     adjusting.credit(invoice, credit_note_id, "", lines, reason, on, today(unit), room)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
@@ -150,7 +150,7 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
     )
     event = next(new.event for new in decision.new if isinstance(new.event, Credited))
     post(unit, invoice_id, decision.new)
-    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    use_credit_automatically(unit, invoice.customer_id, invoice.currency)
     after: Invoice = load(unit, "invoice", invoice_id)
     currency = invoice.currency
     return CreditNoteView(
@@ -169,7 +169,7 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
 def _adjusted(unit: Unit, invoice_id: UUID, decision: Decision) -> InvoiceView:
     """Appends what was decided; one that takes effect on an earlier day may set credit free, or open the invoice."""
     after = post(unit, invoice_id, decision.new)
-    use_credit_by_itself(unit, after.customer_id, after.currency)
+    use_credit_automatically(unit, after.customer_id, after.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 

@@ -218,7 +218,7 @@ def use_credit(
     return taken_minor
 
 
-def use_credit_by_itself(unit: Unit, customer_id: UUID, currency: str) -> None:
+def use_credit_automatically(unit: Unit, customer_id: UUID, currency: str) -> None:
     """Where the tenant has it so, applies the customer's credit to what is open, the oldest due first."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     if tenant.settings.apply_credit != "automatic":

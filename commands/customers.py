@@ -1,4 +1,4 @@
-"""Customers: register and change. Personal fields are sealed before they reach an event."""
+"""Customers: register and change. Personal fields are encrypted before they reach an event."""
 
 from uuid import UUID
 
@@ -50,7 +50,7 @@ class ChangeCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CustomerView(msgspec.Struct, frozen=True):
-    """A customer. Personal fields are sealed here and opened when the answer is written out."""
+    """A customer. Personal fields are encrypted here and opened when the answer is written out."""
 
     id: UUID
     reference: str
@@ -109,7 +109,9 @@ def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> C
     if changes.get("timezone"):
         zone(changes["timezone"])
     person = {
-        name: unit.seal(customer_id, value) for name, value in changes.items() if name in PERSONAL
+        name: unit.encrypt(customer_id, value)
+        for name, value in changes.items()
+        if name in PERSONAL
     }
     event = Changed(
         person=msgspec.structs.replace(customer.person, **person),
@@ -141,4 +143,4 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
 
 
 def _person(unit: Unit, customer_id: UUID, command: RegisterCustomer) -> Person:
-    return Person(*(unit.seal(customer_id, getattr(command, name)) for name in PERSONAL))
+    return Person(*(unit.encrypt(customer_id, getattr(command, name)) for name in PERSONAL))

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from commands.adjustments import minor_of
-from commands.credit import post, room_of, use_credit_by_itself
+from commands.credit import post, room_of, use_credit_automatically
 from commands.invoices import InvoiceView, invoice_view
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
@@ -64,27 +64,27 @@ def dispute_invoice(unit: Unit, invoice_id: UUID, command: DisputeInvoice) -> In
     invoice: Invoice = load(unit, "invoice", invoice_id)
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     holds_interest = tenant.settings.dispute_holds_interest
     now_on = today(unit)
     on = command.effective_on or now_on
     room = room_of(unit, invoice_id)
     decision = holding.dispute(invoice, amount_minor, holds_interest, reason, on, now_on, room)
     post(unit, invoice_id, decision.new)
-    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    use_credit_automatically(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
 def resolve_dispute(unit: Unit, invoice_id: UUID, command: ResolveDispute) -> InvoiceView:
     """Raises Unknown, NotDisputed, ResolvedTooEarly, EffectiveInFuture."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     now_on = today(unit)
     on = command.effective_on or now_on
     room = room_of(unit, invoice_id)
     decision = holding.resolve(invoice, command.outcome, reason, on, now_on, room)
     post(unit, invoice_id, decision.new)
-    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    use_credit_automatically(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
@@ -92,7 +92,7 @@ def promise_to_pay(unit: Unit, invoice_id: UUID, command: PromiseToPay) -> Invoi
     """Raises Unknown, NotOpen, PromiseTooLate, OverPromised, EffectiveInFuture, EffectiveTooEarly, CurrencyDiffers."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     amount_minor = None if command.amount is None else minor_of(invoice, command.amount)
-    note = unit.seal(invoice.customer_id, command.note.strip())
+    note = unit.encrypt(invoice.customer_id, command.note.strip())
     now_on = today(unit)
     on = command.effective_on or now_on
     decision = holding.promise(invoice, amount_minor, command.promised_on, note, on, now_on)
@@ -102,7 +102,7 @@ def promise_to_pay(unit: Unit, invoice_id: UUID, command: PromiseToPay) -> Invoi
 def hold_invoice(unit: Unit, invoice_id: UUID, command: HoldInvoice) -> InvoiceView:
     """Raises Unknown, NotOpen, ReasonMissing, AlreadyHeld, HoldOver."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     decision = holding.hold(invoice, command.until_on, reason, today(unit))
     return invoice_view(invoice_id, post(unit, invoice_id, decision.new))
 
@@ -110,6 +110,6 @@ def hold_invoice(unit: Unit, invoice_id: UUID, command: HoldInvoice) -> InvoiceV
 def release_invoice(unit: Unit, invoice_id: UUID, command: ReleaseInvoice) -> InvoiceView:
     """Raises Unknown, NotHeld."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     decision = holding.release(invoice, reason, today(unit))
     return invoice_view(invoice_id, post(unit, invoice_id, decision.new))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import post, room_of, use_credit_by_itself
+from commands.credit import post, room_of, use_credit_automatically
 from commands.numbering import next_number
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
@@ -118,7 +118,7 @@ class LineView(msgspec.Struct, frozen=True):
 
 
 class InvoiceView(msgspec.Struct, frozen=True):
-    """An invoice. Line descriptions and notes are sealed here and opened when the answer is written out.
+    """An invoice. Line descriptions and notes are encrypted here and opened when the answer is written out.
 
     `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was given up in all ways;
     `waived`, `credited` and `written_off` (less what was recovered) are parts of it.
@@ -176,7 +176,7 @@ def draft_as(
     drafted_on = on or today(unit)
     require_in_use(currency, drafted_on)
     lines, priced = _priced(unit, tenant, command.customer_id, command.lines, currency)
-    notes = unit.seal(command.customer_id, command.notes)
+    notes = unit.encrypt(command.customer_id, command.notes)
     event = issuing.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
     state: Invoice = unit.append("invoice", invoice_id, [New(event, drafted_on)])
     return state
@@ -202,7 +202,7 @@ def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> Invo
     notes = (
         invoice.notes
         if command.notes is msgspec.UNSET
-        else unit.seal(invoice.customer_id, command.notes)
+        else unit.encrypt(invoice.customer_id, command.notes)
     )
     event = issuing.redraft(invoice, due_on, lines, priced, notes)
     return _append(unit, invoice_id, [New(event, today(unit))])
@@ -229,7 +229,7 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
     unit.claim(DOCUMENT_NUMBER, number, invoice_id)
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar)
     post(unit, invoice_id, with_rates(invoice, sent, tenant, now_on))
-    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    use_credit_automatically(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
@@ -254,7 +254,7 @@ def with_rates(draft: Invoice, sent: New, tenant: Tenant, today_on: date) -> lis
 def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
     """Raises Unknown, NotVoidable, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     decision = adjusting.void(invoice, today(unit), reason, room_of(unit, invoice_id))
     return _append(unit, invoice_id, decision.new)
 
@@ -262,7 +262,7 @@ def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> Invoic
 def cancel_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
     """Raises Unknown, NotOpen, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     decision = adjusting.cancel(invoice, today(unit), reason, room_of(unit, invoice_id))
     return _append(unit, invoice_id, decision.new)
 
@@ -355,7 +355,7 @@ def _promise_view(invoice: Invoice) -> PromiseView | None:
 def _move_due_date(
     unit: Unit, invoice_id: UUID, invoice: Invoice, command: ChangeInvoice, due_on: date
 ) -> InvoiceView:
-    reason = unit.seal(invoice.customer_id, command.reason.strip())
+    reason = unit.encrypt(invoice.customer_id, command.reason.strip())
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     holidays = tenant.settings.holidays
     now_on = today(unit)
@@ -363,7 +363,7 @@ def _move_due_date(
     room = room_of(unit, invoice_id)
     decision = issuing.move_due_date(invoice, due_on, on, now_on, reason, holidays, room)
     post(unit, invoice_id, decision.new)
-    use_credit_by_itself(unit, invoice.customer_id, invoice.currency)
+    use_credit_automatically(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 
@@ -374,14 +374,14 @@ def _append(unit: Unit, invoice_id: UUID, new: Sequence[New]) -> InvoiceView:
 def _priced(
     unit: Unit, tenant: Tenant, customer_id: UUID, lines: Sequence[Line], currency: str
 ) -> tuple[list[Line], Priced]:
-    """The lines with their descriptions sealed, and their amounts."""
+    """The lines with their descriptions encrypted, and their amounts."""
     settings = tenant.settings
     priced = price_lines(lines, currency, settings.tax_rounding, settings.rounding)
-    sealed = [
-        msgspec.structs.replace(line, description=unit.seal(customer_id, line.description))
+    encrypted = [
+        msgspec.structs.replace(line, description=unit.encrypt(customer_id, line.description))
         for line in lines
     ]
-    return sealed, priced
+    return encrypted, priced
 
 
 def _as_priced_before(invoice: Invoice) -> tuple[list[Line], Priced]:

@@ -16,10 +16,10 @@ from commands.credit import (
     oldest_due_first,
     post,
     room_of,
-    use_credit_by_itself,
+    use_credit_automatically,
 )
 from commands.duplicate_payments import alike, look_alike
-from commands.refunds import refund_by_itself
+from commands.refunds import refund_automatically
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, NameRange, Unit, load
 from ledger.errors import Rejected
@@ -91,7 +91,7 @@ class AllocationView(msgspec.Struct, frozen=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True):
-    """A payment. The reference is sealed here and opened when the answer is written out.
+    """A payment. The reference is encrypted here and opened when the answer is written out.
 
     `allocations` is what invoices have of it; `reversed` and `charged_back` what was taken back.
     """
@@ -197,7 +197,7 @@ def receive_as(
         received_on=received_on,
         allocations=tuple(allocations),
         unapplied_minor=rest_minor,
-        reference=unit.seal(customer_id, command.reference),
+        reference=unit.encrypt(customer_id, command.reference),
         fingerprint=fingerprint,
         suspected_duplicate_of=duplicate_of,
     )
@@ -209,9 +209,9 @@ def receive_as(
         credit = CreditChange(command.amount.currency, rest_minor, because, payment_id)
         change_credit(unit, customer_id, credit, flag)
     if arrives_now:
-        use_credit_by_itself(unit, customer_id, command.amount.currency)
+        use_credit_automatically(unit, customer_id, command.amount.currency)
         if rest_minor and flag == "excess":
-            refund_by_itself(unit, customer_id, payment_id, command.amount.currency)
+            refund_automatically(unit, customer_id, payment_id, command.amount.currency)
     return payment_view(payment_id, load(unit, "payment", payment_id))
 
 

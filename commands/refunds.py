@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import refit, return_credit, use_credit_by_itself
+from commands.credit import refit, return_credit, use_credit_automatically
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
 from ledger.customer import CreditPart, CreditReserved, CreditReturned, Customer, drawn
@@ -88,7 +88,7 @@ class PayoutBegun(msgspec.Struct, frozen=True):
 
 
 class RefundView(msgspec.Struct, frozen=True):
-    """A refund. Destination and reasons are sealed here and opened when the answer is written out."""
+    """A refund. Destination and reasons are encrypted here and opened when the answer is written out."""
 
     id: UUID
     customer_id: UUID
@@ -132,13 +132,13 @@ def request_refund(unit: Unit, command: RequestRefund) -> RefundView:
         currency=currency,
         amount_minor=amount_minor,
         parts=drawn(customer, currency, amount_minor),
-        destination=unit.seal(command.customer_id, command.destination.strip()),
-        reason=unit.seal(command.customer_id, command.reason.strip()),
+        destination=unit.encrypt(command.customer_id, command.destination.strip()),
+        reason=unit.encrypt(command.customer_id, command.reason.strip()),
     )
     return refund_view(refund_id, _request(unit, refund_id, requested))
 
 
-def refund_by_itself(unit: Unit, customer_id: UUID, payment_id: UUID, currency: str) -> None:
+def refund_automatically(unit: Unit, customer_id: UUID, payment_id: UUID, currency: str) -> None:
     """Where the tenant has it so, pays back what is left of an excess payment when that is above the threshold."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     threshold = tenant.settings.refund_excess_above
@@ -278,14 +278,14 @@ def _request(unit: Unit, refund_id: UUID, requested: Requested) -> Refund:
 def _compensate(unit: Unit, refund_id: UUID, refund: Refund, reason: str) -> Refund:
     """Fails a refund and gives its credit back, in one append."""
     now_on = today(unit)
-    failed = Failed(unit.seal(refund.customer_id, reason.strip()))
+    failed = Failed(unit.encrypt(refund.customer_id, reason.strip()))
     new = [New(failed, now_on), New(Compensated(), now_on)]
     state: Refund = unit.append("refund", refund_id, new)
     returned = CreditReturned(refund.currency, refund_id, refund.parts)
     return_credit(unit, refund.customer_id, returned)
     for part in refund.parts:
         refit(unit, part.source_id, "credit of a refund that failed")
-    use_credit_by_itself(unit, refund.customer_id, refund.currency)
+    use_credit_automatically(unit, refund.customer_id, refund.currency)
     return state
 
 

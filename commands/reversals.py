@@ -6,7 +6,14 @@ from uuid import UUID
 
 import msgspec
 
-from commands.credit import CreditChange, change_credit, post, refit, room_of, use_credit_by_itself
+from commands.credit import (
+    CreditChange,
+    change_credit,
+    post,
+    refit,
+    room_of,
+    use_credit_automatically,
+)
 from commands.payments import (
     Allocation,
     CurrencyDiffers,
@@ -68,7 +75,7 @@ def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> Pa
     amount.
     """
     payment: Payment = load(unit, "payment", payment_id)
-    reason = unit.seal(payment.customer_id, _reason(command.reason))
+    reason = unit.encrypt(payment.customer_id, _reason(command.reason))
     amount_minor = reversible(payment, _minor_of(payment, command.amount))
     now_on = today(unit)
 
@@ -93,7 +100,7 @@ def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment
     payment: Payment = load(unit, "payment", payment_id)
     now_on = today(unit)
     on = command.charged_back_on or now_on
-    reason = unit.seal(payment.customer_id, _reason(command.reason))
+    reason = unit.encrypt(payment.customer_id, _reason(command.reason))
     amount_minor = reversible(payment, _minor_of(payment, command.amount))
     require_chargeable_back(payment, on, now_on)
 
@@ -116,7 +123,7 @@ def reallocate_payment(unit: Unit, payment_id: UUID, command: ReallocatePayment)
     NotOpen, ReasonMissing, and the refusals of a malformed amount.
     """
     payment: Payment = load(unit, "payment", payment_id)
-    reason = unit.seal(payment.customer_id, _reason(command.reason))
+    reason = unit.encrypt(payment.customer_id, _reason(command.reason))
     left_minor = reversible(payment, None)
     wanted = ReceivePayment(
         Money.of(left_minor, payment.currency), payment.customer_id, allocations=command.allocations
@@ -179,7 +186,7 @@ def _taken_back(unit: Unit, payment_id: UUID, new: New, because: str) -> Payment
     credit = CreditChange(after.currency, change_minor, because, payment_id)
     change_credit(unit, after.customer_id, credit)
     refit(unit, payment_id, because)
-    use_credit_by_itself(unit, after.customer_id, after.currency)
+    use_credit_automatically(unit, after.customer_id, after.currency)
     return payment_view(payment_id, load(unit, "payment", payment_id))
 
 

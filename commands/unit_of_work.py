@@ -102,8 +102,8 @@ class Unit(Protocol):
         """Gives out the numbers of a series up to this one, for a day."""
         ...
 
-    def seal(self, customer_id: UUID, text: str) -> str:
-        """Seals a personal text under the customer's key (made at the first use); empty stays empty."""
+    def encrypt(self, customer_id: UUID, text: str) -> str:
+        """Encrypts a personal text under the customer's key (made at the first use); empty stays empty."""
         ...
 
     def fingerprint(self, customer_id: UUID, text: str) -> str:

@@ -48,7 +48,7 @@ def check_additional_holidays(
 ) -> tuple[AdditionalHoliday, ...]:
     """The holidays in order of their dates, labels without blanks around them.
 
-    Raises TooManyHolidays, HolidayTwice, HolidayYear, LooksSealed, TextTooLong, ControlCharacter.
+    Raises TooManyHolidays, HolidayTwice, HolidayYear, LooksEncrypted, TextTooLong, ControlCharacter.
     """
     checked = [_check(holiday, index) for index, holiday in enumerate(holidays)]
     if len(checked) > MAX_ADDITIONAL_HOLIDAYS:

@@ -77,7 +77,7 @@ discounts              discounts that agreements gave
 """
 
 ROOTS: Final = ("Assets", "Liabilities", "Equity", "Income", "Expenses")
-NAME_MOST = 120
+MAX_NAME = 120
 
 
 class UnknownAccount(Rejected):
@@ -125,7 +125,7 @@ def _account(key: str) -> Account:
 
 def _is_name(name: str) -> bool:
     root, *parts = name.split(":")
-    return root in ROOTS and bool(parts) and len(name) <= NAME_MOST and all(map(_is_part, parts))
+    return root in ROOTS and bool(parts) and len(name) <= MAX_NAME and all(map(_is_part, parts))
 
 
 def _is_part(part: str) -> bool:

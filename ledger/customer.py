@@ -1,4 +1,4 @@
-"""A customer: who owes. Personal fields are sealed texts (`ledger.encrypted`); credit is per currency, minor units.
+"""A customer: who owes. Personal fields are encrypted texts (`ledger.encrypted`); credit is per currency, minor units.
 
 Credit is kept by its sources, oldest first: the payments that left it over, the invoices that gave it back. A source
 whose credit was spent before it was taken back is below zero. The sum over the sources is the customer's credit, or,
@@ -20,7 +20,7 @@ NO_SOURCE = UUID(int=0)
 
 
 class Person(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The personal fields of a customer, each sealed or empty."""
+    """The personal fields of a customer, each encrypted or empty."""
 
     name: str = ""
     tax_number: str = ""

@@ -1,6 +1,6 @@
-"""Sealed text: personal data as it stands in events and heads.
+"""Encrypted text: personal data as it stands in events and snapshots.
 
-A sealed text is `sealed:1:<customer id>:<base64url of nonce, ciphertext and tag>`. The ledger only carries it;
+An encrypted text is `encrypted:1:<customer id>:<base64url of nonce, ciphertext and tag>`. The ledger only carries it;
 whoever shows it opens it with the customer's key, and shows a stable pseudonym once that key is destroyed.
 Text that is stored unencrypted may not look like it.
 """
@@ -9,12 +9,12 @@ import re
 
 from ledger.errors import Rejected
 
-PREFIX = "sealed:"
-TOKEN = re.compile(r"sealed:1:([0-9a-f]{32}):([A-Za-z0-9_-]+={0,2})")
+PREFIX = "encrypted:"
+TOKEN = re.compile(r"encrypted:1:([0-9a-f]{32}):([A-Za-z0-9_-]+={0,2})")
 
 
-class LooksSealed(Rejected):
-    """A text from outside begins like a sealed one."""
+class LooksEncrypted(Rejected):
+    """A text from outside begins like an encrypted one."""
 
 
 class TextTooLong(Rejected):
@@ -26,11 +26,13 @@ class ControlCharacter(Rejected):
 
 
 def plain(text: str, field: str, most: int = 200) -> str:
-    """The text itself, for a field that is stored unencrypted. Raises LooksSealed, TextTooLong, ControlCharacter."""
+    """The text itself, for a field that is stored unencrypted. Raises LooksEncrypted, TextTooLong, ControlCharacter."""
     if len(text) > most:
         raise TextTooLong(f"{field} is longer than {most} characters; shorten it", field=field)
     if any(character < " " or character == "\x7f" for character in text):
         raise ControlCharacter(f"{field} may not hold control characters; remove them", field=field)
     if PREFIX in text:
-        raise LooksSealed(f"{field} may not contain {PREFIX!r}; choose another text", field=field)
+        raise LooksEncrypted(
+            f"{field} may not contain {PREFIX!r}; choose another text", field=field
+        )
     return text

@@ -68,7 +68,7 @@ def numbers_from(
 
 
 def check_numbering(settings: Settings) -> None:
-    """Raises MalformedSeries, MalformedNumberFormat, YearNotInFormat, LooksSealed, ControlCharacter."""
+    """Raises MalformedSeries, MalformedNumberFormat, YearNotInFormat, LooksEncrypted, ControlCharacter."""
     _check_series(settings.series, "series", "INV")
     _check_series(settings.credit_note_series, "credit_note_series", "CN")
     if settings.credit_note_series == settings.series:

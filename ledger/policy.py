@@ -79,7 +79,7 @@ class FeePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.mora.numerator > 0 or self.mora_reference != ""
 
 
-MORA_MOST: dict[Per, Fraction] = {
+MAX_MORA: dict[Per, Fraction] = {
     "once": Fraction(1),
     "day": Fraction(1, 30),
     "month": Fraction(1),
@@ -105,7 +105,7 @@ def check(policy: FeePolicy) -> FeePolicy:
         _check_margin(policy.mora)
     if policy.small_balance_tolerance is not None:
         positive_minor(policy.small_balance_tolerance, "small_balance_tolerance")
-    if policy.mora.fraction > MORA_MOST[policy.mora.per]:
+    if policy.mora.fraction > MAX_MORA[policy.mora.per]:
         raise RateTooHigh("interest of more than 100% a month is refused; check it", field="mora")
     if policy.mora.per == "once" and policy.mora.numerator:
         raise WrongPeriod(

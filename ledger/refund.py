@@ -23,7 +23,7 @@ from ledger.event_registry import Event, stored
 
 FOLD_VERSION = 2
 
-ATTEMPTS_MOST = 10
+MAX_ATTEMPTS = 10
 """So many attempts are made by themselves; then the refund waits for a person."""
 
 FIRST_WAIT = timedelta(minutes=1)
@@ -59,7 +59,7 @@ class NothingToRelease(Rejected):
 
 @stored("refund.requested.v1")
 class Requested(Event, frozen=True):
-    """Credit is to be paid back. `parts` are its sources. Destination and reason are sealed texts."""
+    """Credit is to be paid back. `parts` are its sources. Destination and reason are encrypted texts."""
 
     customer_id: UUID
     currency: str
@@ -109,7 +109,7 @@ class Confirmed(Event, frozen=True):
 
 @stored("refund.failed.v1")
 class Failed(Event, frozen=True):
-    """It will not be paid out. The reason is a sealed text."""
+    """It will not be paid out. The reason is an encrypted text."""
 
     reason: str
 
@@ -152,7 +152,7 @@ class Refund(msgspec.Struct, frozen=True, array_like=True):
         """Whether another attempt may begin by itself."""
         return (
             self.status == "requested"
-            and self.attempts < ATTEMPTS_MOST
+            and self.attempts < MAX_ATTEMPTS
             and (self.next_at is None or self.next_at <= now)
         )
 
@@ -164,7 +164,7 @@ class Refund(msgspec.Struct, frozen=True, array_like=True):
 def waits_for(status: str, attempts: int) -> WaitsFor:
     """What happens to a refund next: the instruction is handed over, by itself or by a person, or confirmed."""
     if status == "requested":
-        return "person" if attempts >= ATTEMPTS_MOST else "payout"
+        return "person" if attempts >= MAX_ATTEMPTS else "payout"
     return "confirmation" if status == "sent" else ""
 
 

@@ -1,4 +1,4 @@
-"""The kinds of stream: how each folds, and what its head says about it besides its state."""
+"""The kinds of stream: how each folds, and what its snapshot says about it besides its state."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -18,8 +18,8 @@ State = Any
 """An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant` or `BusinessDay`, by the stream's kind."""
 
 
-class HeadFacts(NamedTuple):
-    """What the clock, payments and payouts search heads by.
+class SnapshotFacts(NamedTuple):
+    """What the clock, payments and payouts search snapshots by.
 
     wakes_on  the next date on which the clock must look at an invoice for more than interest; of a refund, the day
               it was requested, while its instruction is not handed over
@@ -33,38 +33,38 @@ class HeadFacts(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """A kind of stream. `fold_version` is stored with each head; a head of another one is folded anew."""
+    """A kind of stream. `fold_version` is stored with each snapshot; a snapshot of another one is folded anew."""
 
     kind: str
     state: type[Any]
     fold_version: int
     evolve: Callable[[State | None, Event, date], State]
-    facts: Callable[[State], HeadFacts]
+    facts: Callable[[State], SnapshotFacts]
 
 
-def _no_facts(state: State) -> HeadFacts:
-    return HeadFacts()
+def _no_facts(state: State) -> SnapshotFacts:
+    return SnapshotFacts()
 
 
-def invoice_facts(state: invoice.Invoice) -> HeadFacts:
+def invoice_facts(state: invoice.Invoice) -> SnapshotFacts:
     """A sent invoice wakes on its first late day, any after a promise; an overdue one accrues on open principal."""
     wakes_on = None
     if state.promise is not None and state.promise.kept is None:
         wakes_on = state.promise.promised_on + DAY
     terms = state.terms
     if terms is None or state.status not in invoice.OPEN:
-        return HeadFacts(wakes_on=wakes_on)
+        return SnapshotFacts(wakes_on=wakes_on)
     if state.status == "sent":
         late_on = terms.late_on
         wakes_on = late_on if wakes_on is None else min(wakes_on, late_on)
-        return HeadFacts(wakes_on=wakes_on, payer_id=state.customer_id)
+        return SnapshotFacts(wakes_on=wakes_on, payer_id=state.customer_id)
     accrues = can_accrue(state)
-    return HeadFacts(wakes_on=wakes_on, accrues=accrues, payer_id=state.customer_id)
+    return SnapshotFacts(wakes_on=wakes_on, accrues=accrues, payer_id=state.customer_id)
 
 
-def refund_facts(state: refund.Refund) -> HeadFacts:
+def refund_facts(state: refund.Refund) -> SnapshotFacts:
     """A refund waits from the day it was requested until its instruction is handed over."""
-    return HeadFacts(wakes_on=state.requested_on if state.status == "requested" else None)
+    return SnapshotFacts(wakes_on=state.requested_on if state.status == "requested" else None)
 
 
 STREAMS: dict[str, Stream] = {
@@ -93,12 +93,12 @@ _decoders = {kind: msgspec.msgpack.Decoder(stream.state) for kind, stream in STR
 
 
 def encode_state(state: State) -> bytes:
-    """The bytes of a head: MessagePack, fields by position."""
+    """The bytes of a snapshot: MessagePack, fields by position."""
     return _encoder.encode(state)
 
 
 def decode_state(kind: str, data: bytes) -> State:
-    """The state in a head's bytes. They must be of the current fold version."""
+    """The state in a snapshot's bytes. They must be of the current fold version."""
     return _decoders[kind].decode(data)
 
 

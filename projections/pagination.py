@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.errors import Rejected
 
-LIMIT_MOST = 500
+MAX_LIMIT = 500
 
 T = TypeVar("T")
 
@@ -68,6 +68,6 @@ def filters_of(filters: msgspec.Struct) -> dict[str, Any]:
 
 def checked(limit: int) -> int:
     """The limit itself. Raises LimitOutOfRange."""
-    if not 1 <= limit <= LIMIT_MOST:
-        raise LimitOutOfRange(f"limit must be between 1 and {LIMIT_MOST}", field="limit")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise LimitOutOfRange(f"limit must be between 1 and {MAX_LIMIT}", field="limit")
     return limit

@@ -112,7 +112,7 @@ class ClockStore(Protocol):
         ...
 
     def commit(self, run: Run, step: Step, before: Checkpoint, chunk: Prepared) -> Checkpoint:
-        """Appends a chunk's events, moves its heads and the step's checkpoint, in one transaction.
+        """Appends a chunk's events, moves its snapshots and the step's checkpoint, in one transaction.
 
         With the last chunk it appends that the step is completed. Raises Fenced, or StaleChunk when a command has
         moved one of its streams meanwhile.

@@ -19,7 +19,7 @@ from ledger.agreement.state import Status
 from ledger.money import Money
 from ledger.time_zones import business_date
 from projections.agreements.listing import AgreementFilters, AgreementRow, list_agreements
-from projections.pagination import LIMIT_MOST
+from projections.pagination import MAX_LIMIT
 
 
 def add(commands: Any) -> None:
@@ -59,7 +59,7 @@ def _list(arguments: argparse.Namespace) -> int:
         with books.reading(tenant_id) as connection:
             while True:
                 page = list_agreements(
-                    connection, tenant_id, filters, today=today, cursor=cursor, limit=LIMIT_MOST
+                    connection, tenant_id, filters, today=today, cursor=cursor, limit=MAX_LIMIT
                 )
                 found += page.items
                 cursor = page.next_cursor
@@ -105,7 +105,7 @@ def _show(arguments: argparse.Namespace) -> int:
         today = business_date(now, books.tenant(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
             view = read_agreement(connection, tenant_id, arguments.agreement_id, today, now)
-        opened = books.sealer.opened(tenant_id, msgspec.json.encode(view))
+        opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(view))
     if arguments.json:
         print_json(opened)
         return 0

@@ -12,9 +12,9 @@ from adapters.postgres.migrate import read_migrations
 from adapters.postgres.roles import API, OWNER, WRITER
 from adapters.settings import Settings
 from adapters.wiring import Books
-from ledger.refund import ATTEMPTS_MOST
+from ledger.refund import MAX_ATTEMPTS
 from ledger.time_zones import business_date
-from projections.verify.gaps import Hole, position_holes, tenant_holes
+from projections.verify.gaps import Gap, position_gaps, tenant_gaps
 from schedulers.catch_up import due_days
 from schedulers.refund_payouts import every_waiting
 
@@ -118,14 +118,14 @@ def _log(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]
     row = connection.execute(SELECT_LOG).fetchone()
     assert row is not None
     head, count, last = row
-    holes = position_holes(connection)
+    gaps = position_gaps(connection)
     yield Finding(
         "log",
-        not holes,
-        f"end {head}, events {count}, last position {last}, holes {len(holes)}{_where(holes)}",
-        "events are missing: somebody deleted them; restore from a backup" if holes else "",
+        not gaps,
+        f"end {head}, events {count}, last position {last}, gaps {len(gaps)}{_where(gaps)}",
+        "events are missing: somebody deleted them; restore from a backup" if gaps else "",
     )
-    gaps = tenant_holes(connection)
+    gaps = tenant_gaps(connection)
     yield Finding(
         "tenant logs",
         not gaps,
@@ -134,11 +134,11 @@ def _log(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]
     )
 
 
-def _where(holes: Sequence[Hole]) -> str:
+def _where(gaps: Sequence[Gap]) -> str:
     """The numbers between which some are missing."""
-    if not holes:
+    if not gaps:
         return ""
-    return ": " + ", ".join(f"between {hole.after} and {hole.before}" for hole in holes)
+    return ": " + ", ".join(f"between {gap.after} and {gap.before}" for gap in gaps)
 
 
 def _read_models(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -214,9 +214,7 @@ def _business_days(books: Books, connection: psycopg.Connection[Any]) -> Iterato
 
 def _refunds(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     found = [
-        one.refund_id
-        for one in every_waiting(books.payouts)
-        if one.refund.attempts >= ATTEMPTS_MOST
+        one.refund_id for one in every_waiting(books.payouts) if one.refund.attempts >= MAX_ATTEMPTS
     ]
     shown = ", ".join(str(refund_id) for refund_id in found[:REFUNDS_SHOWN])
     yield Finding(

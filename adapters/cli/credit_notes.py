@@ -19,7 +19,7 @@ from projections.credit_notes.listing import (
     list_credit_notes,
     show_credit_note,
 )
-from projections.pagination import LIMIT_MOST
+from projections.pagination import MAX_LIMIT
 
 
 def add(commands: Any) -> None:
@@ -65,13 +65,13 @@ def _list(arguments: argparse.Namespace) -> int:
                     filters,
                     creditor=creditor,
                     cursor=cursor,
-                    limit=LIMIT_MOST,
+                    limit=MAX_LIMIT,
                 )
                 found += page.items
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-        opened = books.sealer.opened(tenant_id, msgspec.json.encode(found))
+        opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(found))
     rows = msgspec.json.decode(opened, type=list[CreditNoteRow])
     if arguments.json:
         print_json({"items": rows})
@@ -106,7 +106,7 @@ def _show(arguments: argparse.Namespace) -> int:
                 connection, tenant_id, DOCUMENT_NUMBER, arguments.credit_note
             )
             found = show_credit_note(connection, tenant_id, credit_note_id, creditor)
-        opened = books.sealer.opened(tenant_id, msgspec.json.encode(found))
+        opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(found))
     if arguments.json:
         print_json(opened)
         return 0

@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     )
     export.add_argument("--format", choices=("jsonl",), default="jsonl", help="the only one")
     export.add_argument(
-        "--unseal", action="store_true", help="personal texts in the clear, not as they are stored"
+        "--decrypt", action="store_true", help="personal texts in the clear, not as they are stored"
     )
     add_tenant(export)
     journals.add(family)
@@ -72,17 +72,17 @@ def exported(one: Stored) -> ExportedEvent:
 def _export_events(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books, Progress() as progress:
         tenant_id = books.tenant_called(arguments.tenant)
-        _write_events(books, tenant_id, arguments.unseal, progress)
+        _write_events(books, tenant_id, arguments.decrypt, progress)
     return 0
 
 
-def _write_events(books: Books, tenant_id: UUID, unseal: bool, progress: Progress) -> None:
+def _write_events(books: Books, tenant_id: UUID, decrypt: bool, progress: Progress) -> None:
     lines: list[bytes] = []
 
     def write() -> None:
         block = b"".join(lines)
         lines.clear()
-        sys.stdout.buffer.write(books.sealer.opened(tenant_id, block) if unseal else block)
+        sys.stdout.buffer.write(books.cipher.decrypted(tenant_id, block) if decrypt else block)
 
     sys.stdout.flush()
     encoder = msgspec.json.Encoder()

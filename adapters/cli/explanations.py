@@ -42,7 +42,7 @@ def add(family: Any) -> None:
 def _explain(arguments: argparse.Namespace) -> int:
     def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Explanation:
         invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
-        if reading.head(connection, tenant_id, "invoice", invoice_id) is None:
+        if reading.snapshot(connection, tenant_id, "invoice", invoice_id) is None:
             raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
         return explain(
             connection,

@@ -34,10 +34,10 @@ def _pay_off(arguments: argparse.Namespace) -> int:
         today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
             invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
-            head = reading.head(connection, tenant_id, "invoice", invoice_id)
-    if head is None:
+            snapshot = reading.snapshot(connection, tenant_id, "invoice", invoice_id)
+    if snapshot is None:
         raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
-    found = pay_off(invoice_id, head[1], today, arguments.on)
+    found = pay_off(invoice_id, snapshot[1], today, arguments.on)
     if arguments.json:
         print_json(found)
     else:

@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         family,
         "verify",
         _verify,
-        "fill read models aside from the log and compare; heads, names and number series are "
+        "fill read models aside from the log and compare; snapshots, names and number series are "
         "worked out again too",
     )
     _add_name(verifying)

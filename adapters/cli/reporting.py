@@ -65,7 +65,7 @@ def reported(
         catch_up(books)
         with working("reading the books"), books.reading(tenant_id) as connection:
             found = report(books, connection, tenant_id, Asked(today, now, arguments.known_at))
-        opened = books.sealer.opened(tenant_id, msgspec.json.encode(found))
+        opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(found))
     return msgspec.json.decode(opened, type=type(found))
 
 

@@ -46,10 +46,10 @@ def _statement(arguments: argparse.Namespace) -> int:
     def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Statement:
         nonlocal name
         customer_id = stream_called(connection, tenant_id, "customer_reference", arguments.customer)
-        customer = reading.head(connection, tenant_id, "customer", customer_id)
+        customer = reading.snapshot(connection, tenant_id, "customer", customer_id)
         if customer is None:
             raise NoSuchCustomer(f"there is no customer {arguments.customer!r}")
-        name = books.sealer.opened_text(tenant_id, customer[1].person.name)
+        name = books.cipher.opened_text(tenant_id, customer[1].person.name)
         return statement(
             connection,
             tenant_id,

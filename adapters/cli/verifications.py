@@ -11,12 +11,12 @@ from adapters.postgres.connection import owner_connection
 from adapters.wiring import Books
 from projections.engine.projection import Projection
 from projections.verify.digests import Difference
-from projections.verify.numbers import DIFFERENCES_MOST, Skipped, verify_numbers
+from projections.verify.numbers import MAX_DIFFERENCES, Skipped, verify_numbers
 from projections.verify.read_models import verify
-from projections.verify.snapshots import verify_heads
+from projections.verify.snapshots import verify_snapshots
 
-HEADS, NAMES, SERIES = "heads", "names", "number_series"
-BESIDE = (HEADS, NAMES, SERIES)
+SNAPSHOTS, NAMES, SERIES = "snapshots", "names", "number_series"
+BESIDE = (SNAPSHOTS, NAMES, SERIES)
 """What is written beside the events, as `verify` names it."""
 
 
@@ -65,14 +65,14 @@ def _difference(found: Difference) -> str:
 def verified_beside(
     books: Books, progress: Progress, stop: threading.Event, name: str | None
 ) -> list[VerifiedName]:
-    """What is written beside the events: heads, names and number series."""
+    """What is written beside the events: snapshots, names and number series."""
     connect = books.database.writer.connection
     found: list[VerifiedName] = []
-    if name in (None, HEADS):
+    if name in (None, SNAPSHOTS):
         began = time.monotonic()
-        heads = verify_heads(connect, named(progress, HEADS), stop)
-        found.append(_compared(HEADS, heads.heads, heads.differences, began))
-    if name != HEADS:
+        snapshots = verify_snapshots(connect, named(progress, SNAPSHOTS), stop)
+        found.append(_compared(SNAPSHOTS, snapshots.snapshots, snapshots.differences, began))
+    if name != SNAPSHOTS:
         began = time.monotonic()
         numbers = verify_numbers(connect)
         for one, compared, table in (
@@ -81,7 +81,7 @@ def verified_beside(
         ):
             differences = [other for other in numbers.differences if other.table == table]
             # The list is cut: with none of its own on a full list, nothing is known of this one.
-            cut = not differences and len(numbers.differences) >= DIFFERENCES_MOST
+            cut = not differences and len(numbers.differences) >= MAX_DIFFERENCES
             notes = [_skipped(each) for each in numbers.skipped] if one == SERIES else []
             found.append(_compared(one, compared, differences, began, cut=cut, notes=notes))
     return [one for one in found if name in (None, one.name)]

@@ -15,12 +15,12 @@ from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
 from litestar.routes import HTTPRoute
 
-from adapters.http.execution import Edge, admit
-from adapters.http.middleware import Entrance
+from adapters.http.execution import Api, admit
+from adapters.http.middleware import RequestMiddleware
 from adapters.http.observability.access_log import AccessLog
 from adapters.http.openapi import document
 from adapters.http.problem_details import LARGEST_BODY_BYTES, answer_problem
-from adapters.http.responses import json_answer
+from adapters.http.responses import json_response
 from adapters.http.routes import (
     adjustments,
     agreements,
@@ -39,9 +39,9 @@ from adapters.http.routes import (
 )
 from adapters.wiring import Books
 
-GRACE_S: Final = 8
+GRACE_SECONDS: Final = 8
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
-KEEP_ALIVE_S: Final = 65
+KEEP_ALIVE_SECONDS: Final = 65
 """Longer than the usual minute of a proxy, so that the proxy closes an idle connection and not we."""
 
 API_ROUTES: Final = (
@@ -114,7 +114,7 @@ def create_app(
     `home` is where the token of `/metrics` is kept; without it `/metrics` is closed. `access_log` gets a line for each
     request.
     """
-    edge = Edge(books, home)
+    api = Api(books, home)
     log = AccessLog(access_log)
 
     @contextlib.asynccontextmanager
@@ -122,14 +122,14 @@ def create_app(
         try:
             yield
         finally:
-            edge.close()
+            api.close()
             log.flush()
 
     described = b""
 
     @get("/schema/openapi.json")
     async def show_schema() -> Response[bytes]:
-        return json_answer(described)
+        return json_response(described)
 
     app = Litestar(
         route_handlers=[
@@ -139,7 +139,7 @@ def create_app(
         ],
         exception_handlers={Exception: answer_problem},
         request_max_body_size=LARGEST_BODY_BYTES,
-        state=State({"edge": edge}, deep_copy=False),
+        state=State({"api": api}, deep_copy=False),
         lifespan=[open_edge],
         openapi_config=None,
         logging_config=None,
@@ -147,7 +147,7 @@ def create_app(
     )
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     described = msgspec.json.encode(document.document(routes))
-    app.asgi_handler = Entrance(app.asgi_handler, edge.traffic, log)
+    app.asgi_handler = RequestMiddleware(app.asgi_handler, api.request_metrics, log)
     return app
 
 
@@ -160,7 +160,7 @@ def serve(
     access_log: TextIO | None = sys.stderr,
     ready: Callable[[str, int], None] | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; requests under way are answered first, within GRACE_S.
+    """Serves until SIGINT or SIGTERM; requests under way are answered first, within GRACE_SECONDS.
 
     `ready` is told the address and port once connections are taken (port 0 takes a free one). `access_log` is written
     while the logger `duebook.access` is open for INFO. Raises OSError when the address cannot be taken.
@@ -189,8 +189,8 @@ def server_of(app: Litestar, started: Callable[[], None]) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return _Server(config, started)
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from adapters.store.writer import Answer, Request, Writer
 
 
-class Desk:
+class Dispatcher:
     """Takes commands from one event loop."""
 
     def __init__(self, writer: Writer) -> None:

@@ -14,73 +14,73 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 
-from adapters.http.authentication import Caller, Door
-from adapters.http.dispatcher import Desk
-from adapters.http.middleware import Arrival, arrival_of
+from adapters.http.authentication import Authenticator, Principal
+from adapters.http.dispatcher import Dispatcher
+from adapters.http.middleware import RequestContext, context_of
 from adapters.http.observability.metrics import MetricsToken
-from adapters.http.observability.request_metrics import Traffic
+from adapters.http.observability.request_metrics import RequestMetrics
 from adapters.http.operations import Operation, operation_of
 from adapters.http.problem_details import Malformed, ReadModelBehind, RoleNotAllowed
 from adapters.http.query_parameters import ReadQuery, refuse_query
-from adapters.http.read_pool import Connection, Found, Readers
-from adapters.http.responses import json_answer
+from adapters.http.read_pool import Connection, Found, ReadPool
+from adapters.http.responses import json_response
 from adapters.store import writer
 from adapters.wiring import Books
 from commands.unit_of_work import NameRange, Unit
 
-POSITION_WAIT_S: Final = 2.0
-POSITION_ASKED_EVERY_S: Final = 0.02
+POSITION_WAIT_SECONDS: Final = 2.0
+POSITION_ASKED_EVERY_SECONDS: Final = 0.02
 
-Call = Request[Caller, Any, State]
-"""A request that came through the door: `call.user` is its caller."""
+Call = Request[Principal, Any, State]
+"""A request that came through the door: `call.user` is its principal."""
 
 T = TypeVar("T")
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,200}")
 
 
-class Edge:
-    """What the routes work with; `edge_of` finds it."""
+class Api:
+    """What the routes work with; `api_of` finds it."""
 
     def __init__(self, books: Books, home: Path | None) -> None:
         self.books = books
         self.metrics_token = MetricsToken(home)
-        self.traffic = Traffic()
-        self.readers = Readers(books)
-        self.door = Door(books, self.readers)
-        self.desk = Desk(books.writer)
+        self.request_metrics = RequestMetrics()
+        self.read_pool = ReadPool(books)
+        self.authenticator = Authenticator(books, self.read_pool)
+        self.dispatcher = Dispatcher(books.writer)
         self.closing = False
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="duebook-slow")
 
     async def run_slowly(self, work: Callable[[], T]) -> T:
-        """Runs what may take minutes, one such at a time, apart from the readers."""
+        """Runs what may take minutes, one such at a time, apart from the read pool."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, work)
 
     def close(self) -> None:
         self.closing = True
         self._slow.shutdown()
-        self.readers.close()
+        self.read_pool.close()
 
 
-def edge_of(request: Request[Any, Any, Any]) -> Edge:
-    edge: Edge = request.app.state["edge"]
-    return edge
+def api_of(request: Request[Any, Any, Any]) -> Api:
+    api: Api = request.app.state["api"]
+    return api
 
 
 async def admit(request: Request[Any, Any, Any]) -> None:
-    """Runs before every route of a tenant: its caller is then `request.user`. Raises NoValidKey, RoleNotAllowed."""
-    arrival = arrival_of(request.scope)
-    caller = await edge_of(request).door.admit(arrival)
-    arrival.tenant = str(caller.tenant_id)
+    """Runs before every route of a tenant: its principal is then `request.user`. Raises NoValidKey, RoleNotAllowed."""
+    context = context_of(request.scope)
+    principal = await api_of(request).authenticator.admit(context)
+    context.tenant = str(principal.tenant_id)
     operation = operation_of(request.route_handler)
-    if operation is not None and caller.role not in operation.may:
+    if operation is not None and principal.role not in operation.roles:
         raise RoleNotAllowed(
-            f"the key's role is {caller.role}; this is for {' and '.join(operation.may)}"
+            f"the key's role is {principal.role}; this is for {' and '.join(operation.roles)}"
         )
-    request.scope["user"] = caller
+    request.scope["user"] = principal
 
 
-async def carry_out(
+async def execute(
     call: Call,
     decide: Callable[[Unit], Any],
     *,
@@ -94,81 +94,81 @@ async def carry_out(
     group's others. With an
     Idempotency-Key, the answer of the first such request is given again. Raises what the command refuses with.
     """
-    edge, arrival, caller = edge_of(call), arrival_of(call.scope), call.user
+    api, context, principal = api_of(call), context_of(call.scope), call.user
     operation = _operation(call)
     refuse_query(call.scope)
-    key = idempotency_key(arrival, required=operation.key_required)
-    done = await edge.desk.run(
+    key = idempotency_key(context, required=operation.key_required)
+    done = await api.dispatcher.run(
         writer.Request(
-            tenant_id=caller.tenant_id,
-            actor=caller.actor,
+            tenant_id=principal.tenant_id,
+            actor=principal.actor,
             handler=decide,
             key=key,
-            request_hash=_request_hash(call, arrival.body) if key is not None else b"",
+            request_hash=_request_hash(call, context.body) if key is not None else b"",
             status=operation.status,
-            correlation_id=arrival.correlation_id,
+            correlation_id=context.correlation_id,
             loads=loads,
             creates=creates,
             asks=asks,
         )
     )
-    sealer = edge.books.sealer
-    body = sealer.opened_at_once(caller.tenant_id, done.body)
+    cipher = api.books.cipher
+    body = cipher.decrypted_at_once(principal.tenant_id, done.body)
     if body is None:
-        body = await edge.readers.run(sealer.opened, caller.tenant_id, done.body)
+        body = await api.read_pool.run(cipher.decrypted, principal.tenant_id, done.body)
     headers = {"Duebook-Position": str(done.tenant_seq)}
     if done.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_answer(body, done.status, headers)
+    return json_response(body, done.status, headers)
 
 
-def prefers_waiting(call: Call) -> bool:
+def prefers_async(call: Call) -> bool:
     """Whether the request would rather be accepted now and carried out soon (RFC 7240)."""
-    given = arrival_of(call.scope).prefer.lower().replace(b"\n", b",")
+    given = context_of(call.scope).prefer.lower().replace(b"\n", b",")
     return any(part.split(b";")[0].strip() == b"respond-async" for part in given.split(b","))
 
 
-async def accept(call: Call, operation: str) -> Response[bytes]:
+async def enqueue(call: Call, operation: str) -> Response[bytes]:
     """Keeps a request to be carried out soon, and answers 202 once it is stored. Raises KeyReused."""
-    edge, arrival, caller = edge_of(call), arrival_of(call.scope), call.user
+    api, context, principal = api_of(call), context_of(call.scope), call.user
     refuse_query(call.scope)
-    key = idempotency_key(arrival, required=True)
+    key = idempotency_key(context, required=True)
     assert key is not None
-    request_id = await edge.readers.run(
-        edge.books.inbox.accept,
-        caller.tenant_id,
+    request_id = await api.read_pool.run(
+        api.books.inbox.enqueue,
+        principal.tenant_id,
         key,
         operation,
-        _request_hash(call, arrival.body),
-        arrival.body,
-        actor=caller.actor,
-        correlation_id=arrival.correlation_id,
+        _request_hash(call, context.body),
+        context.body,
+        actor=principal.actor,
+        correlation_id=context.correlation_id,
     )
     headers = {
         "Location": f"/api/requests/{request_id}",
         "Preference-Applied": "respond-async",
     }
     answer = msgspec.json.encode({"id": request_id, "status": "accepted"})
-    return json_answer(answer, 202, headers)
+    return json_response(answer, 202, headers)
 
 
-async def look_up(
+async def query(
     call: Call,
     read: Callable[[Connection], Any],
     query: ReadQuery,
     *,
     models: Sequence[str] = (),
 ) -> Response[bytes]:
-    """Answers what `read` finds, from the log's heads or from read models.
+    """Answers what `read` finds, from the log's snapshots or from read models.
 
     Waits until the models have reached the query's `min_position`. Raises ReadModelBehind, and Malformed for a position
     that the tenant's log has not reached itself.
     """
-    edge, tenant_id = edge_of(call), call.user.tenant_id
-    give_up_at = monotonic() + POSITION_WAIT_S
-    found = await edge.readers.run(edge.readers.find, tenant_id, read, models, query.min_position)
+    api, tenant_id = api_of(call), call.user.tenant_id
+    give_up_at = monotonic() + POSITION_WAIT_SECONDS
+    found = await api.read_pool.run(api.read_pool.find, tenant_id, read, models, query.min_position)
     if not isinstance(found, Found):
-        last = await edge.readers.run(edge.readers.last_position, tenant_id)
+        last = await api.read_pool.run(api.read_pool.last_position, tenant_id)
         if query.min_position > last:
             raise Malformed(f"min_position is after the last event, {last}", field="min_position")
     while not isinstance(found, Found):
@@ -177,16 +177,16 @@ async def look_up(
                 f"the read model has reached {found} and not yet {query.min_position}; "
                 "ask again in a moment"
             )
-        await asyncio.sleep(POSITION_ASKED_EVERY_S)
-        found = await edge.readers.run(
-            edge.readers.find, tenant_id, read, models, query.min_position
+        await asyncio.sleep(POSITION_ASKED_EVERY_SECONDS)
+        found = await api.read_pool.run(
+            api.read_pool.find, tenant_id, read, models, query.min_position
         )
-    return json_answer(found.body, 200, {"Duebook-Position": str(found.position)})
+    return json_response(found.body, 200, {"Duebook-Position": str(found.position)})
 
 
-def idempotency_key(arrival: Arrival, *, required: bool) -> str | None:
+def idempotency_key(context: RequestContext, *, required: bool) -> str | None:
     """The request's Idempotency-Key: 1 to 200 printable ASCII characters. Raises Malformed."""
-    given = arrival.idempotency_key
+    given = context.idempotency_key
     if given is None:
         if required:
             raise Malformed(

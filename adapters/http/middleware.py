@@ -15,12 +15,12 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http.observability.access_log import AccessLog
-from adapters.http.observability.request_metrics import Traffic
+from adapters.http.observability.request_metrics import RequestMetrics
 
 PLAIN_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Arrival(msgspec.Struct):
+class RequestContext(msgspec.Struct):
     """What a request brought in the headers that the API reads, each empty when it was not there.
 
     A header that came twice is both values joined by a line break, which no reader of it accepts.
@@ -51,7 +51,7 @@ _FIELDS: Final = {
 }
 
 
-def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
     """One pass over a request's headers, whose names are in lower case."""
     found: dict[str, Any] = {}
     for name, value in headers:
@@ -61,21 +61,23 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
             found[field] = found[field] + b"\n" + value if field in found else value
     given = found.pop("correlation_id", b"").decode("latin-1")
     plain = PLAIN_CORRELATION_ID.fullmatch(given) is not None
-    return Arrival(correlation_id=given if plain else secrets.token_hex(16), **found)
+    return RequestContext(correlation_id=given if plain else secrets.token_hex(16), **found)
 
 
-def arrival_of(scope: Scope) -> Arrival:
+def context_of(scope: Scope) -> RequestContext:
     """What the request of this scope brought."""
-    arrival: Arrival = scope["state"]["duebook"]
-    return arrival
+    context: RequestContext = scope["state"]["duebook"]
+    return context
 
 
-class Entrance:
+class RequestMiddleware:
     """Wraps an application: reads the headers, marks and counts the answer, writes the log."""
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, access_log: AccessLog) -> None:
+    def __init__(
+        self, app: ASGIApp, request_metrics: RequestMetrics, access_log: AccessLog
+    ) -> None:
         self._app = app
-        self._traffic = traffic
+        self._request_metrics = request_metrics
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,13 +85,13 @@ class Entrance:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        arrival = read_headers(scope["headers"])
-        scope.setdefault("state", {})["duebook"] = arrival
-        correlation = (b"x-correlation-id", arrival.correlation_id.encode())
+        context = read_headers(scope["headers"])
+        scope.setdefault("state", {})["duebook"] = context
+        correlation = (b"x-correlation-id", context.correlation_id.encode())
 
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
-                arrival.status = message["status"]
+                context.status = message["status"]
                 message["headers"] = [*message["headers"], correlation]
             await send(message)
 
@@ -97,8 +99,8 @@ class Entrance:
             await self._app(scope, receive, answering)
         finally:
             seconds = perf_counter() - started
-            method, status = scope["method"], arrival.status or 500
-            self._traffic.count(method, scope.get("path_template", ""), status, seconds)
+            method, status = scope["method"], context.status or 500
+            self._request_metrics.count(method, scope.get("path_template", ""), status, seconds)
             self._access_log.add(
-                method, scope["raw_path"], status, seconds, arrival.tenant, arrival.correlation_id
+                method, scope["raw_path"], status, seconds, context.tenant, context.correlation_id
             )

@@ -1,4 +1,4 @@
-"""What a route says about itself: who may use it, what it takes and answers, and an example of both.
+"""What a route says about itself: who may use it, what it request and response, and an example of both.
 
 The door reads the roles from it, the OpenAPI document the rest.
 """
@@ -23,84 +23,92 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path.
 
     may           roles that may use it; empty where no key is asked for
-    takes         the body's struct; `body` is an example of it
+    request         the body's struct; `body` is an example of it
     parameters    the struct of its query parameters
-    answers       the answer's type; `example` is one
+    response       the answer's type; `example` is one
     status        of the answer when all goes well
     key_required  whether it needs an Idempotency-Key
-    can_wait      whether it may be accepted and carried out soon, when `Prefer: respond-async` asks for it
-    refuses       conditions worth naming in the document, besides what every operation may answer
+    asynchronous      whether it may be accepted and carried out soon, when `Prefer: respond-async` asks for it
+    errors       conditions worth naming in the document, besides what every operation may answer
     media_type    of the answer
     """
 
-    answers: Any
-    example: Any
-    may: tuple[Role, ...]
-    takes: Any = None
-    body: Any = None
+    response: Any
+    response_example: Any
+    roles: tuple[Role, ...]
+    request: Any = None
+    request_example: Any = None
     parameters: type[msgspec.Struct] | None = None
     status: int = 200
     key_required: bool = False
-    can_wait: bool = False
-    refuses: tuple[type[LedgerError], ...] = ()
+    asynchronous: bool = False
+    errors: tuple[type[LedgerError], ...] = ()
     media_type: str = "application/json"
 
 
-def query(
+def query_route(
     path: str,
     *,
-    answers: Any,
-    example: Any,
+    response: Any,
+    response_example: Any,
     parameters: type[ReadQuery] = ReadQuery,
-    refuses: tuple[type[LedgerError], ...] = (),
+    errors: tuple[type[LedgerError], ...] = (),
 ) -> HTTPRouteHandler:
     """A route that reads."""
     operation = Operation(
-        answers=answers, example=example, may=EVERYONE, parameters=parameters, refuses=refuses
+        response=response,
+        response_example=response_example,
+        roles=EVERYONE,
+        parameters=parameters,
+        errors=errors,
     )
     return get(path, opt={_OPT: operation})
 
 
-def command(
+def command_route(
     path: str,
     *,
-    takes: Any,
-    body: Any,
-    answers: Any,
-    example: Any,
+    request: Any,
+    request_example: Any,
+    response: Any,
+    response_example: Any,
     method: Literal["POST", "PATCH"] = "POST",
-    may: tuple[Role, ...] = OPERATORS,
+    roles: tuple[Role, ...] = OPERATORS,
     status: int = 200,
     key_required: bool = False,
-    can_wait: bool = False,
-    refuses: tuple[type[LedgerError], ...] = (),
+    asynchronous: bool = False,
+    errors: tuple[type[LedgerError], ...] = (),
 ) -> HTTPRouteHandler:
-    """A route that writes. `body` is an example of what it takes."""
+    """A route that writes. `body` is an example of what it request."""
     operation = Operation(
-        answers=answers,
-        example=example,
-        may=may,
-        takes=takes,
-        body=body,
+        response=response,
+        response_example=response_example,
+        roles=roles,
+        request=request,
+        request_example=request_example,
         status=status,
         key_required=key_required,
-        can_wait=can_wait,
-        refuses=refuses,
+        asynchronous=asynchronous,
+        errors=errors,
     )
     return HTTPRouteHandler(path, http_method=method, opt={_OPT: operation}, status_code=status)
 
 
-def public(
+def public_route(
     path: str,
     *,
-    answers: Any,
-    example: Any,
+    response: Any,
+    response_example: Any,
     media_type: str = "application/json",
-    refuses: tuple[type[LedgerError], ...] = (),
+    errors: tuple[type[LedgerError], ...] = (),
 ) -> HTTPRouteHandler:
     """A route outside the tenants' door."""
     operation = Operation(
-        answers=answers, example=example, may=(), media_type=media_type, refuses=refuses
+        response=response,
+        response_example=response_example,
+        roles=(),
+        media_type=media_type,
+        errors=errors,
     )
     return get(path, opt={_OPT: operation})
 

@@ -13,8 +13,8 @@ import psycopg
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from adapters.http.middleware import arrival_of
-from adapters.http.responses import json_answer
+from adapters.http.middleware import context_of
+from adapters.http.responses import json_response
 from adapters.store import writer
 from adapters.store.writer import StillRunning, StoreUnavailable
 from ledger.errors import Conflict, LedgerError, NotFound, Rejected
@@ -22,7 +22,7 @@ from projections.pagination import LimitOutOfRange, MalformedCursor
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:duebook:problem:"
-RETRY_AFTER_S: Final = 2
+RETRY_AFTER_SECONDS: Final = 2
 LARGEST_BODY_BYTES: Final = 1_000_000
 
 log = logging.getLogger("duebook.http")
@@ -98,7 +98,7 @@ STATUS_OF: Final[Mapping[type[LedgerError], int]] = {
 }
 """The nearest ancestor of an error decides; an error with none is an internal one, 500."""
 
-_RETRY = {"Retry-After": str(RETRY_AFTER_S)}
+_RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 HEADERS_OF: Final[Mapping[type[LedgerError], Mapping[str, str]]] = {
     NoValidKey: {"WWW-Authenticate": 'ApiKey realm="duebook"'},
     StillRunning: _RETRY,
@@ -143,7 +143,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to any error: the domain's, Litestar's own, the database's, and the unforeseen."""
-    correlation_id = arrival_of(request.scope).correlation_id
+    correlation_id = context_of(request.scope).correlation_id
     refusal = _refusal(error)
     status = status_of(type(refusal))
     if status == 500:
@@ -157,7 +157,7 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     if isinstance(error, HTTPException):
         headers.update(error.headers or {})
     found = problem(refusal, status, correlation_id)
-    return json_answer(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
+    return json_response(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
 
 
 def status_of(kind: type[LedgerError]) -> int:

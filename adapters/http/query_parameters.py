@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.http.problem_details import Malformed
 
-PARAMETERS_MOST: Final = 30
+MAX_PARAMETERS: Final = 30
 
 S = TypeVar("S")
 
@@ -46,7 +46,7 @@ def read_query(query_string: bytes, into: type[S]) -> S:
             query_string.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=PARAMETERS_MOST,
+            max_num_fields=MAX_PARAMETERS,
         )
     except ValueError as error:
         raise Malformed("the query cannot be read: escape it as UTF-8") from error

@@ -10,15 +10,15 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from adapters.store.reading import head, tenant_seq
+from adapters.store.reading import snapshot, tenant_seq
 from adapters.wiring import Books
 from commands.unit_of_work import Unknown
 from ledger.streams import State
 from ledger.tenant import Tenant
 from ledger.time_zones import business_date
 
-THREADS_MOST: Final = 16
-CHECK_WAITS_S: Final = 2.0
+MAX_THREADS: Final = 16
+CHECK_WAITS_SECONDS: Final = 2.0
 
 Connection = psycopg.Connection[Any]
 P = ParamSpec("P")
@@ -43,12 +43,12 @@ class Found(msgspec.Struct, frozen=True):
     position: int
 
 
-class Readers:
+class ReadPool:
     """Reads for the API."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        threads = min(books.database.api.max_size, THREADS_MOST)
+        threads = min(books.database.api.max_size, MAX_THREADS)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="duebook-read")
 
     def close(self) -> None:
@@ -75,12 +75,12 @@ class Readers:
             if position < min_position:
                 return position
             body = msgspec.json.encode(read(connection))
-        return Found(self._books.sealer.opened(tenant_id, body), position)
+        return Found(self._books.cipher.decrypted(tenant_id, body), position)
 
     def check(self) -> None:
         """Asks both logins of the database for a sign of life; psycopg's errors when there is none."""
         for pool in (self._books.database.api, self._books.database.writer):
-            with pool.connection(timeout=CHECK_WAITS_S) as connection:
+            with pool.connection(timeout=CHECK_WAITS_SECONDS) as connection:
                 connection.execute("SELECT 1")
 
     def last_position(self, tenant_id: UUID) -> int:
@@ -102,9 +102,9 @@ def reached(connection: Connection, tenant_id: UUID, models: Sequence[str]) -> i
     return int(last[0]) if last is not None else 0
 
 
-def found_head(connection: Connection, tenant_id: UUID, kind: str, stream_id: UUID) -> State:
+def found_snapshot(connection: Connection, tenant_id: UUID, kind: str, stream_id: UUID) -> State:
     """The state of a stream that must exist. Raises Unknown."""
-    found = head(connection, tenant_id, kind, stream_id)
+    found = snapshot(connection, tenant_id, kind, stream_id)
     if found is None:
         raise Unknown(f"there is no {kind} {stream_id}")
     return found[1]
@@ -112,5 +112,5 @@ def found_head(connection: Connection, tenant_id: UUID, kind: str, stream_id: UU
 
 def today(connection: Connection, tenant_id: UUID, now: datetime) -> date:
     """The business date in the tenant's zone."""
-    tenant: Tenant = found_head(connection, tenant_id, "tenant", tenant_id)
+    tenant: Tenant = found_snapshot(connection, tenant_id, "tenant", tenant_id)
     return business_date(now, tenant.settings.timezone)

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request
 from litestar.types import Receive
 
-from adapters.http.middleware import arrival_of
+from adapters.http.middleware import context_of
 from adapters.http.problem_details import (
     LARGEST_BODY_BYTES,
     BodyTooLarge,
@@ -32,9 +32,9 @@ async def read_body(request: Request[Any, Any, Any], into: type[S]) -> S:
 
     Raises Malformed, UnsupportedMediaType, BodyTooLarge, ClientGone.
     """
-    arrival = arrival_of(request.scope)
-    raw = arrival.body = await _received(request.receive)
-    content_type = arrival.content_type
+    context = context_of(request.scope)
+    raw = context.body = await _received(request.receive)
+    content_type = context.content_type
     if raw and content_type and not _JSON.fullmatch(content_type):
         raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
     return decode(raw, into)

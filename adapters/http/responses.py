@@ -10,10 +10,10 @@ PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b
 """Answers hold what a person owes: nobody on the way keeps them or guesses at their type."""
 
 
-class JsonAnswer(Response[bytes]):
+class JsonResponse(Response[bytes]):
     """JSON bytes on their way out. It is its own ASGI response: there is nothing left to render."""
 
-    def to_asgi_response(self, *_: Any, **__: Any) -> "JsonAnswer":  # type: ignore[override]
+    def to_asgi_response(self, *_: Any, **__: Any) -> "JsonResponse":  # type: ignore[override]
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,11 +30,11 @@ class JsonAnswer(Response[bytes]):
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def json_answer(
+def json_response(
     body: bytes,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     media_type: str = "application/json",
 ) -> Response[bytes]:
     """JSON bytes as an answer. Header names are written in lower case."""
-    return JsonAnswer(body, status_code=status, headers=headers, media_type=media_type)
+    return JsonResponse(body, status_code=status, headers=headers, media_type=media_type)

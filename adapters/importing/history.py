@@ -89,7 +89,7 @@ def send(unit: Unit, row: Row) -> BroughtIn:
     if row.disputed:
         tenant: Tenant = load(unit, "tenant", unit.tenant_id)
         holds_interest = tenant.settings.dispute_holds_interest
-        reason = unit.seal(invoice.customer_id, DISPUTED)
+        reason = unit.encrypt(invoice.customer_id, DISPUTED)
         decision = holding.dispute(
             invoice, None, holds_interest, reason, row.issued_on, row.issued_on
         )
@@ -105,7 +105,7 @@ def settle(unit: Unit, row: Row) -> BroughtIn:
     invoice_id = invoice_id_of(unit.tenant_id, row.invoice_number)
     invoice: Invoice = load(unit, "invoice", invoice_id)
     if row.disputed and invoice.dispute is not None:
-        reason = unit.seal(invoice.customer_id, SETTLED)
+        reason = unit.encrypt(invoice.customer_id, SETTLED)
         decision = holding.resolve(invoice, "rejected", reason, settled_on, settled_on)
         post(unit, invoice_id, decision.new)
     payment_id = payment_id_of(unit.tenant_id, row.invoice_number)

@@ -20,7 +20,7 @@ from adapters.store.binary import field, int4_field, uuid_field
 _FRONT = struct.Struct(">hiqi16siqiq")
 _STREAM = struct.Struct(">i16sii")
 _COLUMNS = 13
-AT_ONCE_MOST = 2_000
+MAX_AT_ONCE = 2_000
 UNCOUNTED = -1
 
 LOCK_LOG = """
@@ -43,20 +43,20 @@ COPY events (position, tenant_id, tenant_seq, recorded_at, stream_id, version, t
 FROM STDIN (FORMAT BINARY)
 """
 
-UPDATE_HEADS = """
-UPDATE heads
+UPDATE_SNAPSHOTS = """
+UPDATE snapshots
    SET version = new.version, fold_version = new.fold_version, wakes_on = new.wakes_on,
        accrues = new.accrues, payer_id = new.payer_id, state = new.state
   FROM unnest(%s::uuid[], %s::uuid[], %s::int4[], %s::int4[], %s::int4[], %s::date[], %s::bool[],
               %s::uuid[], %s::bytea[])
     AS new (tenant_id, stream_id, expected, version, fold_version, wakes_on, accrues, payer_id, state)
- WHERE heads.tenant_id = new.tenant_id
-   AND heads.stream_id = new.stream_id
-   AND heads.version = new.expected
+ WHERE snapshots.tenant_id = new.tenant_id
+   AND snapshots.stream_id = new.stream_id
+   AND snapshots.version = new.expected
 """
 
-INSERT_HEADS = """
-INSERT INTO heads
+INSERT_SNAPSHOTS = """
+INSERT INTO snapshots
        (tenant_id, stream_id, stream, version, fold_version, wakes_on, accrues, payer_id, state)
 SELECT tenant_id, stream_id, stream, version, fold_version, wakes_on, accrues, payer_id, state
   FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int4[], %s::int4[], %s::date[], %s::bool[],
@@ -66,7 +66,7 @@ ON CONFLICT (tenant_id, stream_id) DO NOTHING
 """
 
 
-class StaleHeads(Exception):
+class StaleSnapshots(Exception):
     """A stream has moved on since it was loaded; decide anew."""
 
 
@@ -77,8 +77,8 @@ class Row(NamedTuple):
     rest: bytes
 
 
-class Head(NamedTuple):
-    """A stream's head after an append. `expected` is the version it must have now, 0 for a new stream."""
+class Snapshot(NamedTuple):
+    """A stream's snapshot after an append. `expected` is the version it must have now, 0 for a new stream."""
 
     tenant: bytes
     stream_id: bytes
@@ -153,13 +153,13 @@ Beside = Callable[[Appended], Sequence[Statement]]
 def append(
     connection: psycopg.Connection[Any],
     rows: Sequence[Row],
-    heads: Sequence[Head],
+    snapshots: Sequence[Snapshot],
     now: datetime,
     beside: Beside | None = None,
 ) -> Appended:
-    """Appends events, moves their heads and writes what belongs beside them, inside the caller's transaction.
+    """Appends events, moves their snapshots and writes what belongs beside them, inside the caller's transaction.
 
-    Raises StaleHeads when a stream is not at its expected version, or something else is not as it was; the caller
+    Raises StaleSnapshots when a stream is not at its expected version, or something else is not as it was; the caller
     must roll back.
     """
     counts = Counter([row.tenant for row in rows])
@@ -167,39 +167,39 @@ def append(
         with connection.pipeline():
             locking.execute(LOCK_LOG, (len(rows), now))
             counting.execute(COUNT_UP, _counted(counts))
-        head = locking.fetchone()
-        assert head is not None, "the shard has no log head"
-        last_position, recorded_at = head
+        snapshot = locking.fetchone()
+        assert snapshot is not None, "the shard has no log head"
+        last_position, recorded_at = snapshot
         seqs = _numbered(rows, counts, counting.fetchall())
         first_position = last_position - len(rows) + 1
         _copy(locking, rows, first_position, seqs, recorded_at)
     appended = Appended(first_position, seqs, recorded_at)
-    write_all(connection, [*moved(heads), *(beside(appended) if beside is not None else ())])
+    write_all(connection, [*moved(snapshots), *(beside(appended) if beside is not None else ())])
     return appended
 
 
-def moved(heads: Sequence[Head]) -> list[Statement]:
-    """The statements that update and insert heads at their expected versions."""
+def moved(snapshots: Sequence[Snapshot]) -> list[Statement]:
+    """The statements that update and insert snapshots at their expected versions."""
     statements: list[Statement] = []
-    old = [head for head in heads if head.expected]
-    new = [head for head in heads if not head.expected]
+    old = [snapshot for snapshot in snapshots if snapshot.expected]
+    new = [snapshot for snapshot in snapshots if not snapshot.expected]
     if old:
         tenants, ids, _, expected, *columns = _columns(old)
         values = (tenants, ids, expected, *columns)
-        statements.append(Statement(UPDATE_HEADS, values, len(old), "a stream has moved on"))
+        statements.append(Statement(UPDATE_SNAPSHOTS, values, len(old), "a stream has moved on"))
     if new:
         tenants, ids, streams, _, *columns = _columns(new)
         values = (tenants, ids, streams, *columns)
-        statements.append(Statement(INSERT_HEADS, values, len(new), "a stream was begun"))
+        statements.append(Statement(INSERT_SNAPSHOTS, values, len(new), "a stream was begun"))
     return statements
 
 
 def write_all(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> None:
-    """Runs statements in one round trip and checks each. Raises StaleHeads.
+    """Runs statements in one round trip and checks each. Raises StaleSnapshots.
 
     Many rows do without the pipeline, which can fill both sides' buffers.
     """
-    at_once = sum(statement.rows for statement in statements) <= AT_ONCE_MOST
+    at_once = sum(statement.rows for statement in statements) <= MAX_AT_ONCE
     with contextlib.ExitStack() as stack:
         cursors = [stack.enter_context(connection.cursor()) for _ in statements]
         with connection.pipeline() if at_once else contextlib.nullcontext():
@@ -207,12 +207,12 @@ def write_all(connection: psycopg.Connection[Any], statements: Sequence[Statemen
                 cursor.execute(statement.query.encode(), statement.values)
         for cursor, statement in zip(cursors, statements, strict=True):
             if statement.rows not in (cursor.rowcount, UNCOUNTED):
-                raise StaleHeads(f"{statement.what} ({cursor.rowcount} of {statement.rows})")
+                raise StaleSnapshots(f"{statement.what} ({cursor.rowcount} of {statement.rows})")
 
 
-def _columns(heads: Sequence[Head]) -> tuple[binary.Array, ...]:
+def _columns(snapshots: Sequence[Snapshot]) -> tuple[binary.Array, ...]:
     tenants, ids, streams, expected, versions, folds, wakes, accrue, payers, states = zip(
-        *heads, strict=True
+        *snapshots, strict=True
     )
     return (
         binary.uuids(tenants),

@@ -43,7 +43,7 @@ class LedgerApplication(Application[UUID]):
     def save(self, *objs: Any, **kwargs: Any) -> list[Recording[UUID]]:
         """Appends recorded events atomically, whatever streams they belong to.
 
-        Keyword arguments go down to `LedgerRecorder.insert_events`: heads, now, connection, appended.
+        Keyword arguments go down to `LedgerRecorder.insert_events`: snapshots, now, connection, appended.
         """
         kwargs.setdefault("now", datetime.now(UTC))
         recordings = self.events.put(objs, **kwargs)

@@ -1,7 +1,7 @@
-"""The clock's bulk path: chunks of heads are read by keyset, decided in Python, and committed by COPY and one UPDATE.
+"""The clock's bulk path: chunks of snapshots are read by keyset, decided in Python, and committed by COPY and one UPDATE.
 
 A chunk's transaction renews the lease, moves the step's checkpoint from where this runner left it, appends the
-events and moves the heads. A runner that has lost its lease, or another at the same checkpoint, finds its row moved
+events and moves the snapshots. A runner that has lost its lease, or another at the same checkpoint, finds its row moved
 and is fenced.
 """
 
@@ -16,10 +16,10 @@ import psycopg
 
 from adapters.postgres.connection import Pool
 from adapters.store import binary, reading
-from adapters.store.append import Head, Origin, Row, StaleHeads, append, pack_row
+from adapters.store.append import Origin, Row, Snapshot, StaleSnapshots, append, pack_row
 from adapters.store.binary import field
-from adapters.store.group_commit import NOTIFY, head_of
-from adapters.store.stalled_sessions import make_way
+from adapters.store.group_commit import NOTIFY, snapshot_of
+from adapters.store.stalled_sessions import end_stalled_sessions
 from adapters.store.unit_of_work import Loaded
 from ledger import business_day, streams
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
@@ -64,7 +64,7 @@ SELECT_LEASE = "SELECT holder, expires_at FROM leases WHERE name = %s"
 
 SELECT_DUE_OVERDUE = """
 SELECT uuid_send(stream_id), version, fold_version, state, wakes_on
-  FROM heads
+  FROM snapshots
  WHERE tenant_id = %(tenant)s AND wakes_on <= %(day)s AND (wakes_on, stream_id) > (%(after_on)s, %(after_id)s)
    AND stream = 'invoice'
  ORDER BY wakes_on, stream_id
@@ -72,7 +72,7 @@ SELECT uuid_send(stream_id), version, fold_version, state, wakes_on
 """
 SELECT_DUE_MORA = """
 SELECT uuid_send(stream_id), version, fold_version, state, NULL::date
-  FROM heads
+  FROM snapshots
  WHERE tenant_id = %(tenant)s AND accrues AND stream_id > %(after_id)s AND stream = 'invoice'
  ORDER BY stream_id
  LIMIT %(limit)s
@@ -81,7 +81,7 @@ SELECT_DUE: dict[Step, str] = {"overdue": SELECT_DUE_OVERDUE, "mora": SELECT_DUE
 
 SELECT_SAME = """
 SELECT uuid_send(stream_id), version, fold_version, state, wakes_on
-  FROM heads
+  FROM snapshots
  WHERE tenant_id = %s AND stream_id = ANY(%s::uuid[])
 """
 
@@ -107,15 +107,15 @@ SELECT_LAST_CLOSED = """
 SELECT max(day) FROM clock_checkpoints WHERE tenant_id = %s AND step = 'close'
 """
 SELECT_STANDING = """
-SELECT head.tenant_id, head.fold_version, head.state,
+SELECT snapshot.tenant_id, snapshot.fold_version, snapshot.state,
        (SELECT max(day) FROM clock_checkpoints AS point
-         WHERE point.tenant_id = head.tenant_id AND point.step = 'close')
-  FROM heads AS head
- WHERE head.stream = 'tenant' AND head.stream_id = head.tenant_id
-   AND head.tenant_id = ANY(%s::uuid[])
+         WHERE point.tenant_id = snapshot.tenant_id AND point.step = 'close')
+  FROM snapshots AS snapshot
+ WHERE snapshot.stream = 'tenant' AND snapshot.stream_id = snapshot.tenant_id
+   AND snapshot.tenant_id = ANY(%s::uuid[])
 """
 SELECT_OPEN_INVOICES = """
-SELECT stream_id, fold_version, state FROM heads
+SELECT stream_id, fold_version, state FROM snapshots
  WHERE tenant_id = %s AND stream_id > %s AND stream = 'invoice' AND payer_id IS NOT NULL
  ORDER BY stream_id
  LIMIT %s
@@ -135,7 +135,7 @@ class Chunk(msgspec.Struct):
     tally: Tally
     is_last: bool
     rows: list[Row]
-    heads: list[Head]
+    snapshots: list[Snapshot]
     looked_at: list[bytes]
 
 
@@ -154,7 +154,7 @@ class PostgresClock:
 
     def _tenant(self, tenant_id: UUID) -> Tenant:
         with self._pool.connection() as connection:
-            found = reading.head(connection, tenant_id, "tenant", tenant_id)
+            found = reading.snapshot(connection, tenant_id, "tenant", tenant_id)
         assert found is not None, f"tenant {tenant_id} has no settings"
         tenant: Tenant = found[1]
         return tenant
@@ -196,7 +196,7 @@ class PostgresClock:
                     return Lease(holder, row[0])
                 other = connection.execute(SELECT_LEASE, (LEASE_NAME,)).fetchone()
         except psycopg.errors.LockNotAvailable as error:
-            make_way(self._pool, error)
+            end_stalled_sessions(self._pool, error)
             raise ClockTaken(
                 "another runner is in the middle of a chunk that does not end"
             ) from error
@@ -212,7 +212,7 @@ class PostgresClock:
     def business_day(self, tenant_id: UUID, day: date) -> BusinessDay | None:
         stream_id = business_day.stream_id(tenant_id, day)
         with self._pool.connection() as connection:
-            found = reading.head(connection, tenant_id, "business_day", stream_id)
+            found = reading.snapshot(connection, tenant_id, "business_day", stream_id)
         return None if found is None else found[1]
 
     def last_closed(self, tenant_id: UUID) -> date | None:
@@ -270,8 +270,8 @@ class PostgresClock:
         try:
             with self._transaction(run) as connection:
                 return self._write(connection, run, step, before, chunk)
-        except (StaleHeads, psycopg.errors.UniqueViolation) as stale:
-            # The events' primary key notices it before the heads do.
+        except (StaleSnapshots, psycopg.errors.UniqueViolation) as stale:
+            # The events' primary key notices it before the snapshots do.
             raise StaleChunk("a command has moved a stream of this chunk") from stale
 
     def commit_locked(
@@ -368,14 +368,14 @@ class PostgresClock:
         )
         if moved.rowcount != 1:
             raise _fenced(run)
-        rows, heads = chunk.rows, chunk.heads
+        rows, snapshots = chunk.rows, chunk.snapshots
         if chunk.is_last:
             more = self._day_events(
                 connection, run, [StepCompleted(step, tally)], lambda day: step in day.steps
             )
-            rows, heads = rows + more[0], heads + more[1]
+            rows, snapshots = rows + more[0], snapshots + more[1]
         if rows:
-            append(connection, rows, heads, datetime.now(UTC))
+            append(connection, rows, snapshots, datetime.now(UTC))
             connection.execute(NOTIFY, prepare=False)
         return Checkpoint(chunk.cursor, chunk.is_last, tally)
 
@@ -386,9 +386,9 @@ class PostgresClock:
         events: Sequence[Event],
         unless: Callable[[BusinessDay], bool],
     ) -> None:
-        rows, heads = self._day_events(connection, run, events, unless)
+        rows, snapshots = self._day_events(connection, run, events, unless)
         if rows:
-            append(connection, rows, heads, datetime.now(UTC))
+            append(connection, rows, snapshots, datetime.now(UTC))
             connection.execute(NOTIFY, prepare=False)
 
     def _day_events(
@@ -397,10 +397,10 @@ class PostgresClock:
         run: Run,
         events: Sequence[Event],
         unless: Callable[[BusinessDay], bool],
-    ) -> tuple[list[Row], list[Head]]:
-        """The rows and the head of events of the day's own stream; none when they are there already."""
+    ) -> tuple[list[Row], list[Snapshot]]:
+        """The rows and the snapshot of events of the day's own stream; none when they are there already."""
         stream_id = business_day.stream_id(run.tenant_id, run.day)
-        found = reading.head(connection, run.tenant_id, "business_day", stream_id)
+        found = reading.snapshot(connection, run.tenant_id, "business_day", stream_id)
         version, state = found if found is not None else (0, None)
         if state is not None and unless(state):
             return [], []
@@ -420,7 +420,7 @@ class PostgresClock:
                     encode(event),
                 )
             )
-        return rows, [head_of(run.tenant_id, stream_id, loaded)]
+        return rows, [snapshot_of(run.tenant_id, stream_id, loaded)]
 
 
 class _Fenced:
@@ -450,7 +450,7 @@ class _Fenced:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._borrowed.__exit__(kind, error, trace)
-        make_way(self._pool, error)
+        end_stalled_sessions(self._pool, error)
 
 
 def _decided(
@@ -460,12 +460,12 @@ def _decided(
     decide: Decide,
     found: Sequence[tuple[Any, ...]],
 ) -> Chunk:
-    """Decides on each head of a page. What cannot be read or decided is logged, counted and left as it is."""
+    """Decides on each snapshot of a page. What cannot be read or decided is logged, counted and left as it is."""
     tenant, day, origin = run.tenant_id.bytes, run.day, _origin(run, step)
     stream = STREAMS["invoice"]
     tags: dict[str, bytes] = {}
     rows: list[Row] = []
-    heads: list[Head] = []
+    snapshots: list[Snapshot] = []
     amounts: dict[str, int] = {}
     failed = 0
     for stream_id, version, fold_version, data, _ in found:
@@ -489,7 +489,7 @@ def _decided(
                     pack_row(tenant, stream_id, version, tag, effective_on, origin, encode(event))
                 )
             facts = stream.facts(invoice)
-            head = Head(
+            snapshot = Snapshot(
                 tenant,
                 stream_id,
                 "invoice",
@@ -508,7 +508,7 @@ def _decided(
             failed += 1
             continue
         rows += packed
-        heads.append(head)
+        snapshots.append(snapshot)
         for event, _on in new:
             if isinstance(event, (MoraPosted, LateFeeCharged)):
                 amounts[invoice.currency] = amounts.get(invoice.currency, 0) + event.amount_minor
@@ -517,7 +517,7 @@ def _decided(
                 amounts[invoice.currency] = amounts.get(invoice.currency, 0) + change_minor
     tally = Tally(looked_at=len(found), posted=len(rows), failed=failed, amounts=amounts)
     ids = [row[0] for row in found]
-    return Chunk(START.cursor, tally, False, rows, heads, ids)
+    return Chunk(START.cursor, tally, False, rows, snapshots, ids)
 
 
 def _state(
@@ -527,7 +527,7 @@ def _state(
     fold_version: int,
     data: bytes,
 ) -> Invoice:
-    """An invoice's state from its head; folded from its events when the head is of another fold version."""
+    """An invoice's state from its snapshot; folded from its events when the snapshot is of another fold version."""
     if fold_version == STREAMS["invoice"].fold_version:
         state: Invoice = decode_state("invoice", data)
         return state

@@ -1,7 +1,7 @@
-"""Sealing personal data: AES-256-GCM under a key per customer, each key wrapped by the master key.
+"""Encryption personal data: AES-256-GCM under a key per customer, each key wrapped by the master key.
 
-The key's row stands outside the log. Deleting it makes every sealed text of that customer unreadable, in every
-event and head, now and in backups of the log; what is shown then is a stable pseudonym.
+The key's row stands outside the log. Deleting it makes every encrypted text of that customer unreadable, in every
+event and snapshot, now and in backups of the log; what is shown then is a stable pseudonym.
 """
 
 import base64
@@ -44,8 +44,8 @@ Owner = tuple[UUID, UUID]
 """(tenant, customer)"""
 
 
-class Sealer:
-    """Seals and opens texts of one shard. Safe for use from several threads."""
+class PersonalDataCipher:
+    """Encrypts and opens texts of one shard. Safe for use from several threads."""
 
     def __init__(self, pool: Pool, master_key: bytes) -> None:
         self._pool = pool
@@ -55,27 +55,27 @@ class Sealer:
         )  # with when to look again
         self._lock = threading.Lock()
 
-    def seal(self, key: AESGCM, owner: Owner, text: str) -> str:
-        """The sealed form of a text; an empty text stays empty."""
+    def encrypt(self, key: AESGCM, owner: Owner, text: str) -> str:
+        """The encrypted form of a text; an empty text stays empty."""
         if not text:
             return ""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + key.encrypt(nonce, text.encode(), _bound_to(owner))
-        return f"sealed:1:{owner[1].hex}:{base64.urlsafe_b64encode(sealed).decode()}"
+        encrypted = nonce + key.encrypt(nonce, text.encode(), _bound_to(owner))
+        return f"encrypted:1:{owner[1].hex}:{base64.urlsafe_b64encode(encrypted).decode()}"
 
     def fingerprint(self, key: AESGCM, text: str) -> str:
         """A hash of a text under a key derived from the customer's: without it, nobody can try texts out."""
         derived = key.encrypt(bytes(NONCE_BYTES), b"", FINGERPRINT_CONTEXT)
         return base64.urlsafe_b64encode(hmac.digest(derived, text.encode(), "sha256")[:18]).decode()
 
-    def seal_request(self, tenant_id: UUID, key: str, body: bytes) -> bytes:
+    def encrypt_request(self, tenant_id: UUID, key: str, body: bytes) -> bytes:
         """A request's body under the master key, for the moment until it is carried out."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._master.encrypt(nonce, body, tenant_id.bytes + key.encode())
 
-    def open_request(self, tenant_id: UUID, key: str, sealed: bytes) -> bytes:
-        """The body that `seal_request` sealed for this tenant and key."""
-        nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    def open_request(self, tenant_id: UUID, key: str, encrypted: bytes) -> bytes:
+        """The body that `encrypt_request` encrypted for this tenant and key."""
+        nonce, data = encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:]
         return self._master.decrypt(nonce, data, tenant_id.bytes + key.encode())
 
     def new_key(self, owner: Owner) -> tuple[AESGCM, bytes]:
@@ -98,7 +98,7 @@ class Sealer:
     def stored_keys(
         self, connection: psycopg.Connection[Any], owners: Iterable[Owner]
     ) -> dict[Owner, AESGCM]:
-        """The keys as they are stored now: what is sealed under one that was destroyed, nobody can ever open."""
+        """The keys as they are stored now: what is encrypted under one that was destroyed, nobody can ever open."""
         wanted = list(owners)
         rows = connection.execute(
             SELECT_KEYS, ([tenant for tenant, _ in wanted], [who for _, who in wanted])
@@ -129,24 +129,24 @@ class Sealer:
         with self._lock:
             self._keys.pop(owner, None)
 
-    def opened(self, tenant_id: UUID, body: bytes) -> bytes:
-        """JSON with every sealed token in it replaced by its clear text, or by a pseudonym."""
-        if b"sealed:1:" not in body:
+    def decrypted(self, tenant_id: UUID, body: bytes) -> bytes:
+        """JSON with every encrypted token in it replaced by its clear text, or by a pseudonym."""
+        if b"encrypted:1:" not in body:
             return body
         text = body.decode()
         return self._json_opened(tenant_id, text, self._keys_of(tenant_id, text))
 
-    def opened_at_once(self, tenant_id: UUID, body: bytes) -> bytes | None:
+    def decrypted_at_once(self, tenant_id: UUID, body: bytes) -> bytes | None:
         """As `opened`, but never waits for the database: None when a key is not at hand."""
-        if b"sealed:1:" not in body:
+        if b"encrypted:1:" not in body:
             return body
         text = body.decode()
         owners, known = self._known_of(tenant_id, text)
         return self._json_opened(tenant_id, text, known) if len(known) == len(owners) else None
 
     def opened_text(self, tenant_id: UUID, text: str) -> str:
-        """A text with every sealed token in it opened."""
-        if "sealed:1:" not in text:
+        """A text with every encrypted token in it opened."""
+        if "encrypted:1:" not in text:
             return text
         keys = self._keys_of(tenant_id, text)
         return TOKEN.sub(lambda match: self._open(tenant_id, match[1], match[2], keys), text)
@@ -175,9 +175,9 @@ class Sealer:
         if key is None:
             return pseudonym(owner)
         try:
-            sealed = base64.urlsafe_b64decode(data)
+            encrypted = base64.urlsafe_b64decode(data)
             return key.decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(owner)
+                encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], _bound_to(owner)
             ).decode()
         except (InvalidTag, ValueError):
             # The token was altered or belongs to another tenant: it opens nothing here.

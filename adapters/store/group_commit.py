@@ -20,13 +20,13 @@ from psycopg_pool import PoolTimeout
 
 from adapters.postgres.connection import Pool
 from adapters.store import binary
-from adapters.store.append import UNCOUNTED, Appended, Head, StaleHeads, Statement
+from adapters.store.append import UNCOUNTED, Appended, Snapshot, StaleSnapshots, Statement
 from adapters.store.application import LedgerApplication
-from adapters.store.encryption import Sealer
+from adapters.store.encryption import PersonalDataCipher
 from adapters.store.envelope import Recorded
 from adapters.store.reading import tenant_seq
 from adapters.store.requests import Answer, KeyReused, OutcomeUnknown, Request
-from adapters.store.stalled_sessions import make_way
+from adapters.store.stalled_sessions import end_stalled_sessions
 from adapters.store.unit_of_work import Appending, Loaded, Series, StoreUnit, View
 from commands.unit_of_work import NameRange
 from ledger.errors import LedgerError
@@ -131,13 +131,13 @@ class Group:
         self,
         application: LedgerApplication,
         pool: Pool,
-        sealer: Sealer,
+        cipher: PersonalDataCipher,
         jobs: Sequence[Job],
         lock_first: Sequence[tuple[UUID, str, str]] | None,
     ) -> None:
         self._application = application
         self._pool = pool
-        self._sealer = sealer
+        self._cipher = cipher
         self._jobs = jobs
         self._lock_first = lock_first
         self._view: View | None = None
@@ -168,7 +168,7 @@ class Group:
 
         Returns the records of keys that were used before.
         """
-        view = self._view = View(connection, self._sealer)
+        view = self._view = View(connection, self._cipher)
         with connection.pipeline():
             connection.execute(LOCK_TIMEOUT, prepare=False)
             if self._lock_first is not None:
@@ -305,7 +305,7 @@ class Group:
 
         self._application.save(
             *events,
-            heads=self._heads(),
+            snapshots=self._snapshots(),
             now=datetime.now(UTC),
             connection=connection,
             appended=committing,
@@ -325,15 +325,15 @@ class Group:
             else:
                 cursor.execute(START_SERIES, (*key, *reached))
             if cursor.rowcount != 1:
-                raise StaleHeads(f"series {key[2]} has moved on")
+                raise StaleSnapshots(f"series {key[2]} has moved on")
 
-    def _heads(self) -> list[Head]:
+    def _snapshots(self) -> list[Snapshot]:
         assert self._view is not None
-        heads: list[Head] = []
+        snapshots: list[Snapshot] = []
         for (tenant_id, stream_id), loaded in self._view.streams.items():
             if loaded.version > loaded.stored_version:
-                heads.append(head_of(tenant_id, stream_id, loaded))
-        return heads
+                snapshots.append(snapshot_of(tenant_id, stream_id, loaded))
+        return snapshots
 
     def _settled(self, appended: Appended) -> bool:
         """Whether a commit without a reply took place, asked until the database answers.
@@ -350,7 +350,7 @@ class Group:
                         "the database went away during the commit; "
                         "repeat the request with the same idempotency key"
                     ) from error
-                make_way(self._pool, error)
+                end_stalled_sessions(self._pool, error)
                 time.sleep(0.2)
 
     def _is_committed(self, appended: Appended) -> bool:
@@ -372,7 +372,7 @@ class Group:
             status = decided.job.request.status
             give(decided.job.future, Answer(status, decided.body, decided.tenant_seq))
             for owner, (key, _) in decided.unit.new_keys.items():
-                self._sealer.remember(owner, key)
+                self._cipher.remember(owner, key)
         for job, answer in self._replays:
             if answer.tenant_seq >= 0:
                 give(job.future, answer)
@@ -385,11 +385,11 @@ def _lock(connection: psycopg.Connection[Any], series: Sequence[tuple[UUID, str,
     connection.execute(LOCK_HEAD)
 
 
-def head_of(tenant_id: UUID, stream_id: UUID, loaded: Loaded) -> Head:
-    """The head row of a stream that was loaded and appended to."""
+def snapshot_of(tenant_id: UUID, stream_id: UUID, loaded: Loaded) -> Snapshot:
+    """The snapshot row of a stream that was loaded and appended to."""
     stream = STREAMS[loaded.kind]
     facts = stream.facts(loaded.state)
-    return Head(
+    return Snapshot(
         tenant=tenant_id.bytes,
         stream_id=stream_id.bytes,
         stream=loaded.kind,

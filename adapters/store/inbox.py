@@ -19,7 +19,7 @@ import msgspec
 import psycopg
 
 from adapters.postgres.connection import Pool
-from adapters.store.encryption import Sealer
+from adapters.store.encryption import PersonalDataCipher
 from adapters.store.requests import Answer, KeyReused, Request, StillRunning, StoreUnavailable
 from adapters.store.unit_of_work import new_command_id
 from adapters.store.writer import Writer
@@ -31,7 +31,7 @@ from ledger.ids import stable_id
 log = logging.getLogger("duebook.inbox")
 
 EVERY_SECONDS = 0.5
-TOGETHER_MOST = 100
+MAX_TOGETHER = 100
 AGAIN_AFTER_SECONDS = 60.0
 
 SELECT_RECORD = "SELECT request_hash FROM command_records WHERE tenant_id = %s AND key = %s"
@@ -113,15 +113,15 @@ class Waiting(msgspec.Struct, frozen=True):
 class Inbox:
     """Accepts requests, and carries them out once it is started."""
 
-    def __init__(self, pool: Pool, writer: Writer, sealer: Sealer) -> None:
+    def __init__(self, pool: Pool, writer: Writer, cipher: PersonalDataCipher) -> None:
         self._pool = pool
         self._writer = writer
-        self._sealer = sealer
+        self._cipher = cipher
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._again_at: dict[tuple[UUID, str], float] = {}
 
-    def accept(
+    def enqueue(
         self,
         tenant_id: UUID,
         key: str,
@@ -137,12 +137,12 @@ class Inbox:
         One that waits, or was carried out, is left as it is.
         """
         request_id = id_of(tenant_id, key, operation)
-        sealed = self._sealer.seal_request(tenant_id, key, body)
+        encrypted = self._cipher.encrypt_request(tenant_id, key, body)
         values = (tenant_id, key, request_id, operation, request_hash, actor, correlation_id)
         with self._pool.connection() as connection:
             known = connection.execute(SELECT_RECORD, (tenant_id, key)).fetchone()
             if known is None:
-                connection.execute(INSERT_ACCEPTED, (*values, datetime.now(UTC), sealed))
+                connection.execute(INSERT_ACCEPTED, (*values, datetime.now(UTC), encrypted))
                 known = connection.execute(SELECT_ACCEPTED_HASH, (tenant_id, key)).fetchone()
             if known is not None and bytes(known[0]) != request_hash:
                 raise KeyReused(
@@ -150,7 +150,7 @@ class Inbox:
                 )
         return request_id
 
-    def carry_out(self) -> int:
+    def execute(self) -> int:
         """Carries out what waits, the oldest first; returns how many were done or refused.
 
         What fails in an unforeseen way is logged, does not keep the others waiting, and is tried again in a minute.
@@ -159,7 +159,7 @@ class Inbox:
         after: tuple[datetime, UUID, str] = BEGINNING
         while not self._stopping.is_set():
             with self._pool.connection() as connection:
-                rows = connection.execute(SELECT_WAITING, (*after, TOGETHER_MOST)).fetchall()
+                rows = connection.execute(SELECT_WAITING, (*after, MAX_TOGETHER)).fetchall()
             if not rows:
                 break
             settled += self._carry_out_together([Waiting(*row) for row in rows])
@@ -180,7 +180,7 @@ class Inbox:
     def _run(self) -> None:
         while not self._stopping.wait(EVERY_SECONDS):
             try:
-                self.carry_out()
+                self.execute()
             except Exception:
                 log.exception(
                     "accepted requests could not be looked for; the next round tries again"
@@ -231,7 +231,7 @@ class Inbox:
 
     def _request(self, waiting: Waiting) -> Request:
         operation = OPERATIONS[waiting.operation]
-        body = self._sealer.open_request(waiting.tenant_id, waiting.key, bytes(waiting.body))
+        body = self._cipher.open_request(waiting.tenant_id, waiting.key, bytes(waiting.body))
         command = msgspec.json.decode(body, type=operation.takes)
         return Request(
             tenant_id=waiting.tenant_id,

@@ -1,4 +1,4 @@
-"""The payouts' runner over PostgreSQL: what waits is read from heads, outcomes go through the writer like any command.
+"""The payouts' runner over PostgreSQL: what waits is read from snapshots, outcomes go through the writer like any command.
 
 A claim and an outcome are appended at the version they were decided on: of two runners, one gets the claim.
 """
@@ -13,7 +13,7 @@ import psycopg
 
 from adapters.postgres.connection import Pool
 from adapters.store import reading
-from adapters.store.encryption import Sealer, pseudonym
+from adapters.store.encryption import PersonalDataCipher, pseudonym
 from adapters.store.requests import Request
 from adapters.store.writer import Writer
 from commands.refunds import (
@@ -40,10 +40,10 @@ from schedulers.refund_payouts import (
 
 ACTOR = "payouts"
 
-# The index heads_payout holds nothing but these.
+# The index snapshots_payout holds nothing but these.
 SELECT_WAITING = """
 SELECT tenant_id, stream_id, fold_version, state
-  FROM heads
+  FROM snapshots
  WHERE stream = 'refund' AND wakes_on IS NOT NULL
    AND (tenant_id, wakes_on, stream_id) > (%(tenant)s, %(wakes_on)s, %(stream)s)
  ORDER BY tenant_id, wakes_on, stream_id
@@ -59,12 +59,12 @@ class PostgresPayouts:
         self,
         pool: Pool,
         writer: Writer,
-        sealer: Sealer,
+        cipher: PersonalDataCipher,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
         self._writer = writer
-        self._sealer = sealer
+        self._cipher = cipher
         self._now = now
 
     def waiting(self, after: Waiting | None, limit: int) -> list[Waiting]:
@@ -87,7 +87,7 @@ class PostgresPayouts:
 
     def instruction(self, waiting: Waiting) -> Instruction:
         tenant_id, refund = waiting.tenant_id, waiting.refund
-        destination = self._sealer.opened_text(tenant_id, refund.destination)
+        destination = self._cipher.opened_text(tenant_id, refund.destination)
         if refund.destination and destination == pseudonym((tenant_id, refund.customer_id)):
             raise DestinationErased("the customer's data was erased, and with it the destination")
         return Instruction(
@@ -137,7 +137,7 @@ def _refund(
     if fold_version == STREAMS["refund"].fold_version:
         refund: Refund = decode_state("refund", bytes(data))
         return refund
-    found = reading.head(connection, tenant_id, "refund", refund_id)
-    assert found is not None, "a stream that has a head has events"
+    found = reading.snapshot(connection, tenant_id, "refund", refund_id)
+    assert found is not None, "a stream that has a snapshot has events"
     folded: Refund = found[1]
     return folded

@@ -1,4 +1,4 @@
-"""Reading heads and events. Every query names its tenant, under row-level security or not."""
+"""Reading snapshots and events. Every query names its tenant, under row-level security or not."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -13,12 +13,12 @@ from ledger import streams
 from ledger.event_registry import Event, decode, stream_of
 from ledger.streams import STREAMS, State
 
-SELECT_HEAD = """
-SELECT version, fold_version, state FROM heads
+SELECT_SNAPSHOT = """
+SELECT version, fold_version, state FROM snapshots
  WHERE tenant_id = %s AND stream_id = %s AND stream = %s
 """
-SELECT_HEADS = """
-SELECT stream_id, fold_version, state FROM heads
+SELECT_SNAPSHOTS = """
+SELECT stream_id, fold_version, state FROM snapshots
  WHERE tenant_id = %s AND stream_id = ANY(%s) AND stream = %s
 """
 SELECT_STREAM = f"""
@@ -41,7 +41,7 @@ SELECT_TENANT_SEQ = "SELECT tenant_seq FROM tenant_log WHERE tenant_id = %s"
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """An event as it stands in the log; `data` is its JSON, personal texts sealed."""
+    """An event as it stands in the log; `data` is its JSON, personal texts encrypted."""
 
     position: int
     tenant_id: UUID
@@ -66,22 +66,22 @@ class Stored(msgspec.Struct, frozen=True):
         return stream_of(self.tag)
 
 
-def head(
+def snapshot(
     connection: psycopg.Connection[Any], tenant_id: UUID, kind: str, stream_id: UUID
 ) -> tuple[int, State] | None:
     """(version, state) of a stream; None when the tenant has no such stream."""
-    row = connection.execute(SELECT_HEAD, (tenant_id, stream_id, kind)).fetchone()
+    row = connection.execute(SELECT_SNAPSHOT, (tenant_id, stream_id, kind)).fetchone()
     if row is None:
         return None
     version, fold_version, data = row
     return version, _state(connection, tenant_id, kind, stream_id, fold_version, bytes(data))
 
 
-def heads(
+def snapshots(
     connection: psycopg.Connection[Any], tenant_id: UUID, kind: str, stream_ids: Sequence[UUID]
 ) -> dict[UUID, State]:
     """The states of those of the streams that the tenant has, read together."""
-    rows = connection.execute(SELECT_HEADS, (tenant_id, list(stream_ids), kind)).fetchall()
+    rows = connection.execute(SELECT_SNAPSHOTS, (tenant_id, list(stream_ids), kind)).fetchall()
     return {
         stream_id: _state(connection, tenant_id, kind, stream_id, fold_version, bytes(data))
         for stream_id, fold_version, data in rows
@@ -133,7 +133,7 @@ def _state(
     fold_version: int,
     data: bytes,
 ) -> State:
-    """A head's state; one of another fold version is folded anew from its events."""
+    """A snapshot's state; one of another fold version is folded anew from its events."""
     if fold_version == STREAMS[kind].fold_version:
         return streams.decode_state(kind, data)
     events = stream_events(connection, tenant_id, stream_id)

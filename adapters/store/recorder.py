@@ -36,7 +36,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from adapters.postgres.connection import Pool
 from adapters.store import binary
-from adapters.store.append import Appended, Beside, Head, Origin, Row, append, pack_row
+from adapters.store.append import Appended, Beside, Origin, Row, Snapshot, append, pack_row
 from adapters.store.binary import field
 from adapters.store.envelope import EnvelopeNotification, StoredEnvelope
 
@@ -101,7 +101,7 @@ class LedgerDatastore(PostgresDatastore):
 
 
 class LedgerRecorder(PostgresApplicationRecorder):
-    """Records events with their heads, all or nothing, at positions taken from the log head."""
+    """Records events with their snapshots, all or nothing, at positions taken from the log head."""
 
     datastore: LedgerDatastore
 
@@ -110,19 +110,19 @@ class LedgerRecorder(PostgresApplicationRecorder):
     ) -> Sequence[int] | None:
         """Appends in one transaction of its own, or in the caller's `connection`.
 
-        Keyword arguments: `heads`, the heads the events lead to; `now`, the clock's instant; `connection`, a
+        Keyword arguments: `snapshots`, the snapshots the events lead to; `now`, the clock's instant; `connection`, a
         connection inside a transaction; `appended`, a list that is given where the events came to stand; `beside`,
         what is written beside the events (`adapters.store.append.Beside`).
-        Raises StaleHeads; in a transaction of its own also IntegrityError for a version that is stored already.
+        Raises StaleSnapshots; in a transaction of its own also IntegrityError for a version that is stored already.
         """
         if not stored_events:
             return None
         rows = [_row(event) for event in stored_events]
-        heads: Sequence[Head] = kwargs.get("heads", ())
+        snapshots: Sequence[Snapshot] = kwargs.get("snapshots", ())
         now: datetime = kwargs["now"]
         connection: psycopg.Connection[Any] | None = kwargs.get("connection")
         append_rows = self._append if connection is None else partial(append, connection)
-        appended = append_rows(rows, heads, now, kwargs.get("beside"))
+        appended = append_rows(rows, snapshots, now, kwargs.get("beside"))
         told: list[Appended] | None = kwargs.get("appended")
         if told is not None:
             told.append(appended)
@@ -131,12 +131,16 @@ class LedgerRecorder(PostgresApplicationRecorder):
         return range(first, first + len(rows))
 
     def _append(
-        self, rows: Sequence[Row], heads: Sequence[Head], now: datetime, beside: Beside | None
+        self,
+        rows: Sequence[Row],
+        snapshots: Sequence[Snapshot],
+        now: datetime,
+        beside: Beside | None,
     ) -> Appended:
         try:
             with self.datastore.rows_pool.connection() as connection, connection.transaction():
                 binary.register(connection)
-                return append(connection, rows, heads, now, beside)
+                return append(connection, rows, snapshots, now, beside)
         except psycopg.IntegrityError as error:
             raise IntegrityError(str(error)) from error
 

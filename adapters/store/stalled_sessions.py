@@ -31,7 +31,7 @@ SELECT session.pid, pg_terminate_backend(session.pid)
 """
 
 
-def make_way(pool: Pool, error: BaseException | None) -> int:
+def end_stalled_sessions(pool: Pool, error: BaseException | None) -> int:
     """Ends stalled sessions of this login when `error` says that a lock was waited for in vain; returns how many."""
     if not isinstance(error, psycopg.errors.LockNotAvailable):
         return 0

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.store import binary
 from adapters.store.append import Statement
-from adapters.store.encryption import Owner, Sealer
+from adapters.store.encryption import Owner, PersonalDataCipher
 from commands.unit_of_work import AlreadyExists, NameRange, NumberBeforeSeries, Unit
 from ledger import event_registry as registry
 from ledger.errors import Conflict
@@ -22,14 +22,14 @@ from ledger.streams import STREAMS, State, decode_state
 StreamKey = tuple[UUID, UUID]
 """(tenant, stream)"""
 
-SELECT_HEADS = """
-SELECT head.tenant_id, head.stream_id, head.stream, head.version, head.fold_version, head.state
-  FROM heads AS head
+SELECT_SNAPSHOTS = """
+SELECT snapshot.tenant_id, snapshot.stream_id, snapshot.stream, snapshot.version, snapshot.fold_version, snapshot.state
+  FROM snapshots AS snapshot
   JOIN unnest(%s::uuid[], %s::uuid[]) AS wanted (tenant_id, stream_id)
-    ON head.tenant_id = wanted.tenant_id AND head.stream_id = wanted.stream_id
+    ON snapshot.tenant_id = wanted.tenant_id AND snapshot.stream_id = wanted.stream_id
 """
 SELECT_PAYABLE = """
-SELECT stream_id FROM heads WHERE tenant_id = %s AND payer_id = %s
+SELECT stream_id FROM snapshots WHERE tenant_id = %s AND payer_id = %s
 """
 SELECT_NAME = """
 SELECT stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = %s
@@ -110,9 +110,9 @@ class Appending(msgspec.Struct):
 class View:
     """What a group of commands has loaded, each stream once, with what its commands have decided so far."""
 
-    def __init__(self, connection: psycopg.Connection[Any], sealer: Sealer) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], cipher: PersonalDataCipher) -> None:
         self.connection = connection
-        self.sealer = sealer
+        self.cipher = cipher
         self.streams: dict[StreamKey, Loaded] = {}
         self.series: dict[SeriesKey, Series] = {}
         self.names: dict[tuple[UUID, str, str], UUID] = {}
@@ -132,7 +132,7 @@ class View:
             return Asked(missing, None)
         tenants = binary.uuids([tenant.bytes for tenant, _ in missing])
         streams = binary.uuids([stream.bytes for _, stream in missing])
-        return Asked(missing, self.connection.execute(SELECT_HEADS, (tenants, streams)))
+        return Asked(missing, self.connection.execute(SELECT_SNAPSHOTS, (tenants, streams)))
 
     def take(self, asked: Asked) -> None:
         """Takes the answer of `ask`."""
@@ -152,7 +152,7 @@ class View:
         """Loads customers' keys in one query."""
         missing = [owner for owner in dict.fromkeys(owners) if owner not in self.keys]
         if missing:
-            self.keys.update(self.sealer.stored_keys(self.connection, missing))
+            self.keys.update(self.cipher.stored_keys(self.connection, missing))
 
     def load_holders(self, wanted: Iterable[tuple[UUID, NameRange]]) -> None:
         """Looks up who holds names of these ranges in one query."""
@@ -171,7 +171,7 @@ class View:
             self.holders[missing[number]][name] = stream_id
 
     def _refolded(self, kind: str, tenant_id: UUID, stream_id: UUID) -> State:
-        """A head of another fold version is folded anew from its events."""
+        """A snapshot of another fold version is folded anew from its events."""
         evolve = STREAMS[kind].evolve
         state: State | None = None
         for tag, data, effective_on in self.connection.execute(
@@ -340,17 +340,17 @@ class StoreUnit(Unit):
         stored = self._known_series(key).stored
         self._series[key] = Series(stored, number + 1, issued_on)
 
-    def seal(self, customer_id: UUID, text: str) -> str:
+    def encrypt(self, customer_id: UUID, text: str) -> str:
         if not text:
             return ""
         owner = (self._tenant_id, customer_id)
-        return self._view.sealer.seal(self._key_of(owner), owner, text)
+        return self._view.cipher.encrypt(self._key_of(owner), owner, text)
 
     def fingerprint(self, customer_id: UUID, text: str) -> str:
         owner = (self._tenant_id, customer_id)
         found = self._view.fingerprints.get((owner, text))
         if found is None:
-            found = self._view.sealer.fingerprint(self._key_of(owner), text)
+            found = self._view.cipher.fingerprint(self._key_of(owner), text)
             if owner in self._view.keys:  # one that this command makes may be lost with it
                 self._view.fingerprints[owner, text] = found
         return found
@@ -392,7 +392,7 @@ class StoreUnit(Unit):
         self._view.load_keys([owner])
         found = self._view.keys.get(owner)
         if found is None:
-            self.new_keys[owner] = self._view.sealer.new_key(owner)
+            self.new_keys[owner] = self._view.cipher.new_key(owner)
             found = self.new_keys[owner][0]
         return found
 

@@ -23,9 +23,9 @@ import psycopg
 
 from adapters.postgres.connection import Pool
 from adapters.store import group_commit
-from adapters.store.append import StaleHeads
+from adapters.store.append import StaleSnapshots
 from adapters.store.application import LedgerApplication
-from adapters.store.encryption import Sealer
+from adapters.store.encryption import PersonalDataCipher
 from adapters.store.group_commit import UNREACHABLE, Group, Job, refuse
 from adapters.store.requests import (
     Answer,
@@ -35,23 +35,25 @@ from adapters.store.requests import (
     StillRunning,
     StoreUnavailable,
 )
-from adapters.store.stalled_sessions import make_way
+from adapters.store.stalled_sessions import end_stalled_sessions
 from adapters.store.unit_of_work import new_command_id
 
 log = logging.getLogger("duebook.writer")
 
-GROUP_MOST = 256
-QUEUE_MOST = 10_000
+MAX_GROUP = 256
+MAX_QUEUE = 10_000
 DUPLICATE_WAITS_SECONDS = 2.0
 
 
 class Writer:
     """Runs commands for one shard. Start it before use; close it to finish what waits and stop."""
 
-    def __init__(self, application: LedgerApplication, pool: Pool, sealer: Sealer) -> None:
+    def __init__(
+        self, application: LedgerApplication, pool: Pool, cipher: PersonalDataCipher
+    ) -> None:
         self._application = application
         self._pool = pool
-        self._sealer = sealer
+        self._cipher = cipher
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._running: dict[tuple[UUID, str], int] = {}
         self._running_lock = threading.Lock()
@@ -88,7 +90,7 @@ class Writer:
         if request.key is not None:
             self._watch(job, (request.tenant_id, request.key))
         with self._submitting:
-            refused = self._closed or self._queue.qsize() >= QUEUE_MOST
+            refused = self._closed or self._queue.qsize() >= MAX_QUEUE
             if not refused:
                 self._queue.put(job)
         if refused:
@@ -149,7 +151,7 @@ class Writer:
         while job is not None:
             if not job.future.done():
                 jobs.append(job)
-            if len(jobs) == GROUP_MOST:
+            if len(jobs) == MAX_GROUP:
                 return jobs, False
             try:
                 job = self._queue.get_nowait()
@@ -162,11 +164,11 @@ class Writer:
         pause_seconds = 0.05
         series: list[tuple[UUID, str, str]] | None = None
         while True:
-            together = Group(self._application, self._pool, self._sealer, jobs, series)
+            together = Group(self._application, self._pool, self._cipher, jobs, series)
             try:
                 together.run()
                 return
-            except (StaleHeads, psycopg.errors.UniqueViolation) as error:
+            except (StaleSnapshots, psycopg.errors.UniqueViolation) as error:
                 # Another process was there first. With the log head locked before loading, it cannot be again.
                 if series is not None:
                     raise
@@ -180,7 +182,7 @@ class Writer:
                     for job in jobs:
                         refuse(job.future, StoreUnavailable("the database does not answer"))
                     return
-                make_way(self._pool, error)
+                end_stalled_sessions(self._pool, error)
                 time.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, 2.0)
 

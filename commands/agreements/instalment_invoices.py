@@ -101,7 +101,9 @@ def _lines(
     ]
     named = [(text, minor) for text, minor in named if minor]
     lines = [
-        Line(unit.seal(agreement.customer_id, text), "1", format_minor(minor, agreement.currency))
+        Line(
+            unit.encrypt(agreement.customer_id, text), "1", format_minor(minor, agreement.currency)
+        )
         for text, minor in named
     ]
     amounts = tuple(PricedLine(minor, 0, minor) for _, minor in named)

@@ -10,7 +10,7 @@ import msgspec
 from commands.agreements.break_even import break_even, chain_of
 from commands.agreements.instalment_invoices import invoice_of, issue_instalments
 from commands.agreements.view import AgreementView, agreement_view
-from commands.credit import post, room_of, use_credit_by_itself
+from commands.credit import post, room_of, use_credit_automatically
 from commands.payments import CurrencyDiffers, SeveralCustomers
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
@@ -29,7 +29,7 @@ from ledger.policy import Base
 from ledger.rates import parse_rate
 from ledger.tenant import Tenant
 
-INVOICES_MOST = 1_000
+MAX_INVOICES = 1_000
 
 
 class PrincipalOrInvoices(Rejected):
@@ -67,7 +67,7 @@ class RequestAgreement(Terms, frozen=True, kw_only=True, forbid_unknown_fields=T
     kind: Kind
     currency: str = ""
     principal: Money | None = None
-    invoice_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=INVOICES_MOST)] = ()
+    invoice_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=MAX_INVOICES)] = ()
 
 
 class ApproveAgreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +121,7 @@ def request_agreement(unit: Unit, command: RequestAgreement) -> AgreementView:
         plan=plan,
         requested_by=unit.actor,
         invoices=command.invoice_ids,
-        notes=unit.seal(command.customer_id, command.notes),
+        notes=unit.encrypt(command.customer_id, command.notes),
     )
     event = decisions.request(requested, today(unit))
     unit.append("agreement", agreement_id, [New(event, today(unit))])
@@ -139,7 +139,7 @@ def approve_agreement(unit: Unit, agreement_id: UUID, command: ApproveAgreement)
 def reject_agreement(unit: Unit, agreement_id: UUID, command: RejectAgreement) -> AgreementView:
     """Raises Unknown, AlreadyDecided, SameActor, ReasonMissing."""
     agreement: Agreement = load(unit, "agreement", agreement_id)
-    reason = unit.seal(agreement.customer_id, command.reason.strip())
+    reason = unit.encrypt(agreement.customer_id, command.reason.strip())
     event = decisions.reject(agreement, unit.actor, reason)
     unit.append("agreement", agreement_id, [New(event, today(unit))])
     return agreement_view_of(unit, agreement_id)
@@ -174,7 +174,7 @@ def renegotiate_agreement(
     successor_id = unit.new_id("agreement")
     if unit.find("agreement", successor_id) is not None:
         raise AlreadyExists(f"agreement {successor_id} exists; its idempotency key was used before")
-    reason = unit.seal(before.customer_id, command.reason.strip())
+    reason = unit.encrypt(before.customer_id, command.reason.strip())
     renegotiated = decisions.renegotiate(before, successor_id, reason)
     now_on = today(unit)
     open_ids = _open_instalments(unit, before)
@@ -188,7 +188,7 @@ def renegotiate_agreement(
         requested_by=unit.actor,
         invoices=open_ids,
         renegotiates=agreement_id,
-        notes=unit.seal(before.customer_id, command.notes),
+        notes=unit.encrypt(before.customer_id, command.notes),
     )
     event = decisions.request(requested, now_on)
     successor: Agreement = unit.append("agreement", successor_id, [New(event, now_on)])
@@ -202,7 +202,7 @@ def renegotiate_agreement(
 def lose_agreement(unit: Unit, agreement_id: UUID, command: LoseAgreement) -> AgreementView:
     """Writes off every open instalment. Raises Unknown, NotActive, ReasonMissing."""
     agreement: Agreement = load(unit, "agreement", agreement_id)
-    reason = unit.seal(agreement.customer_id, command.reason.strip())
+    reason = unit.encrypt(agreement.customer_id, command.reason.strip())
     lost = decisions.lose(agreement, reason)
     for invoice_id in _open_instalments(unit, agreement):
         invoice: Invoice = load(unit, "invoice", invoice_id)
@@ -235,7 +235,7 @@ def _put_into_force(
     )
     unit.append("agreement", agreement_id, [New(activated, today(unit))])
     issue_instalments(unit, agreement_id, agreement, activated)
-    use_credit_by_itself(unit, agreement.customer_id, agreement.currency)
+    use_credit_automatically(unit, agreement.customer_id, agreement.currency)
 
 
 def _take_over(

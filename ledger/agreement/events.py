@@ -1,4 +1,4 @@
-"""What can happen to an agreement. Amounts are minor units of its currency; free text is sealed: `ledger.encrypted`."""
+"""What can happen to an agreement. Amounts are minor units of its currency; free text is encrypted: `ledger.encrypted`."""
 
 from datetime import date
 from typing import Literal

@@ -1,6 +1,6 @@
 """What can happen to an invoice. Amounts are integer minor units of the invoice's currency.
 
-Free text about a person (line descriptions, notes, reasons) is sealed: `ledger.encrypted`.
+Free text about a person (line descriptions, notes, reasons) is encrypted: `ledger.encrypted`.
 """
 
 from datetime import date
@@ -17,7 +17,7 @@ from ledger.rates import YearlyRate
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line as asked for, with its description sealed, and its amounts in minor units."""
+    """A line as asked for, with its description encrypted, and its amounts in minor units."""
 
     description: str
     quantity: str

@@ -52,7 +52,7 @@ class DueDateNotExtended(Rejected):
 
 
 def invoice_lines(lines: Sequence[Line], priced: Priced) -> tuple[e.InvoiceLine, ...]:
-    """Lines as asked for (descriptions sealed already), with their amounts."""
+    """Lines as asked for (descriptions encrypted already), with their amounts."""
     return tuple(
         e.InvoiceLine(
             description=line.description,

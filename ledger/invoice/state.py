@@ -21,7 +21,7 @@ GIVEN_UP: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "re
 """Closed without being paid: nothing more is charged."""
 
 FOLD_VERSION = 3
-"""Raised whenever `Invoice` or `evolve` changes, so that stored heads are folded anew."""
+"""Raised whenever `Invoice` or `evolve` changes, so that stored snapshots are folded anew."""
 
 NOTHING = Split()
 NO_SOURCE = UUID(int=0)

@@ -53,7 +53,7 @@ class Folded(msgspec.Struct, gc=False):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A credit note, in minor units of its invoice's currency. The reason is sealed."""
+    """A credit note, in minor units of its invoice's currency. The reason is encrypted."""
 
     id: UUID
     number: str

@@ -1,6 +1,6 @@
 """The read model `customers`: a row per customer, the credit that no invoice has taken, and what is short of it.
 
-Personal texts stand here sealed, as they do in the events, and are opened when an answer is written out. They can
+Personal texts stand here encrypted, as they do in the events, and are opened when an answer is written out. They can
 therefore be neither searched nor sorted by: customers are found by their reference.
 """
 

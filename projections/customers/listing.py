@@ -1,6 +1,6 @@
 """Listing customers, by reference, with what they owe and the credit they have.
 
-Names are sealed and opened when the answer is written out, so customers can be neither searched nor sorted by them.
+Names are encrypted and opened when the answer is written out, so customers can be neither searched nor sorted by them.
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class CustomerRow(msgspec.Struct, frozen=True):
-    """A customer in a list. Personal texts are sealed here and opened when the answer is written out.
+    """A customer in a list. Personal texts are encrypted here and opened when the answer is written out.
 
     credit       money that no invoice has taken, per currency
     credit_flag  why a person should look at it, empty for no reason

@@ -1,4 +1,4 @@
-"""Hints that the log has grown: NOTIFY duebook_log, listened to on a connection of its own.
+"""LogNotifications that the log has grown: NOTIFY duebook_log, listened to on a connection of its own.
 
 A hint only shortens the wait. Nothing depends on one arriving: a killed connection or a lost NOTIFY costs at most the
 runner's own polling interval.
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.25
 AGAIN_SECONDS = (0.1, 0.5, 2.0, 5.0)
 
 
-class Hints:
+class LogNotifications:
     """A thread that sets `grown` at every notification. It opens its connection anew whenever it is lost.
 
     `connect` opens a connection of the writer's role in autocommit.
@@ -30,9 +30,9 @@ class Hints:
         self._connect = connect
         self._grown = grown
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="duebook-hints", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="duebook-notifications", daemon=True)
 
-    def __enter__(self) -> "Hints":
+    def __enter__(self) -> "LogNotifications":
         self._thread.start()
         return self
 

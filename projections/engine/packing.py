@@ -92,8 +92,8 @@ class Array:
     def __init__(self, kind: Kind, values: Sequence[Any]) -> None:
         form = FORMATS[kind]
         self.oid = form.array_oid
-        head = _ARRAY.pack(1, 1, form.element_oid, len(values), 1)
-        self.data = head + b"".join(map(form.field, values))
+        snapshot = _ARRAY.pack(1, 1, form.element_oid, len(values), 1)
+        self.data = snapshot + b"".join(map(form.field, values))
 
 
 class _ArrayDumper(Dumper):

@@ -38,7 +38,7 @@ SELECT projection, tenant_id, stream_id, position, version, tag, reason, parked_
 """
 COUNT = "SELECT count(*) FROM parked_streams WHERE projection = %s AND tenant_id = %s"
 
-REASON_MOST = 500
+MAX_REASON = 500
 
 
 class NotParked(NotFound):
@@ -68,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """The error's kind and its first line, without the characters that a text column refuses."""
         text = f"{type(self.error).__name__}: {self.error}".replace("\0", "")
-        return text.splitlines()[0][:REASON_MOST]
+        return text.splitlines()[0][:MAX_REASON]
 
 
 def among(

@@ -23,7 +23,7 @@ from projections.engine import log as events_log
 from projections.engine import packing, parked, tracking
 from projections.engine.applying import Applied, apply, by_kind, of_kinds, refold
 from projections.engine.log import Logged, Streams
-from projections.engine.notifications import Hints
+from projections.engine.notifications import LogNotifications
 from projections.engine.projection import Projection
 from projections.engine.tracking import Advance, Connect, Lag
 
@@ -32,7 +32,7 @@ log = logging.getLogger("duebook.projections")
 POLL_SECONDS = 0.5
 REST_SECONDS = 0.05  # between small pages, so that many small commits become one page
 RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
-PAGE_FIRST, PAGE_LEAST, PAGE_MOST = 2_000, 200, 10_000
+PAGE_FIRST, MIN_PAGE, MAX_PAGE = 2_000, 200, 10_000
 PAGE_TARGET_SECONDS = 0.5
 # A page lost in a crash is applied again, as its position is lost with it: it need not wait for the disk.
 RELAXED = "SET LOCAL synchronous_commit = off"
@@ -78,7 +78,7 @@ class Runner:
         """Applies events until told to stop. Whatever fails is logged once and tried again."""
         if self._listen is None:
             return self._run(stop)
-        with Hints(self._listen, self._grown):
+        with LogNotifications(self._listen, self._grown):
             return self._run(stop)
 
     def run_once(self) -> int:
@@ -98,7 +98,7 @@ class Runner:
             read = 0
             for position, following in pairwise(positions):
                 page = self._page(connection, position, following)
-                # Where the log has a hole up to `following`, the doctor reports it; nothing is to be applied.
+                # Where the log has a gap up to `following`, the doctor reports it; nothing is to be applied.
                 reached = page[-1][0] if page else following
                 self._apply_page(connection, standing[position], (position, reached), page)
                 read += len(page)
@@ -235,7 +235,7 @@ class Runner:
                 self._went_on(projection.name, applied)
         if len(page) == self._most:
             scale = PAGE_TARGET_SECONDS / max(time.monotonic() - began, 0.001)
-            self._most = int(min(max(self._most * min(scale, 2.0), PAGE_LEAST), PAGE_MOST))
+            self._most = int(min(max(self._most * min(scale, 2.0), MIN_PAGE), MAX_PAGE))
 
     def _apply(
         self,

@@ -1,6 +1,6 @@
-"""The read model `invoices`: a row per invoice, and the sums for ageing, customers' balances and the dashboard.
+"""The read model `invoices`: a row per invoice, and the sums for aging, customers' balances and the dashboard.
 
-Customers' names are sealed, so invoices cannot be searched by them: find the customer by its reference first.
+Customers' names are encrypted, so invoices cannot be searched by them: find the customer by its reference first.
 """
 
 from collections.abc import Callable
@@ -142,7 +142,7 @@ def fold(row: Folded, event: Event, effective_on: date) -> None:
 
 
 def parts(row: Folded) -> list[Part]:
-    """What the invoice adds: its open amount to ageing and to its customer, itself to its status."""
+    """What the invoice adds: its open amount to aging and to its customer, itself to its status."""
     tenant, currency, open_minor = row.tenant_id, row.currency, row.open_minor
     found = [Part(2, (tenant, currency, row.status), (1, row.total_minor, open_minor))]
     if open_minor:

@@ -1,6 +1,6 @@
 """The read model `payments`: a row per payment, and what was paid in each month.
 
-A payment's reference is sealed, so payments are found by customer and value date.
+A payment's reference is encrypted, so payments are found by customer and value date.
 """
 
 from collections.abc import Callable

@@ -50,7 +50,7 @@ class AllocationRow(msgspec.Struct, frozen=True):
 
 
 class PaymentRow(msgspec.Struct, frozen=True):
-    """A payment in a list. The reference is sealed here and opened when the answer is written out."""
+    """A payment in a list. The reference is encrypted here and opened when the answer is written out."""
 
     id: UUID
     customer_id: UUID

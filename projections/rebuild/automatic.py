@@ -1,4 +1,4 @@
-"""Renewal: read models whose tables an earlier version of the code filled are rebuilt, while the old tables serve.
+"""AutomaticRebuild: read models whose tables an earlier version of the code filled are rebuilt, while the old tables serve.
 
 After an upgrade nobody has to think of it: whoever keeps the read models up to date renews them first. A read model
 that a later version filled is left alone, so that two releases that run side by side never take turns.
@@ -23,7 +23,7 @@ LOOK_SECONDS = 5.0
 RETRY_SECONDS = 10.0
 
 
-class Renewal:
+class AutomaticRebuild:
     """Renews read models, one after another.
 
     connect  lends two connections of the writer's role at a time

@@ -1,6 +1,6 @@
 """The read model `refunds`: a row per refund.
 
-Destination and reasons are sealed, so refunds are found by customer and status.
+Destination and reasons are encrypted, so refunds are found by customer and status.
 """
 
 from collections.abc import Callable, Iterable

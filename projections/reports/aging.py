@@ -1,4 +1,4 @@
-"""The ageing report: what is open on invoices, by how long it is past its due date as written.
+"""The aging report: what is open on invoices, by how long it is past its due date as written.
 
 Open amount of all components; credit is not netted. An invoice counts when its open total is not zero. The report
 of today reads the sums; any other folds the tenant's invoices (`projections.reports.as_of`). Both come to the same.
@@ -49,7 +49,7 @@ class CurrencyAging(msgspec.Struct, frozen=True):
 
 
 class Aging(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The ageing of one day, as known at an instant; currencies in order, those without open invoices left out.
+    """The aging of one day, as known at an instant; currencies in order, those without open invoices left out.
 
     parked  invoices that could not be read and are left out or stand as they last could be
     """
@@ -73,7 +73,7 @@ def aging(
     as_of: date | None = None,
     known_at: datetime | None = None,
 ) -> Aging:
-    """The ageing report of a day (today's when left out), as known at an instant (now when left out).
+    """The aging report of a day (today's when left out), as known at an instant (now when left out).
 
     Raises AsOfInFuture, KnownAtInFuture.
     """

@@ -1,4 +1,4 @@
-"""Holes in the log: positions and tenants' numbers are gapless, so a missing one means that an event was deleted."""
+"""Gaps in the log: positions and tenants' numbers are gapless, so a missing one means that an event was deleted."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ SELECT tenant_id, after, before
 MOST = 20
 
 
-class Hole(msgspec.Struct, frozen=True):
+class Gap(msgspec.Struct, frozen=True):
     """Numbers between `after` and `before`, both excluded, are missing. `tenant_id` is None for positions.
 
     Equal numbers are one number given twice.
@@ -41,12 +41,12 @@ class Hole(msgspec.Struct, frozen=True):
     tenant_id: UUID | None = None
 
 
-def position_holes(connection: psycopg.Connection[Any], most: int = MOST) -> list[Hole]:
-    """The first holes between the log's positions, up to the log head. The writer's role sees every tenant."""
-    return [Hole(*row) for row in connection.execute(POSITIONS, (most,)).fetchall()]
+def position_gaps(connection: psycopg.Connection[Any], most: int = MOST) -> list[Gap]:
+    """The first gaps between the log's positions, up to the log head. The writer's role sees every tenant."""
+    return [Gap(*row) for row in connection.execute(POSITIONS, (most,)).fetchall()]
 
 
-def tenant_holes(connection: psycopg.Connection[Any], most: int = MOST) -> list[Hole]:
-    """The first holes between tenants' numbers, up to each tenant's last."""
+def tenant_gaps(connection: psycopg.Connection[Any], most: int = MOST) -> list[Gap]:
+    """The first gaps between tenants' numbers, up to each tenant's last."""
     rows = connection.execute(TENANT_NUMBERS, (most,)).fetchall()
-    return [Hole(after, before, tenant_id) for tenant_id, after, before in rows]
+    return [Gap(after, before, tenant_id) for tenant_id, after, before in rows]

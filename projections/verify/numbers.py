@@ -64,8 +64,8 @@ SELECT tenant_seq, tag, data FROM events
 SERIES = "SELECT tenant_id, kind, series, next_number, last_issued_on FROM number_series"
 COUNT_NAMES = "SELECT count(*) FROM unique_names"
 PAGE = 2_000
-DIFFERENCES_MOST = 10
-LOOKED_UP_MOST = 1_000
+MAX_DIFFERENCES = 10
+MAX_LOOKED_UP = 1_000
 NOBODY = UUID(int=0)
 
 
@@ -121,7 +121,7 @@ def verify_numbers(connect: Connect) -> NumbersVerified:
         series=len(rebuilding.series),
         names=rebuilding.claims,
         differences=rebuilding.differences,
-        skipped=list(rebuilding.skipped.values())[:DIFFERENCES_MOST],
+        skipped=list(rebuilding.skipped.values())[:MAX_DIFFERENCES],
     )
 
 
@@ -296,7 +296,7 @@ class _Rebuilding:
                 skipped.append(claim._replace(stream_id=holder))
             if found:
                 return skipped
-            looked_up = min(2 * looked_up, LOOKED_UP_MOST)
+            looked_up = min(2 * looked_up, MAX_LOOKED_UP)
 
     def _tell(self, key: tuple[UUID, str, str], skipped: list[Claim]) -> None:
         told = self.skipped.get(key)
@@ -309,7 +309,7 @@ class _Rebuilding:
     def _differ(
         self, table: str, key: dict[str, str], column: str, live: str | None, rebuilt: object
     ) -> None:
-        if len(self.differences) < DIFFERENCES_MOST:
+        if len(self.differences) < MAX_DIFFERENCES:
             by_events = None if rebuilt is None else str(rebuilt)
             self.differences.append(Difference(table, key, column, live, by_events))
 

@@ -1,6 +1,6 @@
-"""Verifying heads: every stream is folded from its events by the ledger itself and compared with its stored head.
+"""Verifying snapshots: every stream is folded from its events by the ledger itself and compared with its stored snapshot.
 
-Commands are decided on heads, so a head that was tampered with would be believed. Heads move while this runs: they
+Commands are decided on snapshots, so a snapshot that was tampered with would be believed. Snapshots move while this runs: they
 are read after their events, and the events that have come since are folded too.
 """
 
@@ -24,26 +24,26 @@ from projections.engine.tracking import Connect
 from projections.rebuild.backfill import Progress, Stopped
 from projections.verify.digests import Difference
 
-HEADS = """
+SNAPSHOTS = """
 SELECT uuid_send(tenant_id), uuid_send(stream_id), stream, version, fold_version, wakes_on, accrues, payer_id, state
-  FROM heads
+  FROM snapshots
  WHERE (tenant_id, stream_id) > (%s::uuid, %s::uuid) AND (tenant_id, stream_id) <= (%s::uuid, %s::uuid)
  ORDER BY tenant_id, stream_id
 """
 FIRST: StreamKey = (bytes(16), bytes(16))
 LAST: StreamKey = (b"\xff" * 16, b"\xff" * 16)
 BATCH_STREAMS = 2_000
-DIFFERENCES_MOST = 10
-SHOWN_MOST = 200
+MAX_DIFFERENCES = 10
+MAX_SHOWN = 200
 
 
-class HeadsVerified(msgspec.Struct, frozen=True):
-    """What a verification of heads found. `differences` are the first ten; it holds when there is none.
+class SnapshotsVerified(msgspec.Struct, frozen=True):
+    """What a verification of snapshots found. `differences` are the first ten; it holds when there is none.
 
-    older  heads folded by another release's code: only their kind and version are compared, a command folds them anew
+    older  snapshots folded by another release's code: only their kind and version are compared, a command folds them anew
     """
 
-    heads: int
+    snapshots: int
     events: int
     older: int
     differences: list[Difference]
@@ -53,8 +53,8 @@ class HeadsVerified(msgspec.Struct, frozen=True):
         return not self.differences
 
 
-class Head(NamedTuple):
-    """A stored head."""
+class Snapshot(NamedTuple):
+    """A stored snapshot."""
 
     tenant: bytes
     stream: bytes
@@ -90,12 +90,12 @@ class Refolded(msgspec.Struct):
                 self.fault = f"{type(error).__name__} at version {version}"
 
 
-def verify_heads(
+def verify_snapshots(
     connect: Connect,
     progress: Progress = lambda done, total: None,
     stop: threading.Event | None = None,
-) -> HeadsVerified:
-    """Refolds every stream and compares its head. `connect` lends two connections of the writer's role.
+) -> SnapshotsVerified:
+    """Refolds every stream and compares its snapshot. `connect` lends two connections of the writer's role.
 
     Raises Stopped when told to stop.
     """
@@ -113,7 +113,9 @@ def verify_heads(
                     raise Stopped(f"{comparing.events} events were folded")
         comparing.compare(last=LAST)
         progress(comparing.events, comparing.events)
-    return HeadsVerified(comparing.heads, comparing.events, comparing.older, comparing.differences)
+    return SnapshotsVerified(
+        comparing.snapshots, comparing.events, comparing.older, comparing.differences
+    )
 
 
 class _Comparing:
@@ -123,7 +125,7 @@ class _Comparing:
         self._cursor = cursor
         self._after = FIRST
         self._streams: dict[StreamKey, Refolded] = {}
-        self.heads = self.events = self.older = 0
+        self.snapshots = self.events = self.older = 0
         self.differences: list[Difference] = []
 
     @property
@@ -140,46 +142,46 @@ class _Comparing:
         self.events += len(piece)
 
     def compare(self, last: StreamKey | None = None) -> None:
-        """Compares every stream but the one at hand with its head; with `last`, all up to there."""
+        """Compares every stream but the one at hand with its snapshot; with `last`, all up to there."""
         kept: dict[StreamKey, Refolded] = {}
         if last is None:
             key, refolded = self._streams.popitem()
             kept[key] = refolded
             last = next(reversed(self._streams))
         bounds = [part.hex() for part in (*self._after, *last)]
-        rows = self._cursor.execute(HEADS, bounds, binary=True).fetchall()
+        rows = self._cursor.execute(SNAPSHOTS, bounds, binary=True).fetchall()
         for row in rows:
-            head = Head(*row)
+            snapshot = Snapshot(*row)
             refolded = self._streams.pop(row[:2], Refolded())
-            self._compare_one(head, refolded)
+            self._compare_one(snapshot, refolded)
         for (tenant, stream), refolded in self._streams.items():
             self._differ(tenant, stream, "", None, f"version {refolded.version}")
-        self.heads += len(rows)
+        self.snapshots += len(rows)
         self._after = last
         self._streams = kept
 
-    def _compare_one(self, head: Head, refolded: Refolded) -> None:
-        if head.version > refolded.version:
-            key = (head.tenant, head.stream)
-            events = log.stream(self._cursor, key, refolded.version, head.version)
+    def _compare_one(self, snapshot: Snapshot, refolded: Refolded) -> None:
+        if snapshot.version > refolded.version:
+            key = (snapshot.tenant, snapshot.stream)
+            events = log.stream(self._cursor, key, refolded.version, snapshot.version)
             refolded.add(events)
         differ = self._differ
-        where = (head.tenant, head.stream)
-        if head.version != refolded.version:
-            return differ(*where, "version", str(head.version), str(refolded.version))
-        if head.kind != refolded.kind:
-            return differ(*where, "stream", head.kind, refolded.kind)
+        where = (snapshot.tenant, snapshot.stream)
+        if snapshot.version != refolded.version:
+            return differ(*where, "version", str(snapshot.version), str(refolded.version))
+        if snapshot.kind != refolded.kind:
+            return differ(*where, "stream", snapshot.kind, refolded.kind)
         if refolded.fault:
             return differ(*where, "state", "a state", refolded.fault)
-        if head.fold_version != STREAMS[head.kind].fold_version:
+        if snapshot.fold_version != STREAMS[snapshot.kind].fold_version:
             self.older += 1
             return None
-        if head.state != encode_state(refolded.state):
-            return differ(*where, *_first_field(head, refolded.state))
+        if snapshot.state != encode_state(refolded.state):
+            return differ(*where, *_first_field(snapshot, refolded.state))
         for name, stored, expected in zip(
             ("wakes_on", "accrues", "payer_id"),
-            head[5:8],
-            STREAMS[head.kind].facts(refolded.state),
+            snapshot[5:8],
+            STREAMS[snapshot.kind].facts(refolded.state),
             strict=True,
         ):
             if stored != expected:
@@ -189,18 +191,18 @@ class _Comparing:
     def _differ(
         self, tenant: bytes, stream: bytes, column: str, live: str | None, rebuilt: str | None
     ) -> None:
-        if len(self.differences) < DIFFERENCES_MOST:
+        if len(self.differences) < MAX_DIFFERENCES:
             key = {"tenant_id": str(UUID(bytes=tenant)), "stream_id": str(UUID(bytes=stream))}
-            self.differences.append(Difference("heads", key, column, live, rebuilt))
+            self.differences.append(Difference("snapshots", key, column, live, rebuilt))
 
 
-def _first_field(head: Head, state: State) -> tuple[str, str, str]:
+def _first_field(snapshot: Snapshot, state: State) -> tuple[str, str, str]:
     """(field, stored value, value by the events) of the first field of the state that differs."""
     try:
-        stored = asdict(decode_state(head.kind, head.state))
+        stored = asdict(decode_state(snapshot.kind, snapshot.state))
     except msgspec.DecodeError as error:
-        return "state", f"unreadable: {error}"[:SHOWN_MOST], "a state"
+        return "state", f"unreadable: {error}"[:MAX_SHOWN], "a state"
     for name, expected in asdict(state).items():
         if stored[name] != expected:
-            return f"state.{name}", str(stored[name])[:SHOWN_MOST], str(expected)[:SHOWN_MOST]
+            return f"state.{name}", str(stored[name])[:MAX_SHOWN], str(expected)[:MAX_SHOWN]
     return "state", "other bytes for the same values", "the bytes of its fold"

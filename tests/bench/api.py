@@ -1,6 +1,6 @@
 """Payments over HTTP: the real server in a process of its own, a lean client in another, each invoice paid once.
 
-Every payment has its own invoice and idempotency key, is validated, sealed (its reference is personal) and recorded;
+Every payment has its own invoice and idempotency key, is validated, encrypted (its reference is personal) and recorded;
 every answer must be 201, and the books must add up afterwards.
 """
 
@@ -37,13 +37,13 @@ API_KEY = "dbk_" + "benchmark" * 4
 CUSTOMERS = 500
 AMOUNT = "12.34"
 INVOICED_MINOR, PAID_MINOR = 10_000, 1_234
-WARM_UP_S, MEASURED_S = 1.0, 4.0
-MOST_PER_S = 6_000
+WARM_UP_SECONDS, MEASURED_SECONDS = 1.0, 4.0
+MAX_PER_SECOND = 6_000
 """Invoices are prepared for at most so many payments a second."""
 
 
 def measure(
-    home: Path, warm_up_s: float = WARM_UP_S, measured_s: float = MEASURED_S
+    home: Path, warm_up_s: float = WARM_UP_SECONDS, measured_s: float = MEASURED_SECONDS
 ) -> dict[str, float]:
     """Every `api.` figure, of an installation of its own under `home`: at 16 clients, and with `_64` at 64.
 
@@ -51,7 +51,7 @@ def measure(
     """
     figures: dict[str, float] = {}
     tenant_id = uuid4()
-    count = int(MOST_PER_S * (warm_up_s + measured_s))
+    count = int(MAX_PER_SECOND * (warm_up_s + measured_s))
     with open_books(_settings(home)) as books:
         invoice_ids = _prepare(books, tenant_id, 2 * count)
     server, port = _start_server(home)

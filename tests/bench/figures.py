@@ -82,9 +82,16 @@ FIGURES = (
         "append.copy_vs_raw_5000", "times", "append", "batch_5000 over raw_5000, median of rounds"
     ),
     Figure("append.elsewhere_cores", "cores", "append", ELSEWHERE),
-    Figure("load.head_per_s", "heads/s", "load", "one stream's state, in a tenant's transaction"),
-    Figure("load.heads_5000_per_s", "heads/s", "load", "5,000 states in one query, decoded"),
-    Figure("load.decode_per_s", "heads/s", "load", "decoding an invoice's state, no database"),
+    Figure(
+        "load.snapshot_per_s",
+        "snapshots/s",
+        "load",
+        "one stream's state, in a tenant's transaction",
+    ),
+    Figure(
+        "load.snapshots_5000_per_s", "snapshots/s", "load", "5,000 states in one query, decoded"
+    ),
+    Figure("load.decode_per_s", "snapshots/s", "load", "decoding an invoice's state, no database"),
     Figure("load.events_per_s", "events/s", "load", "reading the log by position, pages of 5,000"),
     Figure("load.elsewhere_cores", "cores", "load", ELSEWHERE),
     Figure(
@@ -101,7 +108,7 @@ FIGURES = (
         "clock.write_per_s",
         "invoices/s",
         "clock",
-        "nights of interest: read, decide, append, heads; whole days, opened and closed",
+        "nights of interest: read, decide, append, snapshots; whole days, opened and closed",
         30_000,
     ),
     Figure("clock.peak_mb", "MB", "clock", "the most memory the clock's process had in all nights"),

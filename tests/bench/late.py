@@ -22,13 +22,13 @@ ROUNDS = 9
 
 
 def measure(settings: Settings, size: Size) -> Mapping[str, float | str]:
-    """The state is read from its head, the events and the head after them are encoded; nothing is stored."""
+    """The state is read from its snapshot, the events and the snapshot after them are encoded; nothing is stored."""
     invoice = paid_daily(size.facts)
-    head = encode_state(invoice)
+    snapshot = encode_state(invoice)
     today = DUE_ON + timedelta(days=size.facts)
 
     def pay_late() -> None:
-        known: Invoice = decode_state("invoice", head)
+        known: Invoice = decode_state("invoice", snapshot)
         decision, _ = settling.receive(known, UUID(int=1), 700_00, DUE_ON, today)
         for new in decision.new:
             encode(new.event)

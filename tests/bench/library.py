@@ -10,7 +10,7 @@ columns under the same indexes. What differs from its stock statement is
   the composite type. `Lean` gives the library more than the ledger can have: the envelope stands in the statement as
   constants, and the composite type is the stock one with its four fields.
 
-It inserts no heads; nor do the batches it is compared with.
+It inserts no snapshots; nor do the batches it is compared with.
 """
 
 from datetime import date

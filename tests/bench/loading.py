@@ -22,11 +22,13 @@ def measure(settings: Settings, size: Size) -> dict[str, float]:
     with open_books(settings) as books:
         tenant_id = new_tenant(books)
         ids = seed_invoices(books, tenant_id, size.events // 2)
-        some, many = ids[: size.heads], ids[:PAGE]
+        some, many = ids[: size.snapshots], ids[:PAGE]
         state = _state(books, tenant_id, ids[0])
         return {
-            "load.head_per_s": _timed(len(some), lambda: _one_by_one(books, tenant_id, some)),
-            "load.heads_5000_per_s": _timed(len(many), lambda: _together(books, tenant_id, many)),
+            "load.snapshot_per_s": _timed(len(some), lambda: _one_by_one(books, tenant_id, some)),
+            "load.snapshots_5000_per_s": _timed(
+                len(many), lambda: _together(books, tenant_id, many)
+            ),
             "load.decode_per_s": _timed(PAGE, lambda: _decoded(state)),
             "load.events_per_s": _timed(
                 size.events // 2 * 2, lambda: _by_position(books, size.events // 2 * 2)
@@ -43,12 +45,12 @@ def _timed(count: int, work: object) -> float:
 def _one_by_one(books: Books, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     for stream_id in ids:
         with tenant_transaction(books.database.api, tenant_id) as connection:
-            assert reading.head(connection, tenant_id, "invoice", stream_id) is not None
+            assert reading.snapshot(connection, tenant_id, "invoice", stream_id) is not None
 
 
 def _together(books: Books, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     with books.database.writer.connection() as connection:
-        view = View(connection, books.sealer)
+        view = View(connection, books.cipher)
         view.load((tenant_id, stream_id) for stream_id in ids)
         assert all(loaded.state is not None for loaded in view.streams.values())
 
@@ -70,7 +72,7 @@ def _by_position(books: Books, events: int) -> None:
 def _state(books: Books, tenant_id: UUID, stream_id: UUID) -> bytes:
     with books.reading(tenant_id) as connection:
         row = connection.execute(
-            "SELECT state FROM heads WHERE tenant_id = %s AND stream_id = %s",
+            "SELECT state FROM snapshots WHERE tenant_id = %s AND stream_id = %s",
             (tenant_id, stream_id),
         ).fetchone()
     assert row is not None

@@ -13,9 +13,9 @@ import msgspec
 from adapters.postgres.connection import Database
 from adapters.settings import Settings
 from adapters.store import binary
-from adapters.store.append import Head, Origin, Row, append, pack_row
+from adapters.store.append import Origin, Row, Snapshot, append, pack_row
 from adapters.store.binary import field
-from adapters.store.group_commit import head_of
+from adapters.store.group_commit import snapshot_of
 from adapters.store.unit_of_work import Loaded
 from adapters.wiring import Books, open_books
 from commands.fee_policies import AddFeePolicy, add_fee_policy
@@ -87,7 +87,7 @@ def _append(
 ) -> None:
     origin = Origin.of("bench", uuid4(), "", None)
     rows: list[Row] = []
-    heads: list[Head] = []
+    snapshots: list[Snapshot] = []
     for stream_id, kind, events in streams:
         loaded = Loaded(kind, 0, 0, None)
         for event, on in events:
@@ -99,10 +99,10 @@ def _append(
                     tenant_id.bytes, stream_id.bytes, loaded.version, tag, on, origin, encode(event)
                 )
             )
-        heads.append(head_of(tenant_id, stream_id, loaded))
+        snapshots.append(snapshot_of(tenant_id, stream_id, loaded))
     with database.writer.connection() as connection:
         binary.register(connection)
-        append(connection, rows, heads, datetime.now(UTC))
+        append(connection, rows, snapshots, datetime.now(UTC))
 
 
 def main() -> None:

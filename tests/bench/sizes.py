@@ -11,7 +11,7 @@ class Size(Struct, frozen=True):
     rounds        of each comparison of batches
     singles       events appended one by one
     commands      asked of the writer by each number of callers, in each of three rounds
-    heads         loaded one by one
+    snapshots         loaded one by one
     events        read by position
     rebuilt       events from which the read models are rebuilt
     facts         of the invoice that a late payment comes in for
@@ -25,7 +25,7 @@ class Size(Struct, frozen=True):
     rounds: int
     singles: int
     commands: int
-    heads: int
+    snapshots: int
     events: int
     rebuilt: int
     facts: int
@@ -41,7 +41,7 @@ FULL = Size(
     rounds=60,
     singles=1_500,
     commands=8_000,
-    heads=3_000,
+    snapshots=3_000,
     events=100_000,
     rebuilt=1_000_000,
     facts=1_000,
@@ -56,7 +56,7 @@ QUICK = Size(
     rounds=2,
     singles=5,
     commands=100,
-    heads=20,
+    snapshots=20,
     events=400,
     rebuilt=400,
     facts=20,

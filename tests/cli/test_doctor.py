@@ -53,7 +53,7 @@ def test_a_missing_event_is_noticed(cli: Cli, acme: str, database: Database) -> 
         connection.execute("DELETE FROM events WHERE tenant_seq = 2")
     found = wrong(cli)
     assert set(found) == {"log", "tenant logs"}
-    assert "holes 1: between 1 and 3" in found["log"]["detail"]
+    assert "gaps 1: between 1 and 3" in found["log"]["detail"]
     assert f"tenant {acme}: between 1 and 3" in found["tenant logs"]["detail"]
     assert "restore" in found["log"]["what_to_do"]
 
@@ -83,7 +83,7 @@ def test_accepted_requests_that_nobody_carries_out_are_told(
     cli: Cli, acme: str, database: Database
 ) -> None:
     with Books(database) as books:
-        books.inbox.accept(
+        books.inbox.enqueue(
             UUID(acme), "k", "receive_payment", b"hash", b"{}", actor="test", correlation_id=""
         )
     assert wrong(cli) == {}

@@ -59,22 +59,22 @@ def test_events_are_exported_one_object_a_line(cli: Cli, acme: str, correlation_
     assert last["recorded_at"].endswith("Z")
 
 
-def test_personal_texts_stay_sealed_unless_asked_for(
+def test_personal_texts_stay_encrypted_unless_asked_for(
     cli: Cli, acme: str, correlation_id: str
 ) -> None:
-    sealed = cli("export", "events", "--tenant", "acme").out
-    assert "Ana Lima" not in sealed
-    assert "sealed:1:" in sealed
-    opened = cli("export", "events", "--tenant", "acme", "--unseal").out
+    encrypted = cli("export", "events", "--tenant", "acme").out
+    assert "Ana Lima" not in encrypted
+    assert "encrypted:1:" in encrypted
+    opened = cli("export", "events", "--tenant", "acme", "--decrypt").out
     assert opened.count('"Ana Lima"') == 3
-    assert "sealed:1:" not in opened
+    assert "encrypted:1:" not in opened
     assert all(json.loads(line) for line in opened.splitlines())
 
 
 def test_what_a_name_holds_breaks_no_line(cli: Cli, acme: str, tmp_path: Path) -> None:
     name = '"Ana ""the"" \\ Lima\u2028=1+1"'
     cli("import", write_rows(tmp_path / "rows.csv", 1, name), "--tenant", "acme")
-    opened = cli("export", "events", "--tenant", "acme", "--unseal").out
+    opened = cli("export", "events", "--tenant", "acme", "--decrypt").out
     events = [json.loads(line) for line in opened.split("\n")[:-1]]
     (registered,) = [one for one in events if one["tag"] == "customer.registered.v1"]
     assert registered["data"]["person"]["name"] == 'Ana "the" \\ Lima\u2028=1+1'

@@ -196,7 +196,7 @@ def test_a_disputed_row_is_a_dispute_until_it_was_settled(
         row("A-4", settled_on="2013-01-20"),
     )
     assert cli("import", file, "--tenant", "acme", "--json").json["added"] == 4
-    told = [event for event in events(cli, "--unseal") if "dispute" in str(event["tag"])]
+    told = [event for event in events(cli, "--decrypt") if "dispute" in str(event["tag"])]
     assert [(event["tag"], event["effective_on"]) for event in told] == [
         ("invoice.disputed.v1", "2013-01-02"),
         ("invoice.disputed.v1", "2013-01-02"),

@@ -1,4 +1,4 @@
-"""`duebook projections`: list, lag, rebuild, and verify with heads, names and number series."""
+"""`duebook projections`: list, lag, rebuild, and verify with snapshots, names and number series."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ NAMES = [
     "business_days",
     "journal",
 ]
-BESIDE = ["heads", "names", "number_series"]
+BESIDE = ["snapshots", "names", "number_series"]
 ROWS = """customer_ref,invoice_number,issued_on,due_on,amount,currency,settled_on
 C-1,A-1,2024-01-02,2024-02-01,500.00,USD,
 C-2,A-2,2024-01-02,2024-02-05,100.00,USD,2024-02-06
@@ -178,25 +178,33 @@ def test_numbers_that_a_series_skipped_are_told(
         ("invoices", "UPDATE aging_totals SET invoice_count = invoice_count + 1", "invoice_count"),
         ("payments", "UPDATE payments SET status = 'reversed'", "status is reversed"),
         (
-            "heads",
-            "UPDATE heads SET version = version + 1 WHERE stream = 'tenant'",
+            "snapshots",
+            "UPDATE snapshots SET version = version + 1 WHERE stream = 'tenant'",
             "version is 6, by the log 5",
         ),
-        ("heads", "UPDATE heads SET accrues = NOT accrues WHERE stream = 'invoice'", "accrues is"),
-        ("heads", "UPDATE heads SET wakes_on = '2024-01-01' WHERE stream = 'customer'", "wakes_on"),
-        ("heads", "DELETE FROM heads WHERE stream = 'payment'", "in the log only"),
         (
-            "heads",
-            "UPDATE heads AS one SET state = other.state FROM heads AS other, events AS sent"
+            "snapshots",
+            "UPDATE snapshots SET accrues = NOT accrues WHERE stream = 'invoice'",
+            "accrues is",
+        ),
+        (
+            "snapshots",
+            "UPDATE snapshots SET wakes_on = '2024-01-01' WHERE stream = 'customer'",
+            "wakes_on",
+        ),
+        ("snapshots", "DELETE FROM snapshots WHERE stream = 'payment'", "in the log only"),
+        (
+            "snapshots",
+            "UPDATE snapshots AS one SET state = other.state FROM snapshots AS other, events AS sent"
             " WHERE one.stream = 'invoice' AND other.stream = 'invoice'"
             " AND one.stream_id <> other.stream_id"
             " AND sent.stream_id = other.stream_id AND sent.version > 5",
             "state.customer_id is",
         ),
         (
-            "heads",
-            "INSERT INTO heads SELECT tenant_id, gen_random_uuid(), stream, version, fold_version,"
-            " wakes_on, accrues, payer_id, state FROM heads WHERE stream = 'payment'",
+            "snapshots",
+            "INSERT INTO snapshots SELECT tenant_id, gen_random_uuid(), stream, version, fold_version,"
+            " wakes_on, accrues, payer_id, state FROM snapshots WHERE stream = 'payment'",
             "version is 1, by the log 0",
         ),
         (
@@ -247,7 +255,7 @@ def test_a_rebuild_mends_a_read_model(cli: Cli, tamper: Tamper) -> None:
 
 def test_an_event_that_cannot_be_folded_is_named(cli: Cli, tamper: Tamper) -> None:
     tamper("UPDATE events SET data = '{}' WHERE tag = 'payment.received.v1'")
-    done = cli("projections", "verify", "heads", "--json")
+    done = cli("projections", "verify", "snapshots", "--json")
     assert done.status == 1
     (difference,) = done.json["items"][0]["differences"]
     assert "ValidationError at version 1" in difference

@@ -19,7 +19,7 @@ from commands.refunds import (
     request_refund,
 )
 from ledger.money import Money
-from ledger.refund import ATTEMPTS_MOST
+from ledger.refund import MAX_ATTEMPTS
 from tests.cli.conftest import Cli
 
 
@@ -44,7 +44,7 @@ def exhaust(database: Database, tenant: str, refund_id: str) -> None:
     """Ten attempts come to nothing, each when the wait after the one before is over."""
     now = datetime.now(UTC) - timedelta(days=2)
     with Books(database) as books:
-        for number in range(1, ATTEMPTS_MOST + 1):
+        for number in range(1, MAX_ATTEMPTS + 1):
             failed = partial(
                 payout_attempt_failed,
                 refund_id=UUID(refund_id),

@@ -11,7 +11,7 @@ from commands.payments import ReceivePayment
 from ledger.money import Money
 from tests.cli.running import run_program
 from tests.cli.test_service import running
-from tests.payouts.conftest import IBAN, Desk, wait_until
+from tests.payouts.conftest import IBAN, Dispatcher, wait_until
 from tests.payouts.peer import answering, decoded, listening_peer
 
 
@@ -26,7 +26,7 @@ def test_it_hands_refunds_over_and_carries_out_what_was_accepted(
             "DUEBOOK_PAYOUT_TOKEN_FILE": str(token),
             "DUEBOOK_LOG_LEVEL": "debug",
         }
-        desk = Desk(books)
+        desk = Dispatcher(books)
         paid, refused = desk.request("10.00"), desk.request("20.00")
         peer.manners[str(refused)] = [answering(422)]
         peer.answer = b'{"reference": "po-1", "detail": "Maria has no such account"}'
@@ -59,8 +59,8 @@ def test_a_token_that_is_not_there_is_said_at_start(
     )
 
 
-def accept(books: Books, desk: Desk) -> UUID:
+def accept(books: Books, desk: Dispatcher) -> UUID:
     body = msgspec.json.encode(ReceivePayment(Money("5.00", "EUR"), desk.customer_id))
-    return books.inbox.accept(
+    return books.inbox.enqueue(
         desk.tenant_id, "k", "receive_payment", b"hash", body, actor="test", correlation_id="c"
     )

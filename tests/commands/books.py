@@ -82,7 +82,7 @@ class Books(MemoryUnit):
         """The clock's steps, each date from the first to the last."""
         for ordinal in range(first.toordinal(), last.toordinal() + 1):
             day = date.fromordinal(ordinal)
-            for stream_id, (kind, _) in list(self.heads.items()):
+            for stream_id, (kind, _) in list(self.snapshots.items()):
                 if kind == "invoice":
                     invoice: Invoice = self.state(kind, stream_id)
                     if invoice.status in OPEN:
@@ -101,7 +101,7 @@ class Books(MemoryUnit):
         """All that arrived and stands is paid on an invoice or somebody's credit."""
         arrived: dict[str, int] = {}
         held: dict[str, int] = {}
-        for stream_id, (kind, _) in self.heads.items():
+        for stream_id, (kind, _) in self.snapshots.items():
             state = self.state(kind, stream_id)
             if kind == "payment" and state.status == "received":
                 arrived[state.currency] = arrived.get(state.currency, 0) + state.amount_minor

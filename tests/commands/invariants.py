@@ -211,5 +211,5 @@ def is_out(refund: Refund) -> bool:
 
 
 def states(unit: MemoryUnit) -> Iterable[tuple[UUID, str, Any]]:
-    for stream_id, (kind, _) in unit.heads.items():
+    for stream_id, (kind, _) in unit.snapshots.items():
         yield stream_id, kind, unit.state(kind, stream_id)

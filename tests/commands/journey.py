@@ -98,12 +98,12 @@ class Journey(RuleBasedStateMachine):
         """The answer, or None when it was refused and nothing has changed."""
         Journey.steps += 1
         books = self.books
-        before = (dict(books.heads), len(books.log), dict(books.names), dict(books.series))
+        before = (dict(books.snapshots), len(books.log), dict(books.names), dict(books.series))
         try:
             answer = books.run(handler, *arguments)
         except LedgerError as error:
             Journey.refusals[error.code] += 1
-            assert before == (books.heads, len(books.log), books.names, books.series)
+            assert before == (books.snapshots, len(books.log), books.names, books.series)
             return None
         Journey.accepted[handler.__name__] += 1
         return answer

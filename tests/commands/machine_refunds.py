@@ -72,7 +72,9 @@ class Refunding(Journey):
             self.ask(confirm_refund, self.one_refund(pick), ConfirmRefund())
 
     def refunds(self) -> list[UUID]:
-        return [stream_id for stream_id, (kind, _) in self.books.heads.items() if kind == "refund"]
+        return [
+            stream_id for stream_id, (kind, _) in self.books.snapshots.items() if kind == "refund"
+        ]
 
     def one_refund(self, pick: int) -> UUID:
         """Mostly one that is under way."""

@@ -25,7 +25,7 @@ class MemoryUnit:
         self.now = now
         self.actor = "key:1"
         self.commands = 0
-        self.heads: dict[UUID, tuple[str, bytes]] = {}
+        self.snapshots: dict[UUID, tuple[str, bytes]] = {}
         self.log: list[tuple[str, UUID, New]] = []
         self.names: dict[tuple[str, str], UUID] = {}
         self.series: dict[tuple[str, str], tuple[int, date]] = {}
@@ -62,7 +62,7 @@ class MemoryUnit:
         return stable_id(self.command_id, *parts)
 
     def find(self, kind: str, stream_id: UUID) -> Any | None:
-        found = self.heads.get(stream_id)
+        found = self.snapshots.get(stream_id)
         return decode_state(kind, found[1]) if found is not None and found[0] == kind else None
 
     def expect(self, stream_ids: Iterable[UUID]) -> None:
@@ -72,7 +72,7 @@ class MemoryUnit:
         facts = STREAMS["invoice"].facts
         invoices = [
             (stream_id, decode_state(kind, data))
-            for stream_id, (kind, data) in self.heads.items()
+            for stream_id, (kind, data) in self.snapshots.items()
             if kind == "invoice"
         ]
         return [one for one in invoices if facts(one[1]).payer_id == customer_id]
@@ -84,7 +84,7 @@ class MemoryUnit:
             state = STREAMS[kind].evolve(state, stored, effective_on)
             self.log.append((kind, stream_id, New(stored, effective_on)))
         if state is not None:
-            self.heads[stream_id] = (kind, encode_state(state))
+            self.snapshots[stream_id] = (kind, encode_state(state))
         return state
 
     def claim(self, kind: str, name: str, stream_id: UUID) -> None:
@@ -113,8 +113,8 @@ class MemoryUnit:
     def take_number(self, kind: str, series: str, number: int, issued_on: date) -> None:
         self.series[kind, series] = (number + 1, issued_on)
 
-    def seal(self, customer_id: UUID, text: str) -> str:
-        return f"sealed:1:{customer_id.hex}:{text.encode().hex()}" if text else ""
+    def encrypt(self, customer_id: UUID, text: str) -> str:
+        return f"encrypted:1:{customer_id.hex}:{text.encode().hex()}" if text else ""
 
     def fingerprint(self, customer_id: UUID, text: str) -> str:
         return sha256(customer_id.bytes + text.encode()).hexdigest()[:24]

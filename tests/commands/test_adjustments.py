@@ -71,7 +71,7 @@ def credit(books: Books, invoice_id: UUID, **fields: Any) -> CreditNoteView:
     return view
 
 
-def test_a_fee_and_a_waiver_are_answered_by_component_and_their_texts_are_sealed(
+def test_a_fee_and_a_waiver_are_answered_by_component_and_their_texts_are_encrypted(
     books: Books,
 ) -> None:
     invoice_id = books.invoice()
@@ -84,8 +84,8 @@ def test_a_fee_and_a_waiver_are_answered_by_component_and_their_texts_are_sealed
     view = books.run(waive, invoice_id, WaiveComponent("late_fee", "kindness"))
     assert view.waived == brl("10.00")
     fee, first, second = books.events("invoice", invoice_id)[-3:]
-    assert fee.description.startswith("sealed:")  # type: ignore[attr-defined]
-    assert all(waiver.reason.startswith("sealed:") for waiver in (first, second))  # type: ignore[attr-defined]
+    assert fee.description.startswith("encrypted:")  # type: ignore[attr-defined]
+    assert all(waiver.reason.startswith("encrypted:") for waiver in (first, second))  # type: ignore[attr-defined]
 
 
 def test_a_write_off_is_shown_less_what_was_recovered(books: Books) -> None:
@@ -209,7 +209,7 @@ class TestHolding:
             assert books.of_invoice(invoice_id).charged.mora == 167
         (first, second) = [e for e in books.events("invoice") if isinstance(e, Disputed)]
         assert (first.holds_interest, second.holds_interest) == (False, True)
-        assert first.reason.startswith("sealed:")
+        assert first.reason.startswith("encrypted:")
 
     def test_a_promise_is_shown_until_the_clock_knows(self, books: Books) -> None:
         invoice_id = books.invoice()

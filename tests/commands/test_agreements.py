@@ -47,8 +47,8 @@ def books() -> Lending:
     return Lending()
 
 
-def text(sealed: str) -> str:
-    return bytes.fromhex(sealed.rpartition(":")[2]).decode()
+def text(encrypted: str) -> str:
+    return bytes.fromhex(encrypted.rpartition(":")[2]).decode()
 
 
 def test_a_loan_is_lent_in_instalments_that_are_invoices(books: Lending) -> None:

@@ -12,7 +12,7 @@ from commands.customers import (
     register_customer,
 )
 from commands.unit_of_work import AlreadyExists, Unknown
-from ledger.encrypted import LooksSealed
+from ledger.encrypted import LooksEncrypted
 from ledger.money import Money
 from ledger.time_zones import UnknownZone
 from tests.commands.books import Books
@@ -41,11 +41,11 @@ def register(books: Books, **fields: Any) -> CustomerView:
     return view
 
 
-def test_personal_fields_are_sealed_and_the_reference_is_not(books: Books) -> None:
+def test_personal_fields_are_encrypted_and_the_reference_is_not(books: Books) -> None:
     view: CustomerView = books.run(register_customer, MARIA)
     assert (view.reference, view.language, view.country) == ("C-1", "pt-BR", "BR")
     for name in ("name", "tax_number", "email", "phone", "address", "notes"):
-        assert getattr(view, name).startswith("sealed:1:")
+        assert getattr(view, name).startswith("encrypted:1:")
     stored = repr(books.events("customer", view.id))
     for clear in ("Maria", "123.456", "example.com", "5555", "Rua", "prefers"):
         assert clear not in stored
@@ -76,9 +76,9 @@ def test_a_customer_under_a_used_id_is_refused(books: Books) -> None:
     [
         ({"name": " "}, CustomerNameMissing),
         ({"name": "Ana", "timezone": "Mars/Base"}, UnknownZone),
-        ({"name": "Ana", "reference": "sealed:1:x"}, LooksSealed),
-        ({"name": "Ana", "language": "sealed:1:x"}, LooksSealed),
-        ({"name": "Ana", "country": "sealed:1:x"}, LooksSealed),
+        ({"name": "Ana", "reference": "encrypted:1:x"}, LooksEncrypted),
+        ({"name": "Ana", "language": "encrypted:1:x"}, LooksEncrypted),
+        ({"name": "Ana", "country": "encrypted:1:x"}, LooksEncrypted),
     ],
 )
 def test_what_is_no_customer_is_refused(
@@ -109,7 +109,7 @@ def test_a_change_of_nothing_is_no_event(books: Books) -> None:
     [
         (ChangeCustomer(name="  "), CustomerNameMissing),
         (ChangeCustomer(timezone="Mars/Base"), UnknownZone),
-        (ChangeCustomer(language="sealed:1:x"), LooksSealed),
+        (ChangeCustomer(language="encrypted:1:x"), LooksEncrypted),
     ],
 )
 def test_a_change_to_no_customer_is_refused(

@@ -24,7 +24,7 @@ from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit_of_work import AlreadyExists, NumberBeforeSeries, Unknown
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.calendars import Calendar
-from ledger.encrypted import LooksSealed
+from ledger.encrypted import LooksEncrypted
 from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.events import Redrafted
 from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, DueTooLate, NotADraft
@@ -54,7 +54,7 @@ def send(books: Books, invoice_id: UUID, issued_on: date | None = None) -> Invoi
 
 
 class TestDraft:
-    def test_is_priced_and_its_texts_are_sealed(self, books: Books) -> None:
+    def test_is_priced_and_its_texts_are_encrypted(self, books: Books) -> None:
         lines = (
             Line("Work for Maria", "2", "150.00", tax_rate="10%"),
             Line("Travel", "1", "55.00", tax_rate="10%", tax_included=True),
@@ -69,8 +69,8 @@ class TestDraft:
         )
         assert view.open == Money("0.00", "BRL")
         assert [line.gross.amount for line in view.lines] == ["330.00", "55.00"]
-        assert view.notes.startswith("sealed:")
-        assert all(line.description.startswith("sealed:") for line in view.lines)
+        assert view.notes.startswith("encrypted:")
+        assert all(line.description.startswith("encrypted:") for line in view.lines)
         assert "Maria" not in repr(books.events("invoice"))
 
     def test_is_in_its_own_currency_or_the_tenants(self, books: Books) -> None:
@@ -183,8 +183,8 @@ class TestImported:
         books.run(send_imported, books.draft(), "611365", TODAY)
         with pytest.raises(AlreadyExists):
             books.run(send_imported, books.draft(), "611365", TODAY)
-        with pytest.raises(LooksSealed):
-            books.run(send_imported, books.draft(), "sealed:1:7", TODAY)
+        with pytest.raises(LooksEncrypted):
+            books.run(send_imported, books.draft(), "encrypted:1:7", TODAY)
 
     def test_does_not_block_the_series_by_a_number_that_it_would_give_out(
         self, books: Books

@@ -42,7 +42,9 @@ def assert_books_agree(books: Lending) -> Bookkeeper:
     for event in books.events("agreement"):
         if isinstance(event, Activated):
             balances["BRL", "cash"] += event.disbursed_minor
-    states = [(kind, books.state(kind, stream_id)) for stream_id, (kind, _) in books.heads.items()]
+    states = [
+        (kind, books.state(kind, stream_id)) for stream_id, (kind, _) in books.snapshots.items()
+    ]
     assert_agree(balances, states)
     assert sum(kept.balances.values()) == 0
     return kept
@@ -167,7 +169,7 @@ class Life:
             self.books.lose(self._one("agreement"))
 
     def _one(self, kind: str) -> UUID:
-        found = [stream_id for stream_id, (one, _) in self.books.heads.items() if one == kind]
+        found = [stream_id for stream_id, (one, _) in self.books.snapshots.items() if one == kind]
         return self.choose.choice(found) if found else UUID(int=0)
 
     def _amount(self) -> str:

@@ -65,7 +65,7 @@ class TestOnOneInvoice:
         assert payment.allocations == [AllocationView(invoice_id, brl("500.00"))]
         assert (payment.status, payment.unapplied) == ("received", brl("0.00"))
         assert payment.received_on == DUE
-        assert payment.reference.startswith("sealed:")
+        assert payment.reference.startswith("encrypted:")
         assert books.of_invoice(invoice_id).status == "paid"
         assert books.credit() == {}
         books.assert_money_balances()

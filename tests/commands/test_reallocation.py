@@ -79,7 +79,7 @@ class TestReallocated:
         assert on[e.PaymentReallocated] == on[e.PaymentReceived] == date(2024, 3, 1)
         assert on[Reallocated] == SAID_ON
         (said,) = [event for event, _ in told if isinstance(event, Reallocated)]
-        assert said.reason.startswith("sealed:")
+        assert said.reason.startswith("encrypted:")
 
     def test_fee_and_interest_follow(self, books: Books) -> None:
         wrong, right = books.invoice(), books.invoice()

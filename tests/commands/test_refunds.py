@@ -29,11 +29,11 @@ from commands.refunds import (
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.customer import CreditPart, CreditReserved, CreditReturned, Customer
-from ledger.encrypted import LooksSealed
+from ledger.encrypted import LooksEncrypted
 from ledger.invoice.preconditions import ReasonMissing
 from ledger.money import Money, UnknownCurrency
 from ledger.refund import (
-    ATTEMPTS_MOST,
+    MAX_ATTEMPTS,
     OutcomeOutdated,
     PayoutNotDue,
     PayoutUnderWay,
@@ -47,7 +47,7 @@ from tests.commands.books import Books
 MINUTE = timedelta(minutes=1)
 
 
-class Desk(Books):
+class Dispatcher(Books):
     """Books with words for refunds."""
 
     def request(self, amount: str | None = None, **fields: Any) -> UUID:
@@ -87,7 +87,7 @@ class Desk(Books):
         """Money that arrived and stands is on an invoice, is credit, or was refunded; less what was spent of money
         that was taken back."""
         held = -self.shortfall.get("BRL", 0)
-        for stream_id, (kind, _) in self.heads.items():
+        for stream_id, (kind, _) in self.snapshots.items():
             state = self.state(kind, stream_id)
             match kind:
                 case "payment":
@@ -102,16 +102,16 @@ class Desk(Books):
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> Dispatcher:
+    return Dispatcher()
 
 
-def parts_of(desk: Desk, refund_id: UUID) -> list[CreditPart]:
+def parts_of(desk: Dispatcher, refund_id: UUID) -> list[CreditPart]:
     return list(desk.refund(refund_id).parts)
 
 
 class TestRequested:
-    def test_credit_is_set_aside_of_the_oldest_first(self, desk: Desk) -> None:
+    def test_credit_is_set_aside_of_the_oldest_first(self, desk: Dispatcher) -> None:
         first = desk.pay("30.00", customer_id=desk.customer_id)
         second = desk.pay("20.00", customer_id=desk.customer_id)
         refund_id = desk.request("45.00", destination="PT50 0002 0123")
@@ -124,18 +124,18 @@ class TestRequested:
         assert reserved == [CreditReserved("BRL", refund_id, desk.refund(refund_id).parts)]
         refund = desk.refund(refund_id)
         assert (refund.status, refund.automatic) == ("requested", False)
-        assert refund.destination.startswith("sealed:1:")
-        assert refund.reason.startswith("sealed:1:")
+        assert refund.destination.startswith("encrypted:1:")
+        assert refund.reason.startswith("encrypted:1:")
         desk.assert_balanced()
 
-    def test_all_of_it_when_no_amount_is_said(self, desk: Desk) -> None:
+    def test_all_of_it_when_no_amount_is_said(self, desk: Dispatcher) -> None:
         desk.pay("30.00", customer_id=desk.customer_id)
         desk.pay("7", "JPY", customer_id=desk.customer_id)
         refund_id = desk.request(currency="JPY")
         assert desk.refund(refund_id).amount_minor == 7
         assert desk.credit() == {"BRL": 3_000}
 
-    def test_it_cannot_be_used_twice(self, desk: Desk) -> None:
+    def test_it_cannot_be_used_twice(self, desk: Dispatcher) -> None:
         desk.pay("30.00", customer_id=desk.customer_id)
         desk.request("20.00")
         with pytest.raises(OverRefunded) as refused:
@@ -147,7 +147,7 @@ class TestRequested:
         assert lots_of(desk.state("customer", desk.customer_id), "BRL") == []
         desk.assert_balanced()
 
-    def test_refusals(self, desk: Desk) -> None:
+    def test_refusals(self, desk: Dispatcher) -> None:
         desk.pay("30.00", customer_id=desk.customer_id)
         before = len(desk.log)
         with pytest.raises(RefundAmountUnclear):
@@ -164,7 +164,7 @@ class TestRequested:
             desk.request("1.00", customer_id=UUID(int=404))
         assert len(desk.log) == before
 
-    def test_a_key_whose_record_is_gone_pays_nothing_twice(self, desk: Desk) -> None:
+    def test_a_key_whose_record_is_gone_pays_nothing_twice(self, desk: Dispatcher) -> None:
         desk.pay("30.00", customer_id=desk.customer_id)
         desk.request("10.00")
         desk.commands -= 1
@@ -174,15 +174,15 @@ class TestRequested:
 
 class TestByItself:
     @pytest.fixture(autouse=True)
-    def threshold(self, desk: Desk) -> None:
+    def threshold(self, desk: Dispatcher) -> None:
         desk.run(configure_tenant, ConfigureTenant(refund_excess_above=Money("10.00", "BRL")))
 
-    def requested(self, desk: Desk) -> list[Requested]:
+    def requested(self, desk: Dispatcher) -> list[Requested]:
         return [event for event in desk.events("refund") if isinstance(event, Requested)]
 
     @pytest.mark.parametrize(("paid", "refunded"), [("110.00", []), ("110.01", [1_001])])
     def test_an_excess_above_the_threshold(
-        self, desk: Desk, paid: str, refunded: list[int]
+        self, desk: Dispatcher, paid: str, refunded: list[int]
     ) -> None:
         payment = desk.pay(paid, invoice_id=desk.invoice("100.00"))
         found = self.requested(desk)
@@ -193,32 +193,32 @@ class TestByItself:
             assert desk.credit() == {}
         desk.assert_balanced()
 
-    def test_only_what_this_payment_left_over(self, desk: Desk) -> None:
+    def test_only_what_this_payment_left_over(self, desk: Dispatcher) -> None:
         desk.pay("5.00", customer_id=desk.customer_id)
         payment = desk.pay("120.00", invoice_id=desk.invoice("100.00"))
         (event,) = self.requested(desk)
         assert event.parts == (CreditPart(payment.id, 2_000),)
         assert desk.credit() == {"BRL": 500}
 
-    def test_not_in_another_currency_nor_of_what_was_no_excess(self, desk: Desk) -> None:
+    def test_not_in_another_currency_nor_of_what_was_no_excess(self, desk: Dispatcher) -> None:
         desk.pay("500.00", "EUR", invoice_id=desk.invoice("100.00", currency="EUR"))
         desk.pay("500.00", customer_id=desk.customer_id, received_on=None)
         assert self.requested(desk) == []
 
-    def test_not_what_may_have_been_paid_twice(self, desk: Desk) -> None:
+    def test_not_what_may_have_been_paid_twice(self, desk: Dispatcher) -> None:
         first, second = desk.invoice("100.00"), desk.invoice("50.00")
         desk.pay("100.00", invoice_id=first, reference="TED 17")
         desk.pay("100.00", invoice_id=second, reference="TED 17")
         assert self.requested(desk) == []
         assert desk.credit() == {"BRL": 5_000}
 
-    def test_not_of_an_import(self, desk: Desk) -> None:
+    def test_not_of_an_import(self, desk: Dispatcher) -> None:
         command = ReceivePayment(Money("150.00", "BRL"), invoice_id=desk.invoice("100.00"))
         desk.run(receive_as, UUID(int=77), command, desk.now.date())
         assert self.requested(desk) == []
         assert desk.credit() == {"BRL": 5_000}
 
-    def test_what_open_invoices_take_first_is_not_refunded(self, desk: Desk) -> None:
+    def test_what_open_invoices_take_first_is_not_refunded(self, desk: Dispatcher) -> None:
         desk.run(configure_tenant, ConfigureTenant(apply_credit="automatic"))
         named, _ = desk.invoice("100.00"), desk.invoice("35.00")
         desk.pay("140.00", invoice_id=named)
@@ -235,11 +235,11 @@ class TestByItself:
 
 class TestHandedOver:
     @pytest.fixture
-    def refund_id(self, desk: Desk) -> UUID:
+    def refund_id(self, desk: Dispatcher) -> UUID:
         desk.pay("30.00", customer_id=desk.customer_id)
         return desk.request("30.00")
 
-    def test_sent_and_confirmed(self, desk: Desk, refund_id: UUID) -> None:
+    def test_sent_and_confirmed(self, desk: Dispatcher, refund_id: UUID) -> None:
         with pytest.raises(RefundNotSent):
             desk.confirm(refund_id)
         sent = desk.send(refund_id)
@@ -255,13 +255,13 @@ class TestHandedOver:
         desk.assert_balanced()
 
     def test_a_reference_is_kept_in_the_clear_and_bounded(
-        self, desk: Desk, refund_id: UUID
+        self, desk: Dispatcher, refund_id: UUID
     ) -> None:
         desk.send(refund_id)
-        with pytest.raises(LooksSealed):
-            desk.confirm(refund_id, "sealed:1:x")
+        with pytest.raises(LooksEncrypted):
+            desk.confirm(refund_id, "encrypted:1:x")
 
-    def test_an_attempt_is_claimed_by_one(self, desk: Desk, refund_id: UUID) -> None:
+    def test_an_attempt_is_claimed_by_one(self, desk: Dispatcher, refund_id: UUID) -> None:
         attempt = desk.begin(refund_id)
         with pytest.raises(PayoutNotDue):
             desk.begin(refund_id)
@@ -273,7 +273,7 @@ class TestHandedOver:
             desk.run(payout_sent, refund_id, attempt, "file", "")
 
     def test_an_outcome_that_comes_too_late_changes_nothing(
-        self, desk: Desk, refund_id: UUID
+        self, desk: Dispatcher, refund_id: UUID
     ) -> None:
         first = desk.begin(refund_id)
         desk.now += MINUTE
@@ -289,16 +289,16 @@ class TestHandedOver:
             desk.run(payout_refused, refund_id, second, "unknown account")
         assert desk.credit() == {}
 
-    def test_refused_at_once_it_is_compensated(self, desk: Desk, refund_id: UUID) -> None:
+    def test_refused_at_once_it_is_compensated(self, desk: Dispatcher, refund_id: UUID) -> None:
         view = desk.run(payout_refused, refund_id, desk.begin(refund_id), "unknown account")
         assert view.status == "compensated"
-        assert view.failed_because.startswith("sealed:1:")
+        assert view.failed_because.startswith("encrypted:1:")
         assert desk.credit() == {"BRL": 3_000}
         desk.assert_balanced()
 
     @pytest.mark.parametrize("recorded", [True, False])
     def test_refused_when_an_attempt_before_is_in_doubt_it_is_not(
-        self, desk: Desk, refund_id: UUID, recorded: bool
+        self, desk: Dispatcher, refund_id: UUID, recorded: bool
     ) -> None:
         first = desk.begin(refund_id)
         if recorded:
@@ -310,15 +310,15 @@ class TestHandedOver:
         assert desk.credit() == {}
 
     def test_refused_after_attempts_that_reached_nobody_it_is(
-        self, desk: Desk, refund_id: UUID
+        self, desk: Dispatcher, refund_id: UUID
     ) -> None:
         desk.run(_no_connection, refund_id, desk.begin(refund_id))
         desk.now += MINUTE
         view = desk.run(payout_refused, refund_id, desk.begin(refund_id), "unknown account")
         assert view.status == "compensated"
 
-    def test_tried_too_often_it_waits_for_a_person(self, desk: Desk, refund_id: UUID) -> None:
-        for _ in range(ATTEMPTS_MOST):
+    def test_tried_too_often_it_waits_for_a_person(self, desk: Dispatcher, refund_id: UUID) -> None:
+        for _ in range(MAX_ATTEMPTS):
             view = desk.run(_in_doubt, refund_id, desk.begin(refund_id))
             desk.now += 600 * MINUTE
         assert (view.status, view.waits_for) == ("requested", "person")
@@ -328,17 +328,19 @@ class TestHandedOver:
         assert desk.run(release_refund, refund_id).waits_for == "payout"
         assert desk.send(refund_id).status == "sent"
 
-    def test_a_person_may_know_that_it_was_paid_out(self, desk: Desk, refund_id: UUID) -> None:
+    def test_a_person_may_know_that_it_was_paid_out(
+        self, desk: Dispatcher, refund_id: UUID
+    ) -> None:
         desk.run(_in_doubt, refund_id, desk.begin(refund_id))
         view = desk.confirm(refund_id, "po-1")
         assert (view.status, view.provider, view.reference) == ("confirmed", BY_HAND, "po-1")
 
-    def test_a_person_may_know_that_it_was_not(self, desk: Desk, refund_id: UUID) -> None:
+    def test_a_person_may_know_that_it_was_not(self, desk: Dispatcher, refund_id: UUID) -> None:
         desk.run(_in_doubt, refund_id, desk.begin(refund_id))
         assert desk.fail(refund_id).status == "compensated"
         assert desk.credit() == {"BRL": 3_000}
 
-    def test_called_off_before_it_was_handed_over(self, desk: Desk, refund_id: UUID) -> None:
+    def test_called_off_before_it_was_handed_over(self, desk: Dispatcher, refund_id: UUID) -> None:
         with pytest.raises(ReasonMissing):
             desk.fail(refund_id, " ")
         desk.fail(refund_id)
@@ -363,7 +365,7 @@ def _in_doubt(unit: Any, refund_id: UUID, attempt: int) -> RefundView:
 class TestOfAPaymentThatIsTakenBack:
     """The reversal finds the credit reserved and leaves a shortfall; what becomes of it depends on the refund."""
 
-    def test_while_the_refund_is_under_way_and_fails(self, desk: Desk) -> None:
+    def test_while_the_refund_is_under_way_and_fails(self, desk: Dispatcher) -> None:
         payment = desk.pay("30.00", customer_id=desk.customer_id)
         refund_id = desk.request("20.00")
         desk.send(refund_id)
@@ -375,7 +377,7 @@ class TestOfAPaymentThatIsTakenBack:
         assert isinstance(desk.events("customer")[-1], CreditReturned)
         desk.assert_balanced()
 
-    def test_while_the_refund_is_under_way_and_is_confirmed(self, desk: Desk) -> None:
+    def test_while_the_refund_is_under_way_and_is_confirmed(self, desk: Dispatcher) -> None:
         payment = desk.pay("30.00", customer_id=desk.customer_id)
         refund_id = desk.request("20.00")
         desk.reverse(payment.id)
@@ -387,14 +389,16 @@ class TestOfAPaymentThatIsTakenBack:
         assert (desk.credit(), desk.shortfall) == ({"BRL": 500}, {})
         desk.assert_balanced()
 
-    def test_after_the_refund_failed(self, desk: Desk) -> None:
+    def test_after_the_refund_failed(self, desk: Dispatcher) -> None:
         payment = desk.pay("30.00", customer_id=desk.customer_id)
         desk.fail(desk.request("20.00"))
         desk.reverse(payment.id)
         assert (desk.credit(), desk.shortfall) == ({}, {})
         desk.assert_balanced()
 
-    def test_when_other_credit_has_made_up_for_the_shortfall_meanwhile(self, desk: Desk) -> None:
+    def test_when_other_credit_has_made_up_for_the_shortfall_meanwhile(
+        self, desk: Dispatcher
+    ) -> None:
         payment = desk.pay("30.00", customer_id=desk.customer_id)
         refund_id = desk.request("30.00")
         desk.reverse(payment.id)
@@ -404,7 +408,7 @@ class TestOfAPaymentThatIsTakenBack:
         assert (desk.credit(), desk.shortfall) == ({"BRL": 4_000}, {})
         desk.assert_balanced()
 
-    def test_of_two_payments_only_one_is_taken_back(self, desk: Desk) -> None:
+    def test_of_two_payments_only_one_is_taken_back(self, desk: Dispatcher) -> None:
         first = desk.pay("30.00", customer_id=desk.customer_id)
         second = desk.pay("20.00", customer_id=desk.customer_id)
         refund_id = desk.request("40.00")
@@ -418,7 +422,7 @@ class TestOfAPaymentThatIsTakenBack:
         desk.assert_balanced()
 
 
-def test_credit_given_back_is_applied_where_the_tenant_has_it_so(desk: Desk) -> None:
+def test_credit_given_back_is_applied_where_the_tenant_has_it_so(desk: Dispatcher) -> None:
     desk.run(configure_tenant, ConfigureTenant(apply_credit="automatic"))
     desk.pay("30.00", customer_id=desk.customer_id)
     refund_id = desk.request("30.00")

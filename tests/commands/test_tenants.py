@@ -24,7 +24,7 @@ from commands.tenants import (
 from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.additional_holidays import AdditionalHoliday, HolidayTwice
 from ledger.calendars import NoBusinessDay, UnknownCalendar
-from ledger.encrypted import ControlCharacter, LooksSealed
+from ledger.encrypted import ControlCharacter, LooksEncrypted
 from ledger.money import Money, UnknownCurrency, ZeroAmount
 from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
 from ledger.time_zones import UnknownZone
@@ -74,7 +74,7 @@ class TestCreate:
         ("fields", "error"),
         [
             ({"name": " "}, NameMissing),
-            ({"name": "sealed:1:x"}, LooksSealed),
+            ({"name": "encrypted:1:x"}, LooksEncrypted),
             ({"currency": "XXX"}, UnknownCurrency),
             ({"timezone": "Mars/Base"}, UnknownZone),
             ({"calendar": "ZZ"}, UnknownCalendar),
@@ -137,7 +137,7 @@ class TestConfigure:
             "{{n}}",
             "{n}" + "x" * 64,
             "{n}\n",
-            "sealed:{n}",
+            "encrypted:{n}",
         ],
     )
     def test_refuses_what_is_no_number_format(self, books: Books, number_format: str) -> None:
@@ -158,14 +158,14 @@ class TestConfigure:
             (ConfigureTenant(series="A\u00a0B"), MalformedSeries),
             (ConfigureTenant(credit_note_series="C N"), MalformedSeries),
             (ConfigureTenant(number_restarts="yearly"), YearNotInFormat),
-            (ConfigureTenant(series="sealed:"), LooksSealed),
+            (ConfigureTenant(series="encrypted:"), LooksEncrypted),
             (ConfigureTenant(clock_starts_on=date(1969, 12, 31)), ClockStartsTooEarly),
             (ConfigureTenant(credit_note_series=""), MalformedSeries),
             (ConfigureTenant(credit_note_series="x" * 33), MalformedSeries),
             (ConfigureTenant(credit_note_series="A\tB"), ControlCharacter),
             (ConfigureTenant(credit_note_series="INV"), MalformedSeries),
             (ConfigureTenant(series="CN"), MalformedSeries),
-            (ConfigureTenant(credit_note_series="sealed:"), LooksSealed),
+            (ConfigureTenant(credit_note_series="encrypted:"), LooksEncrypted),
             (ConfigureTenant(refund_excess_above=Money("0.00", "BRL")), ZeroAmount),
             (ConfigureTenant(refund_excess_above=Money("1.00", "XAU")), UnknownCurrency),
             (ConfigureTenant(duplicate_window_days=-1), WindowTooLong),
@@ -237,6 +237,6 @@ class TestKeys:
             books.run(revoke_key, UUID(int=404))
 
     def test_a_key_has_a_plain_name(self, books: Books) -> None:
-        with pytest.raises(LooksSealed):
-            books.run(create_key, CreateKey("sealed:1:x"), b"hash")
+        with pytest.raises(LooksEncrypted):
+            books.run(create_key, CreateKey("encrypted:1:x"), b"hash")
         assert books.keys == {}

@@ -15,12 +15,12 @@ def write_routes(old: str) -> str:
     for route in gathered.routes():
         operation = route.operation
         takes = (
-            f"[{operation.takes.__name__}](#{operation.takes.__name__.lower()})"
-            if operation.takes
+            f"[{operation.request.__name__}](#{operation.request.__name__.lower()})"
+            if operation.request
             else ""
         )
-        key = "required" if operation.key_required else "honoured" if operation.takes else ""
-        roles = ", ".join(operation.may) if operation.may else "no key"
+        key = "required" if operation.key_required else "honoured" if operation.request else ""
+        roles = ", ".join(operation.roles) if operation.roles else "no key"
         rows.append((f"`{route.method} {route.path}`", route.summary, takes, roles, key))
     return table(("route", "what it does", "body", "roles", "`Idempotency-Key`"), rows)
 
@@ -33,14 +33,14 @@ def write_details(old: str) -> str:
         lines = [f"### `{route.method} {route.path}`", ""]
         lines.append(f"{route.summary}. {code(route.details)}".strip())
         lines.append("")
-        lines.append(f"Answers {operation.status}, {_answer(operation.answers)}.")
+        lines.append(f"Answers {operation.status}, {_answer(operation.response)}.")
         if operation.parameters is not None:
             names = [
                 f"`{field.encode_name}`" for field in msgspec.structs.fields(operation.parameters)
             ]
             lines[-1] += f" Parameters: {', '.join(names)}."
-        if operation.refuses:
-            codes = [f"`{kind.code}`" for kind in operation.refuses]
+        if operation.errors:
+            codes = [f"`{kind.code}`" for kind in operation.errors]
             lines[-1] += f" May refuse with {', '.join(codes)}."
         parts.append("\n".join(lines) + "\n")
     return "\n" + "\n".join(parts)
@@ -59,7 +59,7 @@ def _answer(kind: Any) -> str:
 def write_bodies(old: str) -> str:
     meanings = kept_by_heading(old)
     found: dict[Any, None] = {}
-    waiting = [route.operation.takes for route in gathered.routes() if route.operation.takes]
+    waiting = [route.operation.request for route in gathered.routes() if route.operation.request]
     waiting += [
         route.operation.parameters for route in gathered.routes() if route.operation.parameters
     ]

@@ -12,7 +12,7 @@ import pytest
 from adapters.http.middleware import read_headers
 from adapters.http.observability.access_log import AccessLog
 from adapters.http.observability.metrics import MetricsToken
-from adapters.http.observability.request_metrics import Traffic
+from adapters.http.observability.request_metrics import RequestMetrics
 from adapters.http.problem_details import NoValidKey
 from tests.http.conftest import Clients, Service
 
@@ -55,10 +55,10 @@ def test_the_correlation_id_stands_in_the_events(clients: Clients) -> None:
 
 
 def test_a_header_that_came_twice_is_neither_value() -> None:
-    arrival = read_headers([(b"x-api-key", b"a"), (b"x-tenant-id", b"t"), (b"x-api-key", b"b")])
-    assert arrival.api_key not in (b"a", b"b")
-    assert arrival.tenant_id == b"t"
-    assert arrival.idempotency_key is None
+    context = read_headers([(b"x-api-key", b"a"), (b"x-tenant-id", b"t"), (b"x-api-key", b"b")])
+    assert context.api_key not in (b"a", b"b")
+    assert context.tenant_id == b"t"
+    assert context.idempotency_key is None
 
 
 def test_the_access_log_has_a_line_per_request() -> None:
@@ -89,10 +89,10 @@ def test_a_log_without_a_stream_gathers_nothing() -> None:
 
 
 def test_answers_are_counted_by_route_and_not_by_id() -> None:
-    traffic = Traffic()
+    request_metrics = RequestMetrics()
     for seconds in (0.001, 0.03, 9.0):
-        traffic.count("GET", "/api/invoices/{invoice_id}", 200, seconds)
-    lines = list(traffic.lines())
+        request_metrics.count("GET", "/api/invoices/{invoice_id}", 200, seconds)
+    lines = list(request_metrics.lines())
     labels = 'method="GET",route="/api/invoices/{invoice_id}",status="200"'
     assert f'duebook_http_request_seconds_bucket{{{labels},le="0.005"}} 1' in lines
     assert f'duebook_http_request_seconds_bucket{{{labels},le="0.05"}} 2' in lines

@@ -42,7 +42,7 @@ def tenant_routes(service: Service) -> list[tuple[str, str, Operation]]:
         for route in create_app(service.books).routes
         if isinstance(route, HTTPRoute)
         for method, (handler, _) in route.route_handler_map.items()
-        if (operation := operation_of(handler)) is not None and operation.may
+        if (operation := operation_of(handler)) is not None and operation.roles
     ]
     assert len(found) > 15
     return found
@@ -117,7 +117,7 @@ def test_a_query_without_a_tenant_finds_nothing(service: Service, clients: Clien
     client = clients()
     client.paid(client.sent(), "1.00")
     with service.books.database.api.connection() as connection:
-        for table in ("heads", "events", "tenant_log", "command_records", "duebook.api_keys"):
+        for table in ("snapshots", "events", "tenant_log", "command_records", "duebook.api_keys"):
             row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
             assert row == (0,), table
 
@@ -143,9 +143,9 @@ def one_of_each(client: Client) -> dict[str, str]:
 
 def _body(operation: Operation, ids: dict[str, str]) -> str:
     """The operation's example body, about these things."""
-    if operation.takes is None:
+    if operation.request is None:
         return ""
-    body = msgspec.json.encode(operation.body).decode()
+    body = msgspec.json.encode(operation.request_example).decode()
     for example_id, name in IDS_OF_EXAMPLES.items():
         body = body.replace(example_id, ids[name])
     return body

@@ -121,7 +121,7 @@ def test_examples_of_bodies_are_bodies(described: list[Described]) -> None:
         if "requestBody" in description:
             content = description["requestBody"]["content"]["application/json"]
             raw = msgspec.json.encode(content["example"])
-            assert msgspec.json.decode(raw, type=operation.takes) == operation.body
+            assert msgspec.json.decode(raw, type=operation.request) == operation.request_example
             seen += 1
     assert seen >= 10
 
@@ -132,7 +132,7 @@ def test_examples_of_answers_are_answers(described: list[Described]) -> None:
         (media_type,) = answer["content"]
         assert media_type == operation.media_type
         example = answer["content"][media_type]["example"]
-        decoded = msgspec.json.decode(msgspec.json.encode(example), type=operation.answers)
+        decoded = msgspec.json.decode(msgspec.json.encode(example), type=operation.response)
         encoded = msgspec.json.decode(msgspec.json.encode(decoded))
         assert encoded == example, (method, path, "the example has all fields and no others")
 
@@ -170,9 +170,9 @@ def test_every_operation_lists_its_problems(described: list[Described]) -> None:
             if int(status) >= 400
         }
         wanted = {400, 500}
-        if operation.may:
+        if operation.roles:
             wanted |= {401, 403, 503}
-        if operation.takes is not None:
+        if operation.request is not None:
             wanted |= {409, 413, 415}
         if "{id}" in path:
             wanted |= {404}
@@ -190,12 +190,12 @@ def test_headers_are_described(described: list[Described]) -> None:
     for method, path, operation, description in described:
         headers = set(description["responses"][str(operation.status)]["headers"])
         assert "X-Correlation-Id" in headers
-        assert ("Duebook-Position" in headers) == bool(operation.may), (method, path)
+        assert ("Duebook-Position" in headers) == bool(operation.roles), (method, path)
         keys = [one for one in description["parameters"] if one.get("name") == "Idempotency-Key"]
         assert bool(keys) == operation.key_required
         assert all(one["required"] for one in keys)
         public = description.get("security")
-        assert (public is None) == bool(operation.may), (method, path)
+        assert (public is None) == bool(operation.roles), (method, path)
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
@@ -211,7 +211,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_schemas_say_nothing_of_the_inside(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         text = schema.get("description", "")
-        assert "sealed" not in text, name
+        assert "encrypted" not in text, name
         assert "    " not in text, name
         assert not text.startswith(f"{name}("), (name, "a struct without a docstring")
 

@@ -1,4 +1,4 @@
-"""A query waits for what its caller has written, briefly."""
+"""A query waits for what its principal has written, briefly."""
 
 import contextlib
 import time

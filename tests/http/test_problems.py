@@ -261,7 +261,7 @@ def test_an_unforeseen_error_says_nothing_of_the_inside(
 def test_an_event_of_a_newer_release_is_an_internal_error(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the domain's error, and nothing that a caller could put right."""
+    """It is the domain's error, and nothing that a principal could put right."""
 
     def unreadable(*_: Any) -> None:
         raise UnknownTag("the event tag 'tenant.moved.v9' is unknown to this release")
@@ -318,15 +318,15 @@ def test_the_cause_of_an_error_is_logged_without_its_text(
 
 
 def test_every_refusal_of_the_edge_has_a_status_of_its_own() -> None:
-    edge = [
+    api = [
         kind
         for kind in vars(problem_details).values()
         if isinstance(kind, type)
         and issubclass(kind, LedgerError)
         and kind.__module__ == problem_details.__name__
     ]
-    assert len(edge) >= 10
-    for kind in edge:
+    assert len(api) >= 10
+    for kind in api:
         assert problem_details.status_of(kind) != 422, f"{kind.__name__} is no rule of the trade"
     assert set(STATUS_OF.values()) == {400, 401, 403, 404, 405, 409, 413, 415, 422, 503}
 

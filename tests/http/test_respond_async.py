@@ -33,20 +33,20 @@ def test_it_is_accepted_and_then_done(service: Service, client: Client) -> None:
     assert (waiting["status"], waiting["problem"]) == ("accepted", "")
     assert client.get(f"/api/payments/{payment_id}").status_code == 404
 
-    service.books.inbox.carry_out()
+    service.books.inbox.execute()
     assert client.get(place).json()["status"] == "done"
     payment = client.get(f"/api/payments/{payment_id}").json()
     assert (payment["amount"], payment["reference"]) == (usd("12.00"), "from Ann")
     again = sent(client, customer_id)
     assert (again.status_code, again.json()["id"]) == (202, payment_id)
-    service.books.inbox.carry_out()
+    service.books.inbox.execute()
     assert client.get(f"/api/customers/{customer_id}").json()["credit"] == [usd("12.00")]
 
 
 def test_a_refusal_is_seen_at_its_place(service: Service, client: Client) -> None:
     answer = sent(client, "00000000-0000-0000-0000-000000000404")
     assert answer.status_code == 202
-    service.books.inbox.carry_out()
+    service.books.inbox.execute()
     found = client.get(answer.headers["Location"]).json()
     assert (found["status"], found["problem"]) == ("refused", "urn:duebook:problem:unknown")
     assert "there is no customer" in found["detail"]
@@ -54,7 +54,7 @@ def test_a_refusal_is_seen_at_its_place(service: Service, client: Client) -> Non
 
 def test_what_was_mended_and_done_without_waiting_is_done(service: Service, client: Client) -> None:
     refused = sent(client, "00000000-0000-0000-0000-000000000404")
-    service.books.inbox.carry_out()
+    service.books.inbox.execute()
     done = sent(client, client.customer(), Prefer="")
     assert (done.status_code, done.json()["id"]) == (201, refused.json()["id"])
     assert client.get(refused.headers["Location"]).json()["status"] == "done"

@@ -494,7 +494,7 @@ def test_days_are_run_in_their_turn(clients: Clients, days: int, code: str) -> N
 def test_a_clock_that_another_runs_is_waited_for(
     service: Service, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.http.routes.days.CLOCK_WAIT_S", 0.6)
+    monkeypatch.setattr("adapters.http.routes.days.CLOCK_WAIT_SECONDS", 0.6)
     client = clients()
     path = f"/api/days/{TODAY.isoformat()}/run"
     lease = service.books.clock.acquire("another runner")

@@ -28,7 +28,7 @@ from projections.rebuild.rebuild import rebuild
 from projections.reports.aging import aging
 from projections.verify.numbers import verify_numbers
 from projections.verify.read_models import verify
-from projections.verify.snapshots import verify_heads
+from projections.verify.snapshots import verify_snapshots
 from schedulers.business_day import run_day
 from schedulers.ports import Run
 from tests.cli.running import environment
@@ -336,7 +336,7 @@ def test_a_clock_run_once_at_the_end_leaves_the_same_balances(
     assert found == {debt.number: debt.charged(real.LAST_ON) for debt in debts}
 
 
-def test_read_models_heads_and_names_are_what_the_log_says(
+def test_read_models_snapshots_and_names_are_what_the_log_says(
     books: Books, plain: UUID, charged: UUID
 ) -> None:
     books.projections.catch_up()
@@ -349,9 +349,9 @@ def test_read_models_heads_and_names_are_what_the_log_says(
         after = verify(projection, connect, lambda: owner_connection(books.database))
         assert after.holds, after.differences
         assert after.tables == before.tables
-    heads = verify_heads(connect)
-    assert heads.differences == []
-    assert heads.heads > 2 * (2466 + 2466 + 100)
+    snapshots = verify_snapshots(connect)
+    assert snapshots.differences == []
+    assert snapshots.snapshots > 2 * (2466 + 2466 + 100)
     numbers = verify_numbers(connect)
     assert numbers.differences == []
     assert numbers.names >= 2 * (2466 + 100)

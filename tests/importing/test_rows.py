@@ -116,7 +116,7 @@ def test_what_else_goes_in(changes: dict[str, str], expected: dict[str, object])
         ({"invoice_number": " "}, "invoice_number: is empty"),
         ({"invoice_number": "x" * 201}, "invoice_number: is longer than 200 characters"),
         ({"invoice_number": "a\x00b"}, "invoice_number: holds a control character"),
-        ({"customer_ref": "sealed:1:x"}, "customer_ref: the text may not contain 'sealed:'"),
+        ({"customer_ref": "encrypted:1:x"}, "customer_ref: the text may not contain 'encrypted:'"),
     ],
 )
 def test_what_does_not_go_in(changes: dict[str, str], reason: str) -> None:

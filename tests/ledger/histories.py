@@ -265,7 +265,7 @@ class Told(NamedTuple):
 
 def tell(ledger: Ledger, facts: Iterable[Fact], clock: Clock, rng: random.Random) -> Iterator[Told]:
     """Tells facts one after another, with the clock in between; yields what the invoice's state allowed to tell."""
-    next_day = ledger.event_registry[1].effective_on
+    next_day = ledger.events[1].effective_on
     for number, fact in enumerate(facts, 1):
         while next_day <= fact.today:
             if clock == "daily" or (clock == "sometimes" and rng.random() < 0.2):
@@ -423,7 +423,7 @@ def assert_sound(ledger: Ledger) -> None:
         assert invoice.charged.mora == charges.cumulative_mora(invoice, stands_on)
     assert invoice.charged.principal == invoice.total_minor
     assert (invoice.status == "void") or (invoice.status in OPEN) == (invoice.open.total > 0)
-    found = implied(ledger.event_registry)
+    found = implied(ledger.events)
     assert found.asked_for() == (invoice.charged.late_fee, invoice.charged.mora)
     assert (found.fee, found.mora) == (invoice.charged.late_fee, invoice.charged.mora)
     assert_nothing_to_recalculate(ledger)

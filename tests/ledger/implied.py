@@ -15,7 +15,7 @@ from ledger.invoice import events as e
 from ledger.money import Money
 from tests.ledger.independent import DAY, Hold, Terms
 
-GIFTS = (e.Waived, e.InterestReturned, e.WrittenOff, e.Voided, e.Cancelled)
+FORGIVENESS = (e.Waived, e.InterestReturned, e.WrittenOff, e.Voided, e.Cancelled)
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Implied:
             case e.Renegotiated():
                 principal, asks = event.forgiven.principal, event.forgiven.total
                 self.covers.append(Cover(on, principal, asks, is_takeover=True))
-            case _ if isinstance(event, GIFTS):
+            case _ if isinstance(event, FORGIVENESS):
                 asks = (event.forgiven if event.asked is None else event.asked).total
                 self.covers.append(Cover(on, event.forgiven.principal, asks))
 

@@ -11,7 +11,7 @@ from ledger.additional_holidays import (
     check_business_days_follow,
 )
 from ledger.calendars import AdditionalHolidays, NoBusinessDay, calendar_named
-from ledger.encrypted import ControlCharacter, LooksSealed, TextTooLong
+from ledger.encrypted import ControlCharacter, LooksEncrypted, TextTooLong
 from ledger.errors import Rejected
 
 CITY, FAIR = AdditionalHoliday(date(2026, 1, 25), "City"), AdditionalHoliday(date(2026, 2, 3))
@@ -38,7 +38,7 @@ def test_four_hundred_are_taken_and_no_more() -> None:
         (AdditionalHoliday(CITY.on, "again"), HolidayTwice, "additional_holidays"),
         (AdditionalHoliday(FAIR.on, "x" * 81), TextTooLong, "additional_holidays[1].label"),
         (AdditionalHoliday(FAIR.on, "a\nb"), ControlCharacter, "additional_holidays[1].label"),
-        (AdditionalHoliday(FAIR.on, "sealed:"), LooksSealed, "additional_holidays[1].label"),
+        (AdditionalHoliday(FAIR.on, "encrypted:"), LooksEncrypted, "additional_holidays[1].label"),
     ],
 )
 def test_what_is_no_additional_holiday_is_refused_by_name(

@@ -89,7 +89,7 @@ def activated(
 
 APPROVED = Approved("key:b")
 ACTIVATED = activated(after(REQUESTED, APPROVED))
-OTHER = Renegotiated(UUID(int=9), "sealed")
+OTHER = Renegotiated(UUID(int=9), "encrypted")
 
 
 def test_a_request_is_remembered() -> None:
@@ -282,10 +282,10 @@ def test_what_could_never_be_put_into_force_is_not_asked_for(
 def test_another_person_approves_or_rejects() -> None:
     requested = after(REQUESTED)
     assert decisions.approve(requested, "key:b") == Approved("key:b")
-    assert decisions.reject(requested, "key:b", "sealed") == Refused("key:b", "sealed")
+    assert decisions.reject(requested, "key:b", "encrypted") == Refused("key:b", "encrypted")
     for refused in (
         lambda: decisions.approve(requested, "key:a"),
-        lambda: decisions.reject(requested, "key:a", "sealed"),
+        lambda: decisions.reject(requested, "key:a", "encrypted"),
     ):
         with pytest.raises(SameActor):
             refused()
@@ -359,16 +359,16 @@ def test_a_plan_whose_invoices_are_all_closed_takes_nothing_over() -> None:
         activated(after(OVER_INVOICES, APPROVED), owed=0, original=0)
 
 
-@pytest.mark.parametrize("last", [Paid(), OTHER, Lost("sealed")])
+@pytest.mark.parametrize("last", [Paid(), OTHER, Lost("encrypted")])
 def test_only_what_is_in_force_is_renegotiated_or_lost(last: Event) -> None:
     in_force = after(REQUESTED, APPROVED, ACTIVATED)
-    assert decisions.renegotiate(in_force, UUID(int=9), "sealed") == OTHER
-    assert decisions.lose(in_force, "sealed") == Lost("sealed")
+    assert decisions.renegotiate(in_force, UUID(int=9), "encrypted") == OTHER
+    assert decisions.lose(in_force, "encrypted") == Lost("encrypted")
     ended = after(REQUESTED, APPROVED, ACTIVATED, last)
     with pytest.raises(NotActive):
-        decisions.renegotiate(ended, UUID(int=9), "sealed")
+        decisions.renegotiate(ended, UUID(int=9), "encrypted")
     with pytest.raises(NotActive):
-        decisions.lose(ended, "sealed")
+        decisions.lose(ended, "encrypted")
 
 
 def test_why_is_kept() -> None:

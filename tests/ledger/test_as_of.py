@@ -82,7 +82,7 @@ def test_before_its_day_a_fact_keeps_its_place_and_covers_nothing() -> None:
 def as_of(ledger: Ledger, on: date) -> Invoice:
     """The invoice folded from what is effective by a day."""
     invoice: Invoice | None = None
-    for event, effective_on in ledger.event_registry:
+    for event, effective_on in ledger.events:
         told = effective_by(event, on) if effective_on <= on else before_effect(event)
         if told is not None:
             invoice = evolve(invoice, told, min(effective_on, on))
@@ -93,9 +93,9 @@ def as_of(ledger: Ledger, on: date) -> Invoice:
 def test_a_late_fact_changes_the_days_from_its_own_on_and_no_others() -> None:
     ledger = Ledger(sent(BRAZIL))
     run(ledger, 1, 20)
-    known = list(ledger.event_registry)
+    known = list(ledger.events)
     ledger.pay(1, 20_000, day(10), day(20))
-    assert known == ledger.event_registry[: len(known)]  # what was known stays what was known
+    assert known == ledger.events[: len(known)]  # what was known stays what was known
     before = Ledger(known)
     for n in range(1, 10):
         assert as_of(ledger, day(n)).open == as_of(before, day(n)).open

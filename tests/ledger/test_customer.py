@@ -25,14 +25,16 @@ ON = date(2024, 3, 8)
 
 
 def registered() -> Customer:
-    event = Registered("C-1", Person(name="sealed:1:name", email="sealed:1:mail"), "pt", "", "BR")
+    event = Registered(
+        "C-1", Person(name="encrypted:1:name", email="encrypted:1:mail"), "pt", "", "BR"
+    )
     return evolve(None, event, ON)
 
 
 def test_a_customer_has_its_reference_for_good_and_fields_that_change() -> None:
-    customer = evolve(registered(), Changed(Person(name="sealed:1:new"), "en", "", "PT"), ON)
+    customer = evolve(registered(), Changed(Person(name="encrypted:1:new"), "en", "", "PT"), ON)
     assert (customer.reference, customer.language, customer.country) == ("C-1", "en", "PT")
-    assert customer.person == Person(name="sealed:1:new")
+    assert customer.person == Person(name="encrypted:1:new")
 
 
 def test_credit_is_kept_by_currency() -> None:

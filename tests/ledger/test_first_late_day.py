@@ -28,7 +28,7 @@ def paid_in_time() -> Ledger:
 
 
 def effective(ledger: Ledger, kind: type) -> list[date]:
-    return [on for event, on in ledger.event_registry if isinstance(event, kind)]
+    return [on for event, on in ledger.events if isinstance(event, kind)]
 
 
 def test_a_payment_in_time_that_is_charged_back_makes_the_debt_late_the_day_after() -> None:
@@ -69,7 +69,7 @@ def test_a_rejected_dispute_was_never_there() -> None:
     ledger.dispute(None, date(2024, 3, 4), date(2024, 3, 4))
     ledger.resolve("rejected", date(2024, 3, 20), date(2024, 3, 20))
     (recalculated,) = (
-        event for event, _ in ledger.event_registry if isinstance(event, Recalculated)
+        event for event, _ in ledger.events if isinstance(event, Recalculated)
     )
     assert recalculated.late_fee == (ChargeChange(date(2024, 3, 9), 1_000),)
     assert ledger.invoice.overdue_on == date(2024, 3, 9)

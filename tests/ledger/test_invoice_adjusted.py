@@ -68,7 +68,7 @@ class TestFee:
     def test_is_other_fees_and_met_first(self) -> None:
         ledger = through(BRAZIL, day(3))
         ledger.post(fee(ledger, 1_500, "returned cheque", day(3)))
-        assert ledger.event_registry[-1] == New(FeeCharged(1_500, "returned cheque"), day(3))
+        assert ledger.events[-1] == New(FeeCharged(1_500, "returned cheque"), day(3))
         assert ledger.invoice.open == Split(1_500, 1_000, 50, 50_000)
         assert ledger.pay(1, 1_600, day(3), day(3)) == 1_600
         assert ledger.invoice.paid == Split(other_fees=1_500, late_fee=100)
@@ -120,7 +120,7 @@ class TestWaiver:
     ) -> None:
         ledger = through(BRAZIL, day(10))
         ledger.waive(component, day(10), amount)
-        event, on = ledger.event_registry[-1]
+        event, on = ledger.events[-1]
         assert isinstance(event, Waived)
         assert on == day(10)
         assert ledger.invoice.open == left
@@ -165,7 +165,7 @@ class TestWaiver:
         assert (
             ledger.invoice.charged.mora == ledger.invoice.forgiven.mora + ledger.invoice.open.mora
         )
-        (recalculated,) = [e for e, _ in ledger.event_registry if isinstance(e, Recalculated)]
+        (recalculated,) = [e for e, _ in ledger.events if isinstance(e, Recalculated)]
         (waiver,) = recalculated.imputations
         assert (waiver.kind, waiver.on) == ("waived", day(10))
         assert (waiver.before.forgiven, waiver.after.forgiven) == (Split(mora=167), Split(mora=100))
@@ -322,7 +322,7 @@ class TestWriteOff:
     def test_writes_off_all_that_is_open_and_stops_the_interest(self) -> None:
         ledger = through(BRAZIL, day(10))
         ledger.write_off(day(10))
-        event, on = ledger.event_registry[-1]
+        event, on = ledger.events[-1]
         assert event == WrittenOff("hopeless", Split(0, 1_000, 167, 50_000))
         assert on == day(10)
         assert ledger.invoice.status == "written_off"
@@ -334,7 +334,7 @@ class TestWriteOff:
         ledger.write_off(day(10))
         assert ledger.pay(1, 21_167, day(30), day(30)) == 21_167
         recovered = Split(0, 1_000, 167, 20_000)
-        assert ledger.event_registry[-1] == New(
+        assert ledger.events[-1] == New(
             PaymentReceived(payment_id(1), Split(), 21_167, recovered), day(30)
         )
         assert ledger.invoice.status == "written_off"

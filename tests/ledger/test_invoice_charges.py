@@ -41,7 +41,7 @@ def through(terms: Terms, day: date, accrual: Any = "daily") -> Ledger:
 
 def postings(ledger: Ledger) -> list[tuple[date, int]]:
     posted = []
-    for event, on in ledger.event_registry:
+    for event, on in ledger.events:
         if isinstance(event, MoraPosted):
             assert event.through == on
             posted.append((on, event.amount_minor))
@@ -67,10 +67,10 @@ def test_ten_days_of_one_percent_on_500_are_posted_without_drift() -> None:
 def test_overdue_and_the_late_fee_come_once_on_the_first_late_day() -> None:
     ledger = through(BRAZIL, FRIDAY + 40 * DAY)
     late_on = FRIDAY + DAY
-    assert [on for event, on in ledger.event_registry if isinstance(event, BecameOverdue)] == [
+    assert [on for event, on in ledger.events if isinstance(event, BecameOverdue)] == [
         late_on
     ]
-    fees = [(event, on) for event, on in ledger.event_registry if isinstance(event, LateFeeCharged)]
+    fees = [(event, on) for event, on in ledger.events if isinstance(event, LateFeeCharged)]
     assert fees == [(LateFeeCharged(amount_minor=1_000, base_minor=50_000), late_on)]
     assert ledger.invoice.status == "overdue"
 
@@ -79,7 +79,7 @@ def test_nothing_is_charged_on_the_due_date() -> None:
     ledger = through(BRAZIL, FRIDAY)
     assert ledger.invoice.status == "sent"
     assert ledger.invoice.open.total == 50_000
-    assert len(ledger.event_registry) == 2
+    assert len(ledger.events) == 2
 
 
 def test_a_zero_posting_is_no_event() -> None:
@@ -305,7 +305,7 @@ def test_the_day_of_payment_bears_interest_and_the_days_after_do_not() -> None:
 def test_without_a_policy_an_invoice_becomes_overdue_and_costs_nothing_more() -> None:
     terms = replace(BRAZIL, late_fee=Fraction(0), rate=Fraction(0))
     ledger = through(terms, FRIDAY + 30 * DAY)
-    assert [event.TAG for event, _ in ledger.event_registry[2:]] == ["invoice.became_overdue.v1"]
+    assert [event.TAG for event, _ in ledger.events[2:]] == ["invoice.became_overdue.v1"]
     assert ledger.invoice.open.total == 50_000
 
 
@@ -327,10 +327,10 @@ def test_a_gap_of_a_century_is_one_event_that_tells_its_days_apart() -> None:
 def test_missed_days_are_posted_apart_on_their_own_days(missed: int, events: int) -> None:
     ledger = Ledger(sent(BRAZIL))
     ledger.bring_up_to_date(FRIDAY + missed * DAY)
-    assert len(ledger.event_registry) == 4 + events
+    assert len(ledger.events) == 4 + events
     daily = dict(postings(through(BRAZIL, FRIDAY + missed * DAY)))
     told = dict(postings(ledger))
-    for event, _ in ledger.event_registry:
+    for event, _ in ledger.events:
         if isinstance(event, Recalculated):
             told |= {change.on: change.minor for run in event.mora for change in run.by_day()}
     assert told == daily

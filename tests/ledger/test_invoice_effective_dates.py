@@ -44,7 +44,7 @@ def test_takes_effect_on_its_day(kind: str) -> None:
     DATED[kind](ledger, day(5), TODAY)
     fact = next(
         new
-        for new in reversed(ledger.event_registry)
+        for new in reversed(ledger.events)
         if not isinstance(new.event, Recalculated) and new.effective_on <= day(5)
     )
     assert fact.effective_on == day(5)
@@ -82,7 +82,7 @@ class TestWaiver:
         ledger.waive("principal", TODAY, 20_000, day(5))
         # 500.00 for five days and 300.00 for five
         assert ledger.invoice.charged.mora == 133
-        (recalculated,) = (e for e, _ in ledger.event_registry if isinstance(e, Recalculated))
+        (recalculated,) = (e for e, _ in ledger.events if isinstance(e, Recalculated))
         assert recalculated.mora_minor == 133 - 167
         assert recalculated.mora[0].first_on == day(6)
         assert_sound(ledger)
@@ -124,7 +124,7 @@ class TestWaiver:
         ledger.reverse(1, day(13))
         assert ledger.invoice.forgiven == Split(mora=167)
         ledger.pay(2, 40_000, DUE, day(13))
-        waiver = next(event for event, _ in ledger.event_registry if isinstance(event, Waived))
+        waiver = next(event for event, _ in ledger.events if isinstance(event, Waived))
         assert (waiver.forgiven, waiver.asked) == (Split(mora=167), None)
         assert_sound(ledger)
 
@@ -135,7 +135,7 @@ class TestFee:
         ledger.pay(1, 1_000, day(7), TODAY)
         assert ledger.invoice.paid == Split(late_fee=1_000)
         ledger.charge_fee(300, day(5), TODAY)
-        assert New(FeeCharged(300, "a visit"), day(5)) in ledger.event_registry
+        assert New(FeeCharged(300, "a visit"), day(5)) in ledger.events
         assert ledger.invoice.paid == Split(other_fees=300, late_fee=700)
         assert_sound(ledger)
 

@@ -110,7 +110,7 @@ def test_taking_back_every_payment_brings_back_what_was_owed(rng: random.Random)
 
 @unhurried
 @given(rng=randoms, accrual=accruals)
-def test_stored_events_and_heads_give_back_the_live_state(
+def test_stored_events_and_snapshots_give_back_the_live_state(
     rng: random.Random, accrual: Literal["daily", "month_end"]
 ) -> None:
     terms, facts = random_history(rng)
@@ -119,7 +119,7 @@ def test_stored_events_and_heads_give_back_the_live_state(
         assert decode_state("invoice", encode_state(ledger.invoice)) == ledger.invoice
     stored = [
         (event_registry.decode(event.TAG, event_registry.encode(event)), on)
-        for event, on in ledger.event_registry
+        for event, on in ledger.events
     ]
     assert fold("invoice", stored) == ledger.invoice
 
@@ -226,10 +226,10 @@ def test_a_day_run_again_posts_nothing(rng: random.Random) -> None:
         pass
     today = facts[-1].today
     ledger.run_clock(today)  # the last fact may have been told after this day's interest was posted
-    before = len(ledger.event_registry)
+    before = len(ledger.events)
     for day in (today, today - timedelta(days=1), today):
         ledger.run_clock(day)
-    assert len(ledger.event_registry) == before
+    assert len(ledger.events) == before
 
 
 def assert_as_computed_independently(seed: int) -> Counter[str]:

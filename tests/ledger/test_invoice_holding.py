@@ -53,7 +53,7 @@ class TestDispute:
     def test_holds_interest_on_its_part_from_the_next_day(self) -> None:
         ledger = through(BRAZIL, day(10))
         dispute(ledger, 20_000, day(10))
-        assert ledger.event_registry[-1] == New(Disputed(20_000, "never ordered", True), day(10))
+        assert ledger.events[-1] == New(Disputed(20_000, "never ordered", True), day(10))
         run(ledger, 11, 20)
         assert ledger.invoice.charged.mora == 267  # 500.00 and 300.00, ten days each
         assert_sound(ledger)
@@ -94,7 +94,7 @@ class TestDispute:
         dispute(ledger, 20_000, day(10))
         run(ledger, 11, 20)
         resolve(ledger, "accepted", day(20))
-        assert ledger.event_registry[-1] == New(DisputeResolved("accepted", "looked into"), day(20))
+        assert ledger.events[-1] == New(DisputeResolved("accepted", "looked into"), day(20))
         assert ledger.invoice.dispute is None
         run(ledger, 21, 30)
         assert ledger.invoice.charged.mora == 433  # and ten days of 500.00 again
@@ -105,7 +105,7 @@ class TestDispute:
         dispute(ledger, 20_000, day(10))
         run(ledger, 11, 20)
         resolve(ledger, "rejected", day(20))
-        recalculated, on = ledger.event_registry[-1]
+        recalculated, on = ledger.events[-1]
         assert isinstance(recalculated, Recalculated)
         assert (recalculated.mora_minor, recalculated.because) == (66, "dispute rejected")
         assert on == day(11)  # the first day that it changes
@@ -205,7 +205,7 @@ def promise(ledger: Ledger, amount: int | None, promised_on: date, on: date) -> 
 
 def outcome(ledger: Ledger) -> list[New]:
     return [
-        new for new in ledger.event_registry if isinstance(new.event, PromiseKept | PromiseBroken)
+        new for new in ledger.events if isinstance(new.event, PromiseKept | PromiseBroken)
     ]
 
 
@@ -217,7 +217,7 @@ class TestPromise:
     def test_is_kept_by_what_was_paid_by_its_day(self) -> None:
         ledger = through(BRAZIL, day(1))
         promise(ledger, 20_000, day(5), day(1))
-        assert ledger.event_registry[-1] == New(Promised(20_000, day(5), "by phone"), day(1))
+        assert ledger.events[-1] == New(Promised(20_000, day(5), "by phone"), day(1))
         ledger.pay(1, 5_000, day(3), day(3))
         ledger.pay(2, 15_000, day(5), day(5))
         wake(ledger, 5)
@@ -363,7 +363,7 @@ class TestHold:
     def test_lasts_until_its_day(self) -> None:
         ledger = through(BRAZIL, day(1))
         ledger.post(holding.hold(ledger.invoice, day(5), "in court", day(1)).new)
-        assert ledger.event_registry[-1] == New(Held("in court", day(5)), day(1))
+        assert ledger.events[-1] == New(Held("in court", day(5)), day(1))
         assert [holding.is_held(ledger.invoice, day(n)) for n in (1, 5, 6)] == [True, True, False]
         with pytest.raises(AlreadyHeld):
             holding.hold(ledger.invoice, None, "again", day(5))
@@ -376,7 +376,7 @@ class TestHold:
         ledger.post(holding.hold(ledger.invoice, None, "in court", day(1)).new)
         assert holding.is_held(ledger.invoice, day(1_000))
         ledger.post(holding.release(ledger.invoice, "settled", day(9)).new)
-        assert ledger.event_registry[-1] == New(Released("settled"), day(9))
+        assert ledger.events[-1] == New(Released("settled"), day(9))
         assert ledger.invoice.hold is None
 
     def test_keeps_no_interest_back(self) -> None:

@@ -40,7 +40,7 @@ def status(ledger: Ledger) -> str:
 
 def recalculations(ledger: Ledger) -> list[Recalculated]:
     assert_sound(ledger)
-    return [event for event, _ in ledger.event_registry if isinstance(event, Recalculated)]
+    return [event for event, _ in ledger.events if isinstance(event, Recalculated)]
 
 
 def posted_on(n: int) -> int:
@@ -154,8 +154,8 @@ class TestPaymentRecordedLate:
                 mora=(InterestChange(day(11), taken_back),),
             )
         ]
-        assert ledger.event_registry[-1].effective_on == day(11)
-        assert ledger.event_registry[-2].effective_on == day(10)
+        assert ledger.events[-1].effective_on == day(11)
+        assert ledger.events[-2].effective_on == day(10)
 
     def test_in_part_it_covers_interest_only_as_owed_on_its_own_date(self) -> None:
         ledger = through(BRAZIL, day(30))
@@ -174,7 +174,7 @@ class TestPaymentRecordedLate:
         (recalculated,) = recalculations(ledger)
         assert (recalculated.late_fee_minor, recalculated.mora_minor) == (-1_000, -83)
         assert recalculated.late_fee == (ChargeChange(day(1), -1_000),)
-        assert ledger.event_registry[-1].effective_on == day(1)
+        assert ledger.events[-1].effective_on == day(1)
         assert ledger.invoice.overdue_on is None
 
     def test_dated_before_the_issue_it_counts_from_the_issue_date(self) -> None:
@@ -306,10 +306,10 @@ class TestReversal:
         assert ledger.invoice.open == Split(late_fee=1_000, mora=500, principal=50_000)
         (recalculated,) = recalculations(ledger)
         assert (recalculated.mora_minor, recalculated.through) == (333, day(30))
-        assert ledger.event_registry[-2].effective_on == day(
+        assert ledger.events[-2].effective_on == day(
             10
         )  # the reversal, on the payment's own date
-        assert ledger.event_registry[-1].effective_on == day(11)
+        assert ledger.events[-1].effective_on == day(11)
 
     def test_before_the_due_date_reopens_as_sent(self) -> None:
         ledger = Ledger(sent(BRAZIL))
@@ -408,7 +408,7 @@ class TestDueDateMoved:
         assert status(ledger) == "paid"
         assert ledger.invoice.overdue_on is None
         assert ledger.invoice.charged == Split(principal=50_000)
-        assert [e for e, _ in ledger.event_registry if isinstance(e, LateFeeCharged)] == [
+        assert [e for e, _ in ledger.events if isinstance(e, LateFeeCharged)] == [
             LateFeeCharged(1_000, 50_000)
         ]
         assert_sound(ledger)

@@ -229,7 +229,7 @@ def test_a_moved_due_date_shifts_by_the_calendar_and_keeps_grace() -> None:
     assert terms is not None
     assert (terms.payable_until, terms.late_on) == (date(2024, 3, 18), date(2024, 3, 21))
     assert ledger.invoice.due_on == date(2024, 3, 16)
-    assert [event.TAG for event, _ in ledger.event_registry[2:]] == ["invoice.due_date_moved.v1"]
+    assert [event.TAG for event, _ in ledger.events[2:]] == ["invoice.due_date_moved.v1"]
 
 
 def test_voiding_brings_up_to_date_and_forgives_all_of_it() -> None:
@@ -239,7 +239,7 @@ def test_voiding_brings_up_to_date_and_forgives_all_of_it() -> None:
     assert ledger.invoice.forgiven == Split(late_fee=1_000, mora=167, principal=50_000)
     assert ledger.invoice.open == Split()
     assert ledger.invoice.number == "INV-000001"
-    assert isinstance(ledger.event_registry[-1].event, Voided)
+    assert isinstance(ledger.events[-1].event, Voided)
     assert_sound(ledger)
 
 
@@ -257,7 +257,7 @@ def test_cancelling_keeps_what_was_paid_and_gives_up_the_rest() -> None:
     ledger = in_state("overdue")
     ledger.pay(1, 21_050, BRAZIL.due_on + 3 * DAY, BRAZIL.due_on + 3 * DAY)
     ledger.cancel(BRAZIL.due_on + 13 * DAY)
-    event, effective_on = ledger.event_registry[-1]
+    event, effective_on = ledger.events[-1]
     assert isinstance(event, Cancelled)
     assert event.forgiven == Split(mora=100, principal=30_000)
     assert effective_on == BRAZIL.due_on + 13 * DAY

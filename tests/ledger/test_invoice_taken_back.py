@@ -30,7 +30,7 @@ class TestPartialReversal:
         run(ledger, 11, 20)
         ledger.reverse(1, day(20), 10_000)
         event = PaymentReversed(P1, 0, 10_000, Split(principal=10_000))
-        assert New(event, day(10)) in ledger.event_registry
+        assert New(event, day(10)) in ledger.events
         (one,) = ledger.invoice.imputations
         assert (one.asked_minor, one.covered.paid.total) == (21_167, 21_167)
         # 500.00 for ten days and 300.00 for ten
@@ -91,7 +91,7 @@ class TestReallocation:
         ledger.post(new, day(12))
         ledger.offers[P1] -= 10_000
         event = PaymentReallocated(P1, 0, 10_000, Split(principal=10_000))
-        assert New(event, day(10)) in ledger.event_registry
+        assert New(event, day(10)) in ledger.events
         reversed_ = paid()
         reversed_.reverse(1, day(12), 10_000)
         assert ledger.invoice == reversed_.invoice
@@ -120,10 +120,10 @@ class TestPartialChargeBack:
         run(ledger, 11, 20)
         ledger.charge_back(1, day(20), day(20), 10_000)
         event = PaymentChargedBack(P1, 10_000, Split(principal=10_000))
-        assert ledger.event_registry[-1] == New(event, day(20))
+        assert ledger.events[-1] == New(event, day(20))
         ledger.charge_back(1, day(20), day(20), 20_500)
         event = PaymentChargedBack(P1, 20_500, Split(late_fee=333, mora=167, principal=20_000))
-        assert ledger.event_registry[-1] == New(event, day(20))
+        assert ledger.events[-1] == New(event, day(20))
         # 500.00 for ten days and 200.00 for ten: 2.33; until the charge-back the money was there
         assert ledger.invoice.open == Split(late_fee=333, mora=233, principal=50_000)
         assert ledger.invoice.paid == Split(late_fee=667)
@@ -154,7 +154,7 @@ class TestPartialChargeBack:
     def test_takes_what_was_left_over_as_credit_first(self) -> None:
         ledger = paid(60_000)
         ledger.charge_back(1, day(20), day(20), 5_000)
-        assert ledger.event_registry[-1] == New(PaymentChargedBack(P1, 5_000), day(20))
+        assert ledger.events[-1] == New(PaymentChargedBack(P1, 5_000), day(20))
         assert ledger.invoice.status == "paid"
         ledger.charge_back(1, day(20), day(20), 5_000)
         assert ledger.invoice.open == Split(principal=1_167)

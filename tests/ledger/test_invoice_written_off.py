@@ -30,7 +30,7 @@ def recovered() -> Ledger:
 def test_gives_up_so_much_in_the_policys_order_and_the_rest_bears_interest() -> None:
     ledger = written_off()
     gave_up = Split(late_fee=1_000, mora=167, principal=28_833)
-    assert ledger.event_registry[-1] == New(WrittenOff("hopeless", gave_up), day(10))
+    assert ledger.events[-1] == New(WrittenOff("hopeless", gave_up), day(10))
     assert ledger.invoice.status == "overdue"
     run(ledger, 11, 20)
     # 500.00 for ten days and 211.67 for ten: 1.6667 and 0.7056
@@ -42,7 +42,7 @@ def test_money_pays_what_is_open_first_and_recovers_the_rest() -> None:
     ledger = recovered()
     paid = Split(mora=70, principal=21_167)
     back = Split(late_fee=1_000, mora=167, principal=7_596)
-    assert ledger.event_registry[-1] == New(
+    assert ledger.events[-1] == New(
         PaymentReceived(payment_id(1), paid, 30_000, back), day(20)
     )
     assert ledger.invoice.status == "written_off"

@@ -24,7 +24,7 @@ from ledger.journal.posting import POSTING, STREAMS, entries
 from ledger.policy import FeePolicy
 from tests.ledger.bookkeeping import Bookkeeper, assert_agree
 from tests.ledger.histories import Ledger, random_facts, random_terms, sent, tell
-from tests.ledger.test_events import GOLDEN
+from tests.ledger.test_event_registry import GOLDEN
 
 ON = date(2024, 3, 15)
 DUE_ON = date(2024, 4, 30)
@@ -391,9 +391,9 @@ def test_random_histories_balance_and_agree_with_the_invoice(seed: int) -> None:
     ledger = Ledger(sent(terms))
     books, posted_events = Bookkeeper(), 0
     for _ in tell(ledger, random_facts(rng, terms, 12), "sometimes", rng):
-        for new in ledger.event_registry[posted_events:]:
+        for new in ledger.events[posted_events:]:
             books.post("invoice", ID, new)
-        posted_events = len(ledger.event_registry)
+        posted_events = len(ledger.events)
         invoice = ledger.invoice
         balances = books.balances.copy()
         given_back = given_back_minor(invoice)

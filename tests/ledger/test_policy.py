@@ -5,7 +5,7 @@ from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.policy import (
     MAX_MARGIN,
-    MORA_MOST,
+    MAX_MORA,
     FeePolicy,
     GraceTooLong,
     MarginNotYearly,
@@ -83,7 +83,7 @@ def test_a_margin_is_per_year_and_at_most_twice_the_principal() -> None:
 
 def test_the_highest_reference_rate_and_margin_are_as_much_as_interest_may_be() -> None:
     highest = parse_yearly_rate("1000%/year").fraction + MAX_MARGIN
-    assert highest == MORA_MOST["year"]
+    assert highest == MAX_MORA["year"]
 
 
 def test_the_small_balance_that_is_waived_is_above_zero() -> None:

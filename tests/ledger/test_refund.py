@@ -8,7 +8,7 @@ import pytest
 from ledger.customer import CreditPart
 from ledger.event_registry import Event
 from ledger.refund import (
-    ATTEMPTS_MOST,
+    MAX_ATTEMPTS,
     AttemptFailed,
     Compensated,
     Confirmed,
@@ -104,7 +104,7 @@ def test_an_outcome_is_that_of_the_last_attempt(refund: Refund) -> None:
 
 def test_attempts_wait_twice_as_long_each_and_end(refund: Refund) -> None:
     now, waits = NOON, []
-    for number in range(1, ATTEMPTS_MOST + 1):
+    for number in range(1, MAX_ATTEMPTS + 1):
         assert waits_for(refund.status, refund.attempts) == "payout"
         refund = begun(refund, now)
         assert refund.next_at is not None

@@ -22,7 +22,7 @@ def paid(amount: int) -> Ledger:
 
 
 def recalculation(ledger: Ledger) -> Recalculated:
-    (found,) = (event for event, _ in ledger.event_registry if isinstance(event, Recalculated))
+    (found,) = (event for event, _ in ledger.events if isinstance(event, Recalculated))
     return found
 
 
@@ -30,7 +30,7 @@ def recalculation(ledger: Ledger) -> Recalculated:
 def test_what_a_payment_leaves_open_is_waived_on_its_day(left: int) -> None:
     ledger = paid(50_000 - left)
     waived = Split(principal=left)
-    assert ledger.event_registry[-1] == New(SmallBalanceWaived(waived), DUE)
+    assert ledger.events[-1] == New(SmallBalanceWaived(waived), DUE)
     assert ledger.invoice.forgiven_of == {"small_balance": waived}
     assert ledger.invoice.status == "paid"
     run(ledger, 1, 5)
@@ -127,6 +127,6 @@ def test_of_a_payment_partly_charged_back_on_its_own_day_is_what_is_left_then() 
 def test_that_a_late_fact_brings_about_has_an_event_of_its_own() -> None:
     ledger = paid(45_000)
     ledger.pay(2, 4_950, DUE - DAY, DUE + 3 * DAY)
-    assert ledger.event_registry[-1] == New(SmallBalanceWaived(Split(principal=50)), DUE)
+    assert ledger.events[-1] == New(SmallBalanceWaived(Split(principal=50)), DUE)
     assert ledger.invoice.status == "paid"
     assert_sound(ledger)

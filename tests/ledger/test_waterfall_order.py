@@ -48,11 +48,11 @@ def walked(ledger: Ledger) -> Iterator[tuple[Imputation, Amounts, Amounts]]:
     invoice = ledger.invoice
     facts = in_order(ledger)
     last = max([ledger.today, *(one.on for one in facts)])
-    terms = implied(ledger.event_registry).terms
+    terms = implied(ledger.events).terms
     assert terms is not None
     charged = {
         day: (fee, terms.rounded(exact))
-        for day, _, fee, exact in implied(ledger.event_registry).days(last)
+        for day, _, fee, exact in implied(ledger.events).days(last)
     }
     small = {one.on: amounts_of(one.forgiven) for one in invoice.small_balances}
     paid, given_up = nothing(), nothing()

@@ -25,14 +25,14 @@ from tests.payouts.peer import Peer, listening_peer
 IBAN = "PT50 0002 0123 1234 5678 9015 4"
 
 
-class Desk:
+class Dispatcher:
     """One tenant, one customer with credit, and a clock of its own for payouts."""
 
     def __init__(self, books: Books) -> None:
         self.books = books
         self.now = datetime.now(UTC)
         self.payouts = PostgresPayouts(
-            books.database.writer, books.writer, books.sealer, lambda: self.now
+            books.database.writer, books.writer, books.cipher, lambda: self.now
         )
         self.tenant_id = uuid4()
         self.ask(
@@ -62,7 +62,7 @@ class Desk:
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:
-            found = reading.head(connection, self.tenant_id, kind, stream_id)
+            found = reading.snapshot(connection, self.tenant_id, kind, stream_id)
         assert found is not None
         return found[1]
 
@@ -86,8 +86,8 @@ def books(database: Database) -> Iterator[Books]:
 
 
 @pytest.fixture
-def desk(books: Books) -> Desk:
-    return Desk(books)
+def desk(books: Books) -> Dispatcher:
+    return Dispatcher(books)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from tests.payouts.conftest import Desk
+from tests.payouts.conftest import Dispatcher
 from tests.payouts.peer import Peer, Put, keep_slowly
 from tests.soak.conftest import Nursery
 from tests.soak.doom import IN_FLIGHT_SECONDS, Place
@@ -15,7 +15,7 @@ from tests.soak.doom import IN_FLIGHT_SECONDS, Place
 KEYS = ("confirm", "fail", "refuse")
 """The ends of the refunds of one run: one each."""
 
-RUNS_MOST = 10
+MAX_RUNS = 10
 
 
 class Doomed(NamedTuple):
@@ -36,7 +36,7 @@ class Killing:
     """Sagas of one tenant over a provider, either files or a peer."""
 
     def __init__(
-        self, desk: Desk, nursery: Nursery, folder: Path | None, peer: Peer | None
+        self, desk: Dispatcher, nursery: Nursery, folder: Path | None, peer: Peer | None
     ) -> None:
         self.desk = desk
         self.nursery = nursery
@@ -62,7 +62,7 @@ class Killing:
             ended = self._run(wanted, doom)["ended"]
             assert ended in ("killed", "done"), doom
             self.kills += ended == "killed"
-        for _ in range(RUNS_MOST):
+        for _ in range(MAX_RUNS):
             assert self._run(wanted, None)["ended"] == "done", dooms
             if self._are_through():
                 break
@@ -76,7 +76,7 @@ class Killing:
         kept = 0
         for refund_id, refund in refunds.items():
             tags = self.desk.tags(refund_id)
-            end = self.desk.books.sealer.opened_text(self.desk.tenant_id, refund.destination)
+            end = self.desk.books.cipher.opened_text(self.desk.tenant_id, refund.destination)
             assert tags.count("requested") == 1
             assert tags.count("sent") + tags.count("failed") <= 2
             for tag in ("sent", "failed", "compensated", "confirmed"):
@@ -124,7 +124,7 @@ class Killing:
     def _ids(self) -> list[UUID]:
         with self.desk.books.database.writer.connection() as connection:
             rows = connection.execute(
-                "SELECT stream_id FROM heads WHERE tenant_id = %s AND stream = 'refund'",
+                "SELECT stream_id FROM snapshots WHERE tenant_id = %s AND stream = 'refund'",
                 (self.desk.tenant_id,),
             )
             return [stream_id for (stream_id,) in rows.fetchall()]

@@ -83,7 +83,7 @@ def test_what_an_answer_means(peer: Peer, status: int, outcome: object) -> None:
         b"thank you",
         b"[1]",
         b'{"reference": 7}',
-        b'{"reference": "sealed:1:x"}',
+        b'{"reference": "encrypted:1:x"}',
         b"x" * 100_000,
     ],
 )

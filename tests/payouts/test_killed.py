@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.payouts.conftest import Desk
+from tests.payouts.conftest import Dispatcher
 from tests.payouts.killing import Doomed, Killing, keep_or_refuse
 from tests.payouts.peer import Peer
 from tests.soak.conftest import Nursery
@@ -23,7 +23,7 @@ def nursery() -> Iterator[Nursery]:
     nursery.close()
 
 
-def test_a_folder_of_files(desk: Desk, nursery: Nursery, tmp_path: Path) -> None:
+def test_a_folder_of_files(desk: Dispatcher, nursery: Nursery, tmp_path: Path) -> None:
     killing = Killing(desk, nursery, tmp_path, None)
     passed = killing.passed()
     killing.at(EVERY_PAUSE[: passed["pause"]])
@@ -32,7 +32,7 @@ def test_a_folder_of_files(desk: Desk, nursery: Nursery, tmp_path: Path) -> None
     assert killing.kills >= 20
 
 
-def test_a_provider_over_http(desk: Desk, nursery: Nursery, peer: Peer) -> None:
+def test_a_provider_over_http(desk: Dispatcher, nursery: Nursery, peer: Peer) -> None:
     peer.manner = keep_or_refuse
     killing = Killing(desk, nursery, None, peer)
     passed = killing.passed()

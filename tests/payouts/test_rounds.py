@@ -16,7 +16,7 @@ from commands.payments import ReceivePayment, receive_payment
 from commands.refunds import FailRefund, fail_refund, release_refund
 from commands.reversals import ReversePayment, reverse_payment
 from ledger.money import Money
-from ledger.refund import ATTEMPTS_MOST, PayoutUnderWay
+from ledger.refund import MAX_ATTEMPTS, PayoutUnderWay
 from schedulers import refund_payouts as runner
 from schedulers.refund_payouts import (
     HandedOver,
@@ -28,7 +28,7 @@ from schedulers.refund_payouts import (
     every_waiting,
     pay_out,
 )
-from tests.payouts.conftest import IBAN, Desk, wait_until
+from tests.payouts.conftest import IBAN, Dispatcher, wait_until
 from tests.payouts.peer import Peer, answering, decoded, keep, keep_and_say_nothing, say_nothing
 
 
@@ -47,7 +47,7 @@ class Told:
         return outcome
 
 
-def test_a_refund_is_handed_over_once(desk: Desk, tmp_path: Path) -> None:
+def test_a_refund_is_handed_over_once(desk: Dispatcher, tmp_path: Path) -> None:
     refund_id = desk.request("12.30")
     payout = FilePayout(tmp_path)
     assert desk.run(payout) == Round(handed_over=1)
@@ -65,20 +65,20 @@ def test_a_refund_is_handed_over_once(desk: Desk, tmp_path: Path) -> None:
     assert desk.tags(refund_id) == ["requested", "attempted", "sent"]
 
 
-def test_the_destination_is_in_the_clear_nowhere_else(desk: Desk, peer: Peer) -> None:
+def test_the_destination_is_in_the_clear_nowhere_else(desk: Dispatcher, peer: Peer) -> None:
     desk.request()
     with HttpPayout(peer.url) as payout:
         desk.run(payout)
     assert decoded(peer.puts[0])["destination"] == IBAN
     with desk.books.database.writer.connection() as connection:
-        for table, column in (("events", "data"), ("heads", "state")):
+        for table, column in (("events", "data"), ("snapshots", "state")):
             query = f"SELECT {column} FROM {table}".encode()
             assert not [row for row in connection.execute(query) if IBAN.encode() in bytes(row[0])]
 
 
 def test_every_tenant_and_every_page(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PAGE", 2)
-    desks = [Desk(books) for _ in range(3)]
+    desks = [Dispatcher(books) for _ in range(3)]
     wanted = {desk.request("1.00") for desk in desks for _ in range(3)}
     told = Told()
     assert desks[0].run(told) == Round(handed_over=9)
@@ -90,7 +90,7 @@ def test_every_tenant_and_every_page(books: Books, monkeypatch: pytest.MonkeyPat
     assert list(every_waiting(desks[0].payouts)) == []
 
 
-def test_a_refusal_is_compensated(desk: Desk, peer: Peer) -> None:
+def test_a_refusal_is_compensated(desk: Dispatcher, peer: Peer) -> None:
     refund_id = desk.request("400.00")
     assert desk.credit() == 60_000
     peer.manner = answering(422)
@@ -98,10 +98,10 @@ def test_a_refusal_is_compensated(desk: Desk, peer: Peer) -> None:
         assert desk.run(payout) == Round(refused=1)
     assert desk.tags(refund_id) == ["requested", "attempted", "failed", "compensated"]
     assert desk.credit() == 100_000
-    assert desk.refund(refund_id).failed_because.startswith("sealed:1:")
+    assert desk.refund(refund_id).failed_because.startswith("encrypted:1:")
 
 
-def test_a_wrong_token_is_no_refusal(desk: Desk, peer: Peer) -> None:
+def test_a_wrong_token_is_no_refusal(desk: Dispatcher, peer: Peer) -> None:
     refund_id = desk.request()
     peer.manners[str(refund_id)] = [answering(401)]
     with HttpPayout(peer.url) as payout:
@@ -118,7 +118,9 @@ def test_a_wrong_token_is_no_refusal(desk: Desk, peer: Peer) -> None:
     ]
 
 
-def test_what_the_provider_kept_though_no_answer_came_is_paid_once(desk: Desk, peer: Peer) -> None:
+def test_what_the_provider_kept_though_no_answer_came_is_paid_once(
+    desk: Dispatcher, peer: Peer
+) -> None:
     refund_id = desk.request()
     peer.manners[str(refund_id)] = [keep_and_say_nothing]
     with HttpPayout(peer.url) as payout:
@@ -130,7 +132,7 @@ def test_what_the_provider_kept_though_no_answer_came_is_paid_once(desk: Desk, p
     assert (len(peer.puts), len(peer.instructions)) == (2, 1)
 
 
-def test_a_refusal_after_no_answer_gives_nothing_back(desk: Desk, peer: Peer) -> None:
+def test_a_refusal_after_no_answer_gives_nothing_back(desk: Dispatcher, peer: Peer) -> None:
     """The money may have left with the first."""
     refund_id = desk.request("400.00")
     peer.manners[str(refund_id)] = [keep_and_say_nothing, answering(422)]
@@ -143,17 +145,17 @@ def test_a_refusal_after_no_answer_gives_nothing_back(desk: Desk, peer: Peer) ->
     assert desk.credit() == 60_000
 
 
-def test_ten_attempts_and_then_a_person(desk: Desk, peer: Peer) -> None:
+def test_ten_attempts_and_then_a_person(desk: Dispatcher, peer: Peer) -> None:
     refund_id = desk.request("400.00")
     peer.manner = say_nothing
     with HttpPayout(peer.url) as payout:
-        for number in range(ATTEMPTS_MOST):
+        for number in range(MAX_ATTEMPTS):
             assert desk.run(payout) == Round(not_handed_over=1)
             assert desk.run(payout) == Round()
             desk.later(2**number)
         desk.later(60 * 24 * 365)
         assert desk.run(payout) == Round()
-        assert len(peer.puts) == ATTEMPTS_MOST
+        assert len(peer.puts) == MAX_ATTEMPTS
         assert desk.credit() == 60_000
 
         peer.manner = keep
@@ -162,7 +164,7 @@ def test_ten_attempts_and_then_a_person(desk: Desk, peer: Peer) -> None:
     assert len(peer.instructions) == 1
 
 
-def test_two_runners_make_one_attempt(desk: Desk) -> None:
+def test_two_runners_make_one_attempt(desk: Dispatcher) -> None:
     """The second meets the claim of the first, which is held up in the middle of its hand-over."""
     refund_id = desk.request()
     inside, go_on = threading.Event(), threading.Event()
@@ -187,7 +189,7 @@ def test_two_runners_make_one_attempt(desk: Desk) -> None:
     assert desk.refund(refund_id).status == "sent"
 
 
-def test_the_outcome_of_one_that_stood_still_is_not_recorded(desk: Desk) -> None:
+def test_the_outcome_of_one_that_stood_still_is_not_recorded(desk: Dispatcher) -> None:
     refund_id = desk.request("400.00")
 
     class Late(Told):
@@ -204,7 +206,7 @@ def test_the_outcome_of_one_that_stood_still_is_not_recorded(desk: Desk) -> None
     assert desk.credit() == 60_000
 
 
-def test_one_that_stood_still_before_handing_over_does_not(desk: Desk) -> None:
+def test_one_that_stood_still_before_handing_over_does_not(desk: Dispatcher) -> None:
     refund_id = desk.request()
     told = Told()
 
@@ -217,7 +219,7 @@ def test_one_that_stood_still_before_handing_over_does_not(desk: Desk) -> None:
     assert desk.refund(refund_id).under_way
 
 
-def test_what_fails_with_one_does_not_hold_up_the_others(desk: Desk) -> None:
+def test_what_fails_with_one_does_not_hold_up_the_others(desk: Dispatcher) -> None:
     refunds = [desk.request("1.00") for _ in range(3)]
     told = Told(RuntimeError(f"could not send {IBAN}"))
     assert desk.run(told) == Round(handed_over=2, not_handed_over=1)
@@ -226,11 +228,11 @@ def test_what_fails_with_one_does_not_hold_up_the_others(desk: Desk) -> None:
     assert (refund.last_error, refund.unknown) == ("failed with RuntimeError", True)
 
 
-def test_nothing_is_handed_over_for_a_person_who_was_erased(desk: Desk) -> None:
+def test_nothing_is_handed_over_for_a_person_who_was_erased(desk: Dispatcher) -> None:
     refund_id = desk.request("400.00")
     with desk.books.database.writer.connection() as connection:
         connection.execute("DELETE FROM customer_keys WHERE tenant_id = %s", (desk.tenant_id,))
-    desk.books.sealer.forget((desk.tenant_id, desk.customer_id))
+    desk.books.cipher.forget((desk.tenant_id, desk.customer_id))
     told = Told()
     assert desk.run(told) == Round(not_handed_over=1)
     assert told.got == []
@@ -238,7 +240,7 @@ def test_nothing_is_handed_over_for_a_person_who_was_erased(desk: Desk) -> None:
     assert desk.credit() == 60_000
 
 
-def test_a_payment_taken_back_while_its_refund_is_under_way(desk: Desk, peer: Peer) -> None:
+def test_a_payment_taken_back_while_its_refund_is_under_way(desk: Dispatcher, peer: Peer) -> None:
     """The reversal leaves a shortfall; the refund's failure settles it."""
     payment = ReceivePayment(Money("50.00", "EUR"), desk.customer_id)
     payment_id = UUID(desk.ask(lambda unit: receive_payment(unit, payment))["id"])
@@ -255,7 +257,7 @@ def test_a_payment_taken_back_while_its_refund_is_under_way(desk: Desk, peer: Pe
     assert (customer.credit, customer.shortfall) == ({"EUR": 100_000}, {})
 
 
-def test_rounds_in_the_background(desk: Desk, tmp_path: Path) -> None:
+def test_rounds_in_the_background(desk: Dispatcher, tmp_path: Path) -> None:
     rounds = Payouts(desk.books.payouts, FilePayout(tmp_path), every_seconds=0.02)
     rounds.start()
     try:
@@ -285,7 +287,7 @@ def test_a_round_that_fails_is_followed_by_another() -> None:
         rounds.stop()
 
 
-def test_what_is_not_due_is_not_looked_at_again_by_the_provider(desk: Desk) -> None:
+def test_what_is_not_due_is_not_looked_at_again_by_the_provider(desk: Dispatcher) -> None:
     desk.request()
     told = Told(NotHandedOver("no connection", unknown=False))
     desk.run(told)
@@ -294,11 +296,11 @@ def test_what_is_not_due_is_not_looked_at_again_by_the_provider(desk: Desk) -> N
     assert len(told.got) == 1
 
 
-def test_an_index_finds_what_waits_without_reading_invoices(desk: Desk) -> None:
+def test_an_index_finds_what_waits_without_reading_invoices(desk: Dispatcher) -> None:
     from adapters.store.payouts import SELECT_WAITING
 
     values = {"tenant": UUID(int=0), "wakes_on": desk.now.date(), "stream": UUID(int=0), "limit": 9}
     with desk.books.database.writer.connection() as connection:
         connection.execute("SET enable_seqscan = off")
         plan = connection.execute("EXPLAIN " + SELECT_WAITING, values).fetchall()  # type: ignore[arg-type]
-    assert "heads_payout" in str(plan)
+    assert "snapshots_payout" in str(plan)

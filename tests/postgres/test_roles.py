@@ -71,7 +71,7 @@ def test_nobody_is_a_superuser_and_only_the_writer_bypasses(database: Database) 
 
 def test_api_sees_nothing_without_a_tenant(ledger: Database) -> None:
     with ledger.api.connection() as connection:
-        for table in ("events", "heads", "duebook.tenants", "duebook.api_keys"):
+        for table in ("events", "snapshots", "duebook.tenants", "duebook.api_keys"):
             assert connection.execute(f"SELECT * FROM {table}").fetchall() == []  # type: ignore[call-overload]
 
 

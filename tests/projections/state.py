@@ -1,4 +1,4 @@
-"""What the read models should hold, calculated from heads: folded by the ledger itself, not by the projections."""
+"""What the read models should hold, calculated from snapshots: folded by the ledger itself, not by the projections."""
 
 from typing import Any
 from uuid import UUID
@@ -8,16 +8,18 @@ import psycopg
 from ledger.streams import decode_state
 from projections.engine.projection import Projection
 
-HEADS = "SELECT tenant_id, stream_id, version, state FROM heads WHERE stream = %s"
+SNAPSHOTS = "SELECT tenant_id, stream_id, version, state FROM snapshots WHERE stream = %s"
 
 
-def heads(
+def snapshots(
     connection: psycopg.Connection[Any], kind: str
 ) -> dict[tuple[UUID, UUID], tuple[int, Any]]:
     """(version, state) of every stream of a kind."""
     return {
         (tenant_id, stream_id): (version, decode_state(kind, bytes(state)))
-        for tenant_id, stream_id, version, state in connection.execute(HEADS, (kind,)).fetchall()
+        for tenant_id, stream_id, version, state in connection.execute(
+            SNAPSHOTS, (kind,)
+        ).fetchall()
     }
 
 

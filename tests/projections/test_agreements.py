@@ -1,4 +1,4 @@
-"""The read model of agreements: it says what the heads say, in lists of any length, rebuilt or not."""
+"""The read model of agreements: it says what the snapshots say, in lists of any length, rebuilt or not."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
@@ -120,7 +120,7 @@ def listed(books: Books, life: History, limit: int = 500, **filters: Any) -> lis
             return items
 
 
-def test_each_row_says_what_the_heads_say(books: Books, life: Lender) -> None:
+def test_each_row_says_what_the_snapshots_say(books: Books, life: Lender) -> None:
     rows = listed(books, life)
     assert {row.status for row in rows} == {
         "requested",

@@ -38,7 +38,7 @@ from projections.reports.as_of import AsOf
 from projections.reports.dashboard import dashboard
 from projections.reports.statement import statement
 from tests.projections.history import FIRST_DAY, History
-from tests.projections.state import heads
+from tests.projections.state import snapshots
 from tests.projections.test_reports import NOW, last_recorded_at
 
 Histories = Callable[[int], History]
@@ -86,7 +86,9 @@ def test_each_day_is_what_the_ledger_says_of_it(
     life = history(seed + 300).run(130)
     by_facts = 0
     with books.database.writer.connection() as connection:
-        now = {stream: state for (_, stream), (_, state) in heads(connection, "invoice").items()}
+        now = {
+            stream: state for (_, stream), (_, state) in snapshots(connection, "invoice").items()
+        }
         for ordinal in range(FIRST_DAY.toordinal(), life.today.toordinal() + 1, 3):
             day = date.fromordinal(ordinal)
             folded = on_day(connection, life.tenant_id, day)
@@ -124,7 +126,7 @@ def _of_invoice(one: Invoice) -> tuple[Any, ...]:
 def test_what_was_told_then_is_told_again_as_it_was_known(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
-    """Ageing, dashboard, statements and explanations of several days, each asked again when more is known."""
+    """Aging, dashboard, statements and explanations of several days, each asked again when more is known."""
     life = history(seed + 400)
     told: list[tuple[date, datetime, list[Any]]] = []
     for _ in range(5):
@@ -156,9 +158,9 @@ def _told(
         for invoice_id in life.invoices:
             with contextlib.suppress(NothingToExplain):
                 explained.append(explain(connection, life.tenant_id, invoice_id, **axes, **options))
-        ageing = aging(connection, life.tenant_id, **axes, **options).currencies
+        ages = aging(connection, life.tenant_id, **axes, **options).currencies
         board = dashboard(connection, life.tenant_id, **axes, **options).currencies
-    return [ageing, board, statements, explained]
+    return [ages, board, statements, explained]
 
 
 def test_a_debt_that_was_cancelled_later_was_paid_before(books: Books) -> None:

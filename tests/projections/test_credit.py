@@ -21,9 +21,9 @@ from projections.customers.credit import _ACCOUNTS, _BEGINNING, _MOVING, CreditA
 from projections.engine.runner import Runner
 from projections.reports.dashboard import dashboard
 from projections.reports.statement import statement
-from tests.ledger.test_events import golden
+from tests.ledger.test_event_registry import golden
 from tests.projections.history import History
-from tests.projections.state import heads
+from tests.projections.state import snapshots
 from tests.store.asking import Asking
 
 Histories = Callable[[int], History]
@@ -74,7 +74,7 @@ def test_today_it_is_what_the_customers_own_events_say(
     life = history(seed + 5).run(120)
     runner.catch_up()
     with books.database.writer.connection() as connection:
-        customers = heads(connection, "customer")
+        customers = snapshots(connection, "customer")
     with books.reading(life.tenant_id) as connection:
         for customer_id in life.customers:
             held = CreditAsOf(connection, life.tenant_id, life.today, customer_id=customer_id)

@@ -20,7 +20,7 @@ from projections.invoices.fold import INVOICES
 from projections.rebuild.rebuild import rebuild
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
-from tests.projections.state import contents, heads
+from tests.projections.state import contents, snapshots
 
 Connection = psycopg.Connection[Any]
 ROWS = "SELECT invoice_id, version, notes FROM credit_note_invoices WHERE notes <> '[]'"
@@ -72,7 +72,7 @@ def test_notes_are_what_the_ledger_took_back(
     runner.catch_up()
     with books.database.writer.connection() as connection:
         expected: Counter[Any] = Counter()
-        for (tenant_id, invoice_id), (_, one) in heads(connection, "invoice").items():
+        for (tenant_id, invoice_id), (_, one) in snapshots(connection, "invoice").items():
             for line in one.credited_lines:
                 expected[tenant_id, invoice_id, "net"] += line.net_minor
                 expected[tenant_id, invoice_id, "tax"] += line.tax_minor

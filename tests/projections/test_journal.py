@@ -22,13 +22,14 @@ from projections.engine import log
 from projections.engine.runner import Runner
 from projections.journal import fold as journal
 from projections.journal.fold import JOURNAL
+from projections.rebuild import backfill
 from projections.rebuild.backfill import Stopped
 from projections.rebuild.rebuild import rebuild
 from projections.verify.read_models import verify
 from tests.ledger.bookkeeping import Bookkeeper, assert_agree
 from tests.projections.conftest import tampering
 from tests.projections.history import History
-from tests.projections.state import contents, heads
+from tests.projections.state import contents, snapshots
 
 Histories = Callable[[int], History]
 Owner = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
@@ -114,7 +115,7 @@ def test_the_sums_are_what_the_entries_of_the_log_come_to(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_balances_are_what_the_heads_say(
+def test_the_balances_are_what_the_snapshots_say(
     books: Books, history: Histories, runner: Runner, seed: int
 ) -> None:
     history(seed + 20).run(150)
@@ -130,7 +131,7 @@ def test_the_balances_are_what_the_heads_say(
         states = [
             (kind, state)
             for kind in ("invoice", "payment", "refund", "customer")
-            for _, state in heads(connection, kind).values()
+            for _, state in snapshots(connection, kind).values()
         ]
     assert_agree(balances, states)
 
@@ -359,7 +360,7 @@ def test_interest_below_zero_is_folded(books: Books, history: Histories, runner:
 def _open_invoice(books: Books) -> tuple[UUID, int]:
     with books.database.writer.connection() as connection:
         row = connection.execute(
-            """SELECT stream_id, version FROM heads
+            """SELECT stream_id, version FROM snapshots
                 WHERE stream = 'invoice' AND accrues ORDER BY stream_id LIMIT 1"""
         ).fetchone()
     assert row is not None

@@ -172,7 +172,7 @@ def test_amounts_in_lists(books: Books, life: History) -> None:
     owed = sum(one.open.minor for one in walked(books, life, list_invoices))
     customers = walked(books, life, list_customers)
     assert sum(part.open.minor for one in customers for part in one.balances) == owed
-    assert all(one.name.startswith("sealed:1:") for one in customers)
+    assert all(one.name.startswith("encrypted:1:") for one in customers)
 
 
 def test_a_list_that_grows_meanwhile_repeats_nothing(

@@ -1,4 +1,4 @@
-"""The portfolio's sums: what the heads say of each chain of agreements, kept as things happen and when rebuilt."""
+"""The portfolio's sums: what the snapshots say of each chain of agreements, kept as things happen and when rebuilt."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ def found(books: Books, life: Lender) -> list[CurrencyPortfolio]:
         return portfolio(connection, life.tenant_id, now=NOW).currencies
 
 
-def assert_is_what_heads_say(books: Books, life: Lender) -> CurrencyPortfolio:
+def assert_is_what_snapshots_say(books: Books, life: Lender) -> CurrencyPortfolio:
     told = chains(books, life)
     (line,) = found(books, life)
     assert line.agreements == len(told)
@@ -74,7 +74,7 @@ def test_the_portfolio_follows_each_chain(books: Books, runner: Runner) -> None:
     life = Lender(books, 11)
     first, second, third = life.lend(), life.lend(), life.lend()
     runner.catch_up()
-    assert assert_is_what_heads_say(books, life).missing == "2700.00"
+    assert assert_is_what_snapshots_say(books, life).missing == "2700.00"
     with books.reading(life.tenant_id) as connection:
         view = read_agreement(connection, life.tenant_id, first, life.today, NOW)
     life.night(40)  # late fees and interest: more comes back than was lent
@@ -89,7 +89,7 @@ def test_the_portfolio_follows_each_chain(books: Books, runner: Runner) -> None:
     life._pay(invoice_id=view.instalments[0].invoice_id, amount=Money("100.00", "BRL"))
     life.act(lose_agreement, third, LoseAgreement("gone"))
     runner.catch_up()
-    line = assert_is_what_heads_say(books, life)
+    line = assert_is_what_snapshots_say(books, life)
     assert (line.agreements, line.broken_even, line.lent) == (3, 1, "2700.00")
     assert line.missing == "1700.00"
     assert Money(line.paid, "BRL").minor > 1000_00
@@ -103,10 +103,10 @@ def test_money_taken_back_is_missing_again(books: Books, runner: Runner) -> None
     for part in view.instalments:
         life._pay(invoice_id=part.invoice_id, amount=part.open)
     runner.catch_up()
-    assert assert_is_what_heads_say(books, life).broken_even == 1
+    assert assert_is_what_snapshots_say(books, life).broken_even == 1
     life.act(reverse_payment, life.payments[-1], ReversePayment("bounced"))
     runner.catch_up()
-    line = assert_is_what_heads_say(books, life)
+    line = assert_is_what_snapshots_say(books, life)
     assert (line.broken_even, line.missing) == (0, "300.00")
 
 

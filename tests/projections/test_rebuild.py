@@ -15,7 +15,7 @@ from projections.engine import log
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
 from projections.invoices.fold import INVOICES
-from projections.rebuild import shadow_tables
+from projections.rebuild import backfill, shadow_tables
 from projections.rebuild.backfill import Stopped
 from projections.rebuild.checkpoint import RebuildTaken
 from projections.rebuild.rebuild import Rebuilt, rebuild

@@ -176,11 +176,11 @@ def test_statements_add_up_to_the_ageing(
             for one in found.currencies:
                 _assert_adds_up(one)
                 open_by_currency[one.currency] += parse_minor(one.closing, one.currency)
-        ageing = {
+        aging = {
             one.currency: parse_minor(one.total.amount, one.currency)
             for one in aged(books, life, as_of=day, known_at=last_recorded_at(books)).currencies
         }
-        assert {code: minor for code, minor in open_by_currency.items() if minor} == ageing
+        assert {code: minor for code, minor in open_by_currency.items() if minor} == aging
 
 
 def _assert_adds_up(one: Any) -> None:
@@ -239,9 +239,9 @@ def test_explanations_add_up_to_every_cent(books: Books, history: Histories, see
     with books.reading(life.tenant_id) as connection:
         for at, invoice_id in enumerate(life.invoices):
             found = explained(books, life, at)
-            head = reading.head(connection, life.tenant_id, "invoice", invoice_id)
-            assert head is not None
-            invoice: Invoice = head[1]
+            snapshot = reading.snapshot(connection, life.tenant_id, "invoice", invoice_id)
+            assert snapshot is not None
+            invoice: Invoice = snapshot[1]
             assert found.open.minor == invoice.open.total
             for component in found.components:
                 _assert_component(component)

@@ -23,7 +23,7 @@ from projections.engine.runner import Runner
 from projections.invoices.fold import INVOICES
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
-from tests.projections.state import contents, heads
+from tests.projections.state import contents, snapshots
 
 Histories = Callable[[int], History]
 
@@ -44,7 +44,7 @@ def test_rows_and_sums_are_what_the_ledger_folds(
         _assert_customers_agree(connection)
         _assert_days_agree(connection)
         _assert_refunds_agree(connection)
-        statuses = {one.status for _, one in heads(connection, "invoice").values()}
+        statuses = {one.status for _, one in snapshots(connection, "invoice").values()}
     assert len(statuses) >= 4
     assert all(lag.behind == 0 and lag.parked == 0 for lag in runner.lag())
 
@@ -72,7 +72,7 @@ def _assert_refunds_agree(connection: psycopg.Connection[Any]) -> None:
             refund.reason,
             refund.failed_because,
         )
-        for key, (version, refund) in heads(connection, "refund").items()
+        for key, (version, refund) in snapshots(connection, "refund").items()
     }
 
 
@@ -90,7 +90,7 @@ def _assert_invoices_agree(connection: psycopg.Connection[Any]) -> None:
     ).fetchall()
     found = {row[:2]: row[2:] for row in rows}
     expected = {}
-    for key, (version, state) in heads(connection, "invoice").items():
+    for key, (version, state) in snapshots(connection, "invoice").items():
         one: Invoice = state
         expected[key] = (
             *(version, one.status, one.number, one.currency, one.customer_id, one.due_on),
@@ -123,7 +123,7 @@ def _assert_invoice_sums_agree(connection: psycopg.Connection[Any]) -> None:
     aging: Counter[Any] = Counter()
     balances: Counter[Any] = Counter()
     dashboard: Counter[Any] = Counter()
-    for (tenant_id, _), (_, one) in heads(connection, "invoice").items():
+    for (tenant_id, _), (_, one) in snapshots(connection, "invoice").items():
         dashboard[tenant_id, one.currency, one.status] += one.open.total
         aging[tenant_id, one.currency, one.due_on] += one.open.total
         balances[tenant_id, one.customer_id, one.currency] += one.open.total
@@ -146,7 +146,7 @@ def _assert_payments_agree(connection: psycopg.Connection[Any]) -> None:
     ).fetchall()
     months: Counter[Any] = Counter()
     expected = {}
-    for key, (version, one) in heads(connection, "payment").items():
+    for key, (version, one) in snapshots(connection, "payment").items():
         facts = (one.customer_id, one.status, one.currency, one.amount_minor, one.unapplied_minor)
         taken = [Allocated(part.invoice_id, part.amount_minor) for part in one.allocations]
         allocations = msgspec.json.encode([part for part in taken if part.amount_minor]).decode()
@@ -168,7 +168,7 @@ def _assert_customers_agree(connection: psycopg.Connection[Any]) -> None:
     ).fetchall()
     credit: Counter[Any] = Counter()
     expected = {}
-    for key, (version, one) in heads(connection, "customer").items():
+    for key, (version, one) in snapshots(connection, "customer").items():
         expected[key] = (
             *(version, one.reference, one.person.name),
             *(bool(one.credit), _json(one.credit)),
@@ -190,7 +190,7 @@ def _json(minors: dict[str, int]) -> str:
 def _assert_days_agree(connection: psycopg.Connection[Any]) -> None:
     rows = connection.execute("SELECT tenant_id, day_id, version, day, status FROM business_days")
     found = {row[:2]: row[2:] for row in rows.fetchall()}
-    days = heads(connection, "business_day")
+    days = snapshots(connection, "business_day")
     assert found == {key: (version, one.day, one.status) for key, (version, one) in days.items()}
 
 
@@ -361,8 +361,8 @@ def _overdue_invoice(database: Database) -> UUID:
     """An invoice that events were appended to after its row was written."""
     with database.writer.connection() as connection:
         row = connection.execute(
-            """SELECT head.stream_id FROM heads AS head JOIN invoices AS row ON row.invoice_id = head.stream_id
-                WHERE head.version > row.version ORDER BY head.stream_id"""
+            """SELECT snapshot.stream_id FROM snapshots AS snapshot JOIN invoices AS row ON row.invoice_id = snapshot.stream_id
+                WHERE snapshot.version > row.version ORDER BY snapshot.stream_id"""
         ).fetchone()
     assert row is not None
     found: UUID = row[0]

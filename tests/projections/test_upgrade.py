@@ -16,7 +16,7 @@ from projections.catalog import CATALOG
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
 from projections.invoices.fold import INVOICES
-from projections.rebuild.automatic import Renewal
+from projections.rebuild.automatic import AutomaticRebuild
 from tests.conftest import MASTER_KEY
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import History
@@ -113,10 +113,10 @@ def test_readers_are_served_while_a_read_model_is_renewed(
     from projections.rebuild.rebuild import rebuild
 
     monkeypatch.setattr(renewing, "rebuild", count)
-    renewal = Renewal(books.database.writer.connection, owner, [newer])
-    renewal.run(threading.Event())
+    automatic_rebuild = AutomaticRebuild(books.database.writer.connection, owner, [newer])
+    automatic_rebuild.run(threading.Event())
     assert seen == [len(life.invoices)]
-    assert renewal.due() == []
+    assert automatic_rebuild.due() == []
 
 
 def test_what_a_later_release_has_filled_is_left_alone(
@@ -125,7 +125,7 @@ def test_what_a_later_release_has_filled_is_left_alone(
     history(23).run(10)
     runner.catch_up()
     older = INVOICES._replace(version=INVOICES.version - 1)
-    assert Renewal(books.database.writer.connection, owner, [older]).due() == []
+    assert AutomaticRebuild(books.database.writer.connection, owner, [older]).due() == []
     assert new_runner(books, projections=[older]).lag()[0].outdated
 
 
@@ -137,9 +137,12 @@ def test_two_that_renew_the_same_come_to_the_same(
     expected = live(books)
     with tampering(books.database) as connection:
         connection.execute("UPDATE projection_versions SET version = version - 1")
-    renewals = [Renewal(books.database.writer.connection, owner) for _ in range(2)]
+    renewals = [AutomaticRebuild(books.database.writer.connection, owner) for _ in range(2)]
     stop = threading.Event()
-    threads = [threading.Thread(target=renewal.run, args=(stop,)) for renewal in renewals]
+    threads = [
+        threading.Thread(target=automatic_rebuild.run, args=(stop,))
+        for automatic_rebuild in renewals
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -155,10 +158,10 @@ def test_a_renewal_that_is_stopped_is_gone_on_with(
     runner.catch_up()
     with tampering(books.database) as connection:
         connection.execute("UPDATE projection_versions SET version = version - 1")
-    renewal = Renewal(books.database.writer.connection, owner)
+    automatic_rebuild = AutomaticRebuild(books.database.writer.connection, owner)
     stop = threading.Event()
     stop.set()
-    renewal.run(stop)
-    assert len(renewal.due()) == len(CATALOG)
-    renewal.run(threading.Event())
-    assert renewal.due() == []
+    automatic_rebuild.run(stop)
+    assert len(automatic_rebuild.due()) == len(CATALOG)
+    automatic_rebuild.run(threading.Event())
+    assert automatic_rebuild.due() == []

@@ -28,12 +28,13 @@ from ledger.tax import Line
 from projections.catalog import CATALOG, projection_named
 from projections.engine import log
 from projections.engine.runner import Runner
+from projections.rebuild import backfill
 from projections.rebuild.backfill import Stopped
 from projections.verify import snapshots
-from projections.verify.gaps import Hole, position_holes, tenant_holes
+from projections.verify.gaps import Gap, position_gaps, tenant_gaps
 from projections.verify.numbers import NumbersVerified, Skipped, verify_numbers
 from projections.verify.read_models import Verified, verify
-from projections.verify.snapshots import HeadsVerified
+from projections.verify.snapshots import SnapshotsVerified
 from tests.projections.conftest import new_runner, tampering
 from tests.projections.history import POLICIES, History
 
@@ -45,8 +46,8 @@ def verified(books: Books, owner: Owner, name: str) -> Verified:
     return verify(projection_named(name), books.database.writer.connection, owner)
 
 
-def heads_verified(books: Books) -> HeadsVerified:
-    return snapshots.verify_heads(books.database.writer.connection)
+def snapshots_verified(books: Books) -> SnapshotsVerified:
+    return snapshots.verify_snapshots(books.database.writer.connection)
 
 
 def numbers_verified(books: Books) -> NumbersVerified:
@@ -91,14 +92,14 @@ def test_what_was_written_properly_holds(
         assert found.holds
         assert found.position == next(lag.position for lag in runner.lag())
     assert {content.rows for content in found.tables} != {0}
-    heads = heads_verified(books)
-    assert heads.holds
-    assert heads.events == runner.lag()[0].end
+    found = snapshots_verified(books)
+    assert found.holds
+    assert found.events == runner.lag()[0].end
     numbers = numbers_verified(books)
     assert numbers.holds
     assert numbers.names > numbers.series > 0
     with books.database.writer.connection() as connection:
-        assert position_holes(connection) == tenant_holes(connection) == []
+        assert position_gaps(connection) == tenant_gaps(connection) == []
 
 
 def test_verification_while_events_arrive(
@@ -115,11 +116,11 @@ def test_verification_while_events_arrive(
     thread.start()
     connect = books.database.writer.connection
     found = verify(projection_named("invoices"), connect, owner, lambda done, total: life.step())
-    heads = snapshots.verify_heads(connect, lambda done, total: life.step())
+    found = snapshots.verify_snapshots(connect, lambda done, total: life.step())
     stop.set()
     thread.join()
     assert found.differences == []
-    assert heads.differences == []
+    assert found.differences == []
 
 
 @pytest.mark.parametrize(
@@ -194,9 +195,9 @@ def test_a_manipulated_event_shows_in_the_read_model_and_the_head(
         (life.customers[1],),
     )
     assert verified(books, owner, "customers").differences[0].column == "reference"
-    heads = heads_verified(books)
-    assert [one.column for one in heads.differences] == ["state.reference"]
-    assert heads.differences[0].key["stream_id"] == str(life.customers[1])
+    found = snapshots_verified(books)
+    assert [one.column for one in found.differences] == ["state.reference"]
+    assert found.differences[0].key["stream_id"] == str(life.customers[1])
     numbers = numbers_verified(books)
     assert {one.key["name"] for one in numbers.differences} == {"forged", "C0001"}
 
@@ -217,14 +218,16 @@ def test_a_manipulated_head_is_named(old_books: Books, change: str, column: str)
     name = change.partition(" ")[0]
     with tampering(old_books.database) as connection:
         row = connection.execute(
-            f"SELECT stream_id, {name} FROM heads WHERE stream = 'invoice' ORDER BY 1 LIMIT 1".encode()
+            f"SELECT stream_id, {name} FROM snapshots WHERE stream = 'invoice' ORDER BY 1 LIMIT 1".encode()
         ).fetchone()
         assert row is not None
         victim, before = row
-        connection.execute(f"UPDATE heads SET {change} WHERE stream_id = %s".encode(), (victim,))
-        found = heads_verified(old_books)
         connection.execute(
-            f"UPDATE heads SET {name} = %s WHERE stream_id = %s".encode(), (before, victim)
+            f"UPDATE snapshots SET {change} WHERE stream_id = %s".encode(), (victim,)
+        )
+        found = snapshots_verified(old_books)
+        connection.execute(
+            f"UPDATE snapshots SET {name} = %s WHERE stream_id = %s".encode(), (before, victim)
         )
     assert [one.column for one in found.differences] == [column]
     assert found.differences[0].key["stream_id"] == str(victim)
@@ -237,10 +240,10 @@ def test_a_head_whose_amount_was_changed_is_named_by_its_field(
     one, other = life.customers[:2]
     tamper(
         books,
-        """UPDATE heads SET state = (SELECT state FROM heads WHERE stream_id = %s) WHERE stream_id = %s""",
+        """UPDATE snapshots SET state = (SELECT state FROM snapshots WHERE stream_id = %s) WHERE stream_id = %s""",
         (one, other),
     )
-    found = heads_verified(books)
+    found = snapshots_verified(books)
     assert [difference.column for difference in found.differences] == ["state.reference"]
     assert (found.differences[0].live, found.differences[0].rebuilt) == ("C0000", "C0001")
 
@@ -248,11 +251,11 @@ def test_a_head_whose_amount_was_changed_is_named_by_its_field(
 def test_a_missing_head_and_one_without_events_are_named(books: Books, history: Histories) -> None:
     life = history(10).run(10)
     one, other = life.customers[:2]
-    tamper(books, "DELETE FROM heads WHERE stream_id = %s", (one,))
+    tamper(books, "DELETE FROM snapshots WHERE stream_id = %s", (one,))
     tamper(books, "DELETE FROM events WHERE stream_id = %s", (other,))
     found = {
         difference.key["stream_id"]: (difference.live, difference.rebuilt)
-        for difference in heads_verified(books).differences
+        for difference in snapshots_verified(books).differences
     }
     assert found[str(one)][0] is None
     assert found[str(other)] == ("1", "0")
@@ -383,7 +386,7 @@ def _name_of(books: Books, stream_id: UUID) -> str:
     return str(row[0])
 
 
-def test_holes_in_the_log_are_named(books: Books, history: Histories) -> None:
+def test_gaps_in_the_log_are_named(books: Books, history: Histories) -> None:
     life = history(12).run(20)
     tamper(books, "DELETE FROM events WHERE position IN (3, 4)")
     tamper(books, "DELETE FROM events WHERE position = (SELECT position FROM log_head)")
@@ -391,10 +394,10 @@ def test_holes_in_the_log_are_named(books: Books, history: Histories) -> None:
         row = connection.execute("SELECT position FROM log_head").fetchone()
         assert row is not None
         last = row[0]
-        assert position_holes(connection) == [Hole(2, 5), Hole(last - 1, last + 1)]
-        assert tenant_holes(connection) == [
-            Hole(2, 5, life.tenant_id),
-            Hole(last - 1, last + 1, life.tenant_id),
+        assert position_gaps(connection) == [Gap(2, 5), Gap(last - 1, last + 1)]
+        assert tenant_gaps(connection) == [
+            Gap(2, 5, life.tenant_id),
+            Gap(last - 1, last + 1, life.tenant_id),
         ]
 
 
@@ -409,7 +412,7 @@ def test_verification_can_be_stopped_and_leaves_nothing_behind(
     with pytest.raises(Stopped):
         verify(projection_named("invoices"), connect, owner, stop=stop)
     with pytest.raises(Stopped):
-        snapshots.verify_heads(connect, stop=stop)
+        snapshots.verify_snapshots(connect, stop=stop)
     assert verified(books, owner, "invoices").holds
     with books.database.writer.connection() as connection:
         left = connection.execute(

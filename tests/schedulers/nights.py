@@ -119,5 +119,5 @@ class Nights:
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.database.writer.connection() as connection:
-            found = reading.head(connection, self.tenant_id, kind, stream_id)
+            found = reading.snapshot(connection, self.tenant_id, kind, stream_id)
         return None if found is None else found[1]

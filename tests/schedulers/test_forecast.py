@@ -66,7 +66,7 @@ def test_one_that_cannot_be_read_leaves_the_others_foreseen(nights: Nights) -> N
     invoices = nights.invoices(5)
     expected = foreseen(nights, day(3))
     with owner_connection(nights.books.database) as owner:
-        owner.execute("UPDATE heads SET state = '\\x00ff' WHERE stream_id = %s", (invoices[2],))
+        owner.execute("UPDATE snapshots SET state = '\\x00ff' WHERE stream_id = %s", (invoices[2],))
 
     found = foreseen(nights, day(3))
 

@@ -1,4 +1,4 @@
-"""A head that cannot be read: the others go on, it is counted, and a later night makes up for it."""
+"""A snapshot that cannot be read: the others go on, it is counted, and a later night makes up for it."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,19 +17,19 @@ MORA = "invoice.mora_posted.v1"
 
 
 def poison(database: Database, stream_id: UUID) -> bytes:
-    """Overwrites a head; returns what it was."""
+    """Overwrites a snapshot; returns what it was."""
     with owner_connection(database) as owner:
         found = owner.execute(
-            "SELECT state FROM heads WHERE stream_id = %s", (stream_id,)
+            "SELECT state FROM snapshots WHERE stream_id = %s", (stream_id,)
         ).fetchone()
         assert found is not None
-        owner.execute("UPDATE heads SET state = '\\xc1' WHERE stream_id = %s", (stream_id,))
+        owner.execute("UPDATE snapshots SET state = '\\xc1' WHERE stream_id = %s", (stream_id,))
     return bytes(found[0])
 
 
 def repair(database: Database, stream_id: UUID, state: bytes) -> None:
     with owner_connection(database) as owner:
-        owner.execute("UPDATE heads SET state = %s WHERE stream_id = %s", (state, stream_id))
+        owner.execute("UPDATE snapshots SET state = %s WHERE stream_id = %s", (state, stream_id))
 
 
 @pytest.mark.parametrize("poisoned_on", [0, 2])
@@ -72,10 +72,10 @@ def test_the_others_go_on_and_the_next_night_makes_up_for_it(
 def test_an_event_of_a_newer_release_poisons_only_its_stream(
     nights: Nights, database: Database
 ) -> None:
-    """A head of another fold version whose events cannot be read is left for later, like unreadable bytes."""
+    """A snapshot of another fold version whose events cannot be read is left for later, like unreadable bytes."""
     invoices = nights.invoices(4)
     with owner_connection(database) as owner:
-        owner.execute("UPDATE heads SET fold_version = 99 WHERE stream = 'invoice'")
+        owner.execute("UPDATE snapshots SET fold_version = 99 WHERE stream = 'invoice'")
         owner.execute(
             "UPDATE events SET tag = 'invoice.sent.v9' WHERE stream_id = %s AND version = 2",
             (invoices[1],),
@@ -96,7 +96,7 @@ def test_every_head_of_another_fold_version_is_folded_anew_by_the_clock(
         nights.run(day(0))
         if n:
             with owner_connection(database) as owner:
-                owner.execute("UPDATE heads SET fold_version = 99, state = '\\xc1'")
+                owner.execute("UPDATE snapshots SET fold_version = 99, state = '\\xc1'")
         nights.run(day(1))
         found.append(
             sorted((event.effective_on, event.version, event.data) for event in nights.events(MORA))
@@ -104,7 +104,7 @@ def test_every_head_of_another_fold_version_is_folded_anew_by_the_clock(
     assert found[0] == found[1]
     versions = rows(
         database,
-        "SELECT DISTINCT fold_version FROM heads WHERE stream = 'invoice' AND accrues AND tenant_id = %s",
+        "SELECT DISTINCT fold_version FROM snapshots WHERE stream = 'invoice' AND accrues AND tenant_id = %s",
         UUID(int=71),
     )
     assert versions == [(STREAMS["invoice"].fold_version,)]

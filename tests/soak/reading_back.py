@@ -9,7 +9,7 @@ from tests.commands.memory_unit import MemoryUnit
 
 
 def unit_of(books: Books, tenant_id: UUID) -> MemoryUnit:
-    """Every stream folded from its events; each stored head is the same."""
+    """Every stream folded from its events; each stored snapshot is the same."""
     unit = MemoryUnit()
     streams: dict[UUID, tuple[str, list[tuple[object, object]]]] = {}
     with books.reading(tenant_id) as connection:
@@ -18,7 +18,7 @@ def unit_of(books: Books, tenant_id: UUID) -> MemoryUnit:
             told.append((stored.event, stored.effective_on))
         for stream_id, (kind, told) in streams.items():
             state = fold(kind, told)
-            head = reading.head(connection, tenant_id, kind, stream_id)
-            assert head == (len(told), state)
-            unit.heads[stream_id] = (kind, encode_state(state))
+            snapshot = reading.snapshot(connection, tenant_id, kind, stream_id)
+            assert snapshot == (len(told), state)
+            unit.snapshots[stream_id] = (kind, encode_state(state))
     return unit

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
-from tests.payouts.conftest import Desk
+from tests.payouts.conftest import Dispatcher
 from tests.soak.conftest import Nursery
 from tests.soak.doom import Place
 
@@ -21,7 +21,7 @@ def test_every_accepted_request_is_done_once(
     database: Database, nursery: Nursery, tmp_path: Path
 ) -> None:
     with Books(database) as books:
-        desk = Desk(books)
+        desk = Dispatcher(books)
         told = tmp_path / "told"
         order = {
             "url": database.writer_url,
@@ -53,7 +53,7 @@ def test_every_accepted_request_is_done_once(
         print(f"{kills} kills, {done} payments")
 
 
-def _count(books: Books, query: str, desk: Desk | None = None) -> int:
+def _count(books: Books, query: str, desk: Dispatcher | None = None) -> int:
     with books.database.writer.connection() as connection:
         values = (desk.tenant_id,) if desk is not None else None
         rows = connection.execute(query.encode(), values).fetchall()

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
-from tests.payouts.conftest import Desk
+from tests.payouts.conftest import Dispatcher
 from tests.payouts.killing import Doomed, Killing, keep_or_refuse
 from tests.payouts.peer import listening_peer
 from tests.soak.conftest import Nursery
@@ -25,16 +25,16 @@ SHUFFLED = 20
 
 
 @pytest.fixture
-def desk(database: Database) -> Iterator[Desk]:
+def desk(database: Database) -> Iterator[Dispatcher]:
     with Books(database) as books:
-        yield Desk(books)
+        yield Dispatcher(books)
 
 
-def test_a_folder_of_files(desk: Desk, nursery: Nursery, tmp_path: Path) -> None:
+def test_a_folder_of_files(desk: Dispatcher, nursery: Nursery, tmp_path: Path) -> None:
     _kill_everywhere(Killing(desk, nursery, tmp_path, None))
 
 
-def test_a_provider_over_http(desk: Desk, nursery: Nursery) -> None:
+def test_a_provider_over_http(desk: Dispatcher, nursery: Nursery) -> None:
     with listening_peer() as peer:
         peer.manner = keep_or_refuse
         _kill_everywhere(Killing(desk, nursery, None, peer))

@@ -19,13 +19,13 @@ EVENTS = """
 SELECT tenant_seq, stream_id, version, tag, effective_on, actor, command_id, correlation_id, causation_id, data
   FROM events ORDER BY stream_id, version
 """
-HEADS = "SELECT * FROM heads ORDER BY stream_id"
+SNAPSHOTS = "SELECT * FROM snapshots ORDER BY stream_id"
 CHECKPOINTS = """
 SELECT tenant_id, day, step, after_on, after_id, done, tally FROM clock_checkpoints ORDER BY day, step
 """
 RECORDS = "SELECT key, request_hash, command_id, status, answer, tenant_seq FROM command_records ORDER BY key"
 DAYS = "SELECT count(*) FROM events WHERE tag = 'business_day.closed.v1'"
-HOLES = """
+GAPS = """
 SELECT count(*), max(position), max(tenant_seq), (SELECT position FROM log_head),
        (SELECT count(*) FROM (SELECT recorded_at < lag(recorded_at) OVER (ORDER BY position) AS backwards
                                 FROM events) AS times WHERE backwards)
@@ -38,11 +38,11 @@ class Result:
 
     def __init__(self, copy: Copy) -> None:
         self.events = copy.rows(EVENTS)
-        self.heads = copy.rows(HEADS)
+        self.snapshots = copy.rows(SNAPSHOTS)
         self.checkpoints = copy.rows(CHECKPOINTS)
         self.records = copy.rows(RECORDS)
         self.days = copy.rows(DAYS)
-        self.holes = copy.rows(HOLES)
+        self.gaps = copy.rows(GAPS)
 
 
 def payments(seed: Seed) -> dict[str, list[str]]:
@@ -90,7 +90,7 @@ def test_two_hundred_kills_change_nothing(seed: Seed) -> None:
         undisturbed, passed = Result(copy), answer["said"]
     assert undisturbed.days == [(NIGHTS,)]
     assert len(undisturbed.events) > 2_000
-    count, position, tenant_seq, head, backwards = undisturbed.holes[0]
+    count, position, tenant_seq, head, backwards = undisturbed.gaps[0]
     assert count == position == tenant_seq == head
     assert backwards == 0
     kills: Counter[str] = Counter()

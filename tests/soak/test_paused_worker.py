@@ -77,7 +77,9 @@ def test_commands_go_on_within_ten_seconds_while_a_worker_stands_still_in_a_copy
     assert stopped["ended"] == "stopped"
     with copy.books() as books:
         began = time.monotonic()
-        invoice = copy.rows("SELECT stream_id FROM heads WHERE payer_id IS NOT NULL LIMIT 1")[0][0]
+        invoice = copy.rows("SELECT stream_id FROM snapshots WHERE payer_id IS NOT NULL LIMIT 1")[
+            0
+        ][0]
         books.writer.run(paying(invoice, "meanwhile"))
         assert 5 < time.monotonic() - began < 18
         woken = nursery.wake()
@@ -101,7 +103,9 @@ def test_the_server_ends_one_that_idles_in_a_transaction_when_nobody_waits(
     time.sleep(21)
     with copy.books() as books:
         began = time.monotonic()
-        invoice = copy.rows("SELECT stream_id FROM heads WHERE payer_id IS NOT NULL LIMIT 1")[0][0]
+        invoice = copy.rows("SELECT stream_id FROM snapshots WHERE payer_id IS NOT NULL LIMIT 1")[
+            0
+        ][0]
         books.writer.run(paying(invoice, "meanwhile"))
         assert time.monotonic() - began < 5
         woken = nursery.wake()

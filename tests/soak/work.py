@@ -20,7 +20,7 @@ from adapters.postgres.connection import Pool
 from adapters.store import clock as clock_module
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
-from adapters.store.encryption import Sealer
+from adapters.store.encryption import PersonalDataCipher
 from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
 from adapters.store.writer import Request, Writer
@@ -67,7 +67,7 @@ def _pool(url: str, doom: Doom) -> Iterator[Pool]:
 
 @contextmanager
 def _writer(pool: Pool) -> Iterator[Writer]:
-    writer = Writer(LedgerApplication(pool), pool, Sealer(pool, MASTER_KEY))
+    writer = Writer(LedgerApplication(pool), pool, PersonalDataCipher(pool, MASTER_KEY))
     writer.start()
     try:
         yield writer
@@ -222,7 +222,7 @@ def refunds(
             key: _asked(writer, UUID(tenant_id), UUID(customer_id), key, end, moment)
             for key, end in wanted.items()
         }
-        store = PostgresPayouts(pool, writer, Sealer(pool, MASTER_KEY), lambda: moment)
+        store = PostgresPayouts(pool, writer, PersonalDataCipher(pool, MASTER_KEY), lambda: moment)
         with _payout(folder, peer, doom) as payout:
             pay_out(store, payout, lambda: moment, pause=lambda point: doom.at("pause"))
         for key, refund_id in made.items():
@@ -277,9 +277,9 @@ def accepting(
     log = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     body = msgspec.json.encode(ReceivePayment(Money("1.00", "EUR"), UUID(customer_id)))
     with _pool(url, doom) as pool, _writer(pool) as writer:
-        inbox = Inbox(pool, writer, Sealer(pool, MASTER_KEY))
+        inbox = Inbox(pool, writer, PersonalDataCipher(pool, MASTER_KEY))
         for key in keys:
-            inbox.accept(
+            inbox.enqueue(
                 UUID(tenant_id),
                 key,
                 "receive_payment",
@@ -289,7 +289,7 @@ def accepting(
                 correlation_id="",
             )
             os.write(log, f"{key}\n".encode())
-        inbox.carry_out()
+        inbox.execute()
     return doom.passed
 
 

@@ -110,7 +110,7 @@ class Asking:
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:
-            found = reading.head(connection, self.tenant_id, kind, stream_id)
+            found = reading.snapshot(connection, self.tenant_id, kind, stream_id)
         return None if found is None else found[1]
 
     def key(self, name: str, key_hash: bytes) -> UUID:

@@ -123,7 +123,7 @@ def counts(database: Database) -> dict[str, int]:
     """How many rows stand in each table that commands write."""
     tables = (
         "events",
-        "heads",
+        "snapshots",
         "unique_names",
         "number_series",
         "command_records",
@@ -136,7 +136,7 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def assert_log_is_whole(database: Database) -> None:
-    """Positions and every tenant's numbers are gapless, time never runs backwards, every head is its events' fold."""
+    """Positions and every tenant's numbers are gapless, time never runs backwards, every snapshot is its events' fold."""
     found = rows(
         database,
         "SELECT position, tenant_id, tenant_seq, recorded_at FROM events ORDER BY position",
@@ -150,13 +150,13 @@ def assert_log_is_whole(database: Database) -> None:
         assert tenant_seq == last.get(tenant_id, 0) + 1
         last[tenant_id] = tenant_seq
     assert dict(rows(database, "SELECT tenant_id, tenant_seq FROM tenant_log")) == last
-    heads = rows(database, "SELECT tenant_id, stream_id, stream, version, state FROM heads")
+    snapshots = rows(database, "SELECT tenant_id, stream_id, stream, version, state FROM snapshots")
     streams_stored = rows(
         database, "SELECT count(*) FROM (SELECT DISTINCT tenant_id, stream_id FROM events) AS s"
     )
-    assert streams_stored == [(len(heads),)]
+    assert streams_stored == [(len(snapshots),)]
     with database.writer.connection() as connection:
-        for tenant_id, stream_id, kind, version, state in heads:
+        for tenant_id, stream_id, kind, version, state in snapshots:
             events = reading.stream_events(connection, tenant_id, stream_id)
             assert [event.version for event in events] == list(range(1, version + 1))
             folded = streams.fold(kind, ((event.event, event.effective_on) for event in events))

@@ -141,7 +141,7 @@ def test_a_refused_command_leaves_nothing(asking: Asking, database: Database) ->
     def refused(unit: Unit) -> Any:
         view = register_customer(unit, RegisterCustomer(name="Maria", reference="C-1"))
         unit.claim("document_number", "X-1", customer)
-        unit.seal(customer, "personal")
+        unit.encrypt(customer, "personal")
         assert unit.next_number("invoice", "INV", date.max) == 2
         unit.take_number("invoice", "INV", 2, date.max)
         unit.take_number("invoice", "NEW", 1, date.max)
@@ -195,7 +195,7 @@ CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW WHEN ({condition}) EXE
     ("table", "condition"),
     [
         ("events", "NEW.actor = 'unlucky'"),
-        ("heads", "NEW.stream = 'payment'"),
+        ("snapshots", "NEW.stream = 'payment'"),
         ("command_records", "NEW.key = 'b'"),
     ],
 )
@@ -219,7 +219,7 @@ def test_a_failure_at_any_point_of_the_transaction_leaves_nothing_half(
     assert isinstance(futures[1].exception(), psycopg.errors.RaiseException)
     after = counts(database)
     assert after["events"] == before["events"] + 1
-    assert after["heads"] == before["heads"] + 1
+    assert after["snapshots"] == before["snapshots"] + 1
     assert after["command_records"] == before["command_records"] + 1
     assert asking.state("invoice", invoice).open.total == 10000
     assert_log_is_whole(database)

@@ -33,7 +33,7 @@ def body_of(customer: UUID, amount: str = "12.00", **fields: Any) -> bytes:
 
 
 def accept(asking: Asking, body: bytes, key: str = "k", request_hash: bytes = HASH) -> UUID:
-    return asking.books.inbox.accept(
+    return asking.books.inbox.enqueue(
         asking.tenant_id,
         key,
         "receive_payment",
@@ -69,8 +69,8 @@ def test_what_is_accepted_is_done_once(asking: Asking, customer: UUID) -> None:
     assert found is not None
     assert found.refusal is None
     assert payments(asking) == []
-    assert asking.books.inbox.carry_out() == 1
-    assert asking.books.inbox.carry_out() == 0
+    assert asking.books.inbox.execute() == 1
+    assert asking.books.inbox.execute() == 0
     assert payments(asking) == [(request_id, "key:1", "corr-1")]
     assert (status(asking, request_id), rows(asking)) == (None, 0)
     assert asking.state("customer", customer).credit == {"BRL": 1_200}
@@ -85,7 +85,7 @@ def test_the_body_is_stored_encrypted_and_goes_when_it_is_done(
     assert b"Maria" not in bytes(row[0])
     assert b"12.00" not in bytes(row[0])
     with pytest.raises(InvalidTag):  # bound to its tenant and key
-        asking.books.sealer.open_request(asking.tenant_id, "other", bytes(row[0]))
+        asking.books.cipher.open_request(asking.tenant_id, "other", bytes(row[0]))
 
 
 def test_again_under_its_key_it_is_the_same_request(asking: Asking, customer: UUID) -> None:
@@ -94,12 +94,12 @@ def test_again_under_its_key_it_is_the_same_request(asking: Asking, customer: UU
     assert accept(asking, body) == request_id
     with pytest.raises(KeyReused):
         accept(asking, body_of(customer, "99.00"), request_hash=b"another")
-    asking.books.inbox.carry_out()
+    asking.books.inbox.execute()
     assert accept(asking, body) == request_id
     assert rows(asking) == 0
     with pytest.raises(KeyReused):
         accept(asking, body_of(customer, "99.00"), request_hash=b"another")
-    asking.books.inbox.carry_out()
+    asking.books.inbox.execute()
     assert len(payments(asking)) == 1
 
 
@@ -112,7 +112,7 @@ def test_a_synchronous_request_under_the_same_key_does_it_now(
         lambda unit: receive_payment(unit, command), key="k", request_hash=HASH, status=201
     )
     assert done["id"] == str(request_id)
-    assert asking.books.inbox.carry_out() == 1
+    assert asking.books.inbox.execute() == 1
     assert (len(payments(asking)), rows(asking)) == (1, 0)
 
 
@@ -121,16 +121,16 @@ def test_a_refusal_is_kept_without_the_body_and_may_be_asked_again(
 ) -> None:
     nobody = UUID(int=404)
     request_id = accept(asking, body_of(nobody))
-    assert asking.books.inbox.carry_out() == 1
+    assert asking.books.inbox.execute() == 1
     found = status(asking, request_id)
     assert found is not None
     assert found.refusal is not None
     assert (found.refusal.code, str(nobody) in found.refusal.detail) == ("unknown", True)
     with asking.books.database.writer.connection() as connection:
         assert connection.execute("SELECT body FROM accepted_requests").fetchall() == [(None,)]
-    assert asking.books.inbox.carry_out() == 0
+    assert asking.books.inbox.execute() == 0
     assert accept(asking, body_of(customer), request_hash=b"mended") == request_id
-    assert asking.books.inbox.carry_out() == 1
+    assert asking.books.inbox.execute() == 1
     assert [one[0] for one in payments(asking)] == [request_id]
 
 
@@ -145,7 +145,7 @@ def test_it_counts_from_the_moment_it_was_accepted(
     monkeypatch.setattr(inbox_module, "datetime", Yesterday)
     request_id = accept(asking, body_of(customer))
     monkeypatch.undo()
-    asking.books.inbox.carry_out()
+    asking.books.inbox.execute()
     payment = asking.state("payment", request_id)
     assert payment.received_on == asking.today() - timedelta(days=1)
 
@@ -164,11 +164,11 @@ def test_a_run_that_ends_around_the_commit_is_repeated(
         raise ConnectionError("killed")
 
     monkeypatch.setattr(books.writer, "submit", cut_off)
-    assert books.inbox.carry_out() == 0
+    assert books.inbox.execute() == 0
     assert rows(asking) == 1
     monkeypatch.undo()
-    after = Inbox(books.database.writer, books.writer, books.sealer)
-    assert after.carry_out() == 1
+    after = Inbox(books.database.writer, books.writer, books.cipher)
+    assert after.execute() == 1
     assert (len(payments(asking)), rows(asking)) == (1, 0)
 
 
@@ -178,7 +178,7 @@ def test_two_workers_do_it_once(
     for number in range(40):
         accept(asking, body_of(customer), key=f"k{number}")
     with ThreadPoolExecutor(2) as executor:
-        list(executor.map(lambda one: one.inbox.carry_out(), [books, other_books]))
+        list(executor.map(lambda one: one.inbox.execute(), [books, other_books]))
     assert (len(payments(asking)), rows(asking)) == (40, 0)
     assert asking.state("customer", customer).credit == {"BRL": 48_000}
 
@@ -186,10 +186,10 @@ def test_two_workers_do_it_once(
 def test_one_that_fails_does_not_keep_the_others_waiting(
     asking: Asking, customer: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_module, "TOGETHER_MOST", 2)
+    monkeypatch.setattr(inbox_module, "MAX_TOGETHER", 2)
     accept(asking, b"not a payment", key="broken")
     ids = {accept(asking, body_of(customer), key=f"k{number}") for number in range(5)}
-    assert asking.books.inbox.carry_out() == 5
+    assert asking.books.inbox.execute() == 5
     assert {one[0] for one in payments(asking)} == ids
     assert rows(asking) == 1
 
@@ -210,4 +210,4 @@ def test_nothing_is_accepted_that_was_not_stored(
     with pytest.raises(psycopg.Error):
         accept(asking, body_of(customer))
     monkeypatch.undo()
-    assert asking.books.inbox.carry_out() == 0
+    assert asking.books.inbox.execute() == 0

@@ -21,10 +21,10 @@ from eventsourcing.persistence import (
 )
 
 from adapters.postgres.connection import Database
-from adapters.store.append import StaleHeads
+from adapters.store.append import StaleSnapshots
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import EventMapper, Recorded, StoredEnvelope
-from adapters.store.group_commit import head_of
+from adapters.store.group_commit import snapshot_of
 from adapters.store.recorder import LedgerFactory
 from adapters.store.unit_of_work import Loaded
 from ledger import customer as customers
@@ -159,21 +159,25 @@ def test_several_streams_are_saved_all_or_nothing(
     assert rows(database, "SELECT tenant_seq FROM tenant_log") == [(1,)]
 
 
-def test_heads_are_moved_with_the_events_from_the_version_they_are_expected_at(
+def test_snapshots_are_moved_with_the_events_from_the_version_they_are_expected_at(
     application: LedgerApplication, database: Database
 ) -> None:
     tenant, stream = uuid4(), uuid4()
     first = recorded(tenant, stream, 1)
     state = STREAMS["customer"].evolve(None, first.event, DAY)
-    application.save(first, heads=[head_of(tenant, stream, Loaded("customer", 0, 1, state))])
+    application.save(
+        first, snapshots=[snapshot_of(tenant, stream, Loaded("customer", 0, 1, state))]
+    )
     second = recorded(tenant, stream, 2, customers.CreditAdded("BRL", 5, "test"))
     after = STREAMS["customer"].evolve(state, second.event, DAY)
 
     for wrong in (0, 2):
-        head = head_of(tenant, stream, Loaded("customer", wrong, 2, after))
-        with pytest.raises(StaleHeads):
-            application.save(second, heads=[head])
-    application.save(second, heads=[head_of(tenant, stream, Loaded("customer", 1, 2, after))])
+        snapshot = snapshot_of(tenant, stream, Loaded("customer", wrong, 2, after))
+        with pytest.raises(StaleSnapshots):
+            application.save(second, snapshots=[snapshot])
+    application.save(
+        second, snapshots=[snapshot_of(tenant, stream, Loaded("customer", 1, 2, after))]
+    )
 
     assert_log_is_whole(database)
 

@@ -70,7 +70,7 @@ def test_a_reader_misses_nothing_while_a_commit_is_delayed(
     assert_log_is_whole(database)
 
 
-def test_a_transaction_that_fails_in_its_commit_leaves_no_hole(
+def test_a_transaction_that_fails_in_its_commit_leaves_no_gap(
     asking: Asking, other_books: Books, database: Database
 ) -> None:
     invoice, another = (asking.invoice(asking.customer()) for _ in range(2))

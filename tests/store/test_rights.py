@@ -64,7 +64,7 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
             asking.ask(lambda unit, i=credited, c=note: credit_invoice(unit, i, c))
             refund = RequestRefund(customer, "asked", Money("1.00", "BRL"))
             asking.ask(lambda unit, command=refund: request_refund(unit, command))
-            books.inbox.accept(
+            books.inbox.enqueue(
                 asking.tenant_id,
                 "n",
                 "receive_payment",
@@ -235,7 +235,7 @@ def test_nobody_rewrites_history(ledger: Database, login: str, statement: str) -
         ("unique_names", {"SELECT", "INSERT"}),
         ("log_head", {"SELECT", "UPDATE"}),
         ("tenant_log", {"SELECT", "INSERT", "UPDATE"}),
-        ("heads", {"SELECT", "INSERT", "UPDATE"}),
+        ("snapshots", {"SELECT", "INSERT", "UPDATE"}),
         ("number_series", {"SELECT", "INSERT", "UPDATE"}),
         ("command_records", {"SELECT", "INSERT", "DELETE"}),
         ("customer_keys", {"SELECT", "INSERT", "DELETE"}),

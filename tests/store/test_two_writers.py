@@ -218,7 +218,9 @@ def test_a_key_is_used_once(asking: Asking, other: Asking, database: Database) -
     assert_log_is_whole(database)
 
 
-def test_two_first_seals_use_one_key(asking: Asking, other: Asking, database: Database) -> None:
+def test_two_first_encryptions_use_one_key(
+    asking: Asking, other: Asking, database: Database
+) -> None:
     """A customer that came without personal data is given the first of it by two writers at once."""
     customer = uuid4()
     day = date(2026, 1, 2)
@@ -226,15 +228,15 @@ def test_two_first_seals_use_one_key(asking: Asking, other: Asking, database: Da
 
     def noting(note: str) -> Callable[[Unit], Any]:
         return lambda unit: unit.append(
-            "customer", customer, [New(Changed(Person(notes=unit.seal(customer, note))), day)]
+            "customer", customer, [New(Changed(Person(notes=unit.encrypt(customer, note))), day)]
         )
 
     late = Overtaken(noting("second"), lambda: other.ask(noting("first")))
     asking.ask(late)
 
-    sealer = asking.books.sealer
+    cipher = asking.books.cipher
     notes = [
-        sealer.opened(asking.tenant_id, bytes(data)).decode()
+        cipher.decrypted(asking.tenant_id, bytes(data)).decode()
         for (data,) in rows(
             database, "SELECT data FROM events WHERE tag = 'customer.changed.v1' ORDER BY version"
         )

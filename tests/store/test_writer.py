@@ -114,7 +114,7 @@ def test_numbers_have_no_gaps_and_every_log_is_gapless(asking: Asking, database:
 def test_too_many_waiting_are_refused_and_those_before_are_served(
     asking: Asking, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "QUEUE_MOST", 5)
+    monkeypatch.setattr(writer_module, "MAX_QUEUE", 5)
     invoice = asking.invoice(asking.customer())
     writer = asking.books.writer
     with log_head_held(database):

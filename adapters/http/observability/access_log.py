@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from time import time
 from typing import Final, TextIO
 
-WRITTEN_EVERY_S: Final = 0.1
-PATH_CHARACTERS_MOST: Final = 200
+WRITTEN_EVERY_SECONDS: Final = 0.1
+MAX_PATH_CHARACTERS: Final = 200
 
 
 class AccessLog:
@@ -29,7 +29,7 @@ class AccessLog:
         if self._stream is None:
             return
         if not self._entries:
-            asyncio.get_running_loop().call_later(WRITTEN_EVERY_S, self.flush)
+            asyncio.get_running_loop().call_later(WRITTEN_EVERY_SECONDS, self.flush)
         self._entries.append((time(), method, path, status, seconds, tenant, correlation))
 
     def flush(self) -> None:
@@ -45,7 +45,7 @@ def _line(
 ) -> str:
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     # Nothing from outside may end a line or steer a terminal.
-    shown = path[:PATH_CHARACTERS_MOST].decode("latin-1").encode("unicode_escape").decode()
+    shown = path[:MAX_PATH_CHARACTERS].decode("latin-1").encode("unicode_escape").decode()
     return (
         f"{when} {method} {shown} {status} {seconds * 1000:.1f}ms "
         f"tenant={tenant} correlation={correlation}\n"

@@ -33,9 +33,9 @@ class MetricsToken:
             raise NoValidKey(f"send Authorization: Bearer with the token in {TOKEN_FILE}")
 
 
-def metrics(books: Books, traffic: list[str]) -> str:
+def metrics(books: Books, request_metrics: list[str]) -> str:
     """The text, ending in a line break. Reads the database."""
-    return "\n".join([*traffic, *_gauges(books)]) + "\n"
+    return "\n".join([*request_metrics, *_gauges(books)]) + "\n"
 
 
 def _gauges(books: Books) -> Iterator[str]:

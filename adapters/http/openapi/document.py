@@ -142,7 +142,7 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
     """(schema of each body's and answer's type, the components they refer to)."""
     types: list[Any] = [Problem]
     for operation in operations:
-        types += [operation.answers, operation.takes, operation.parameters]
+        types += [operation.response, operation.request, operation.parameters]
     wanted = list(dict.fromkeys(kind for kind in types if kind is not None))
     schemas, components = msgspec.json.schema_components(wanted, ref_template=SCHEMA)
     return dict(zip(wanted, schemas, strict=True)), {
@@ -151,7 +151,7 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """A component with its docstring's table of fields moved to the fields, and nothing about sealing inside."""
+    """A component with its docstring's table of fields moved to the fields, and nothing about encryption inside."""
     properties = schema.get("properties", {})
     kept: list[str] = []
     described: dict[str, Any] | None = None
@@ -166,7 +166,7 @@ def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
             described = None
             kept.append(line)
     sentences = " ".join(" ".join(kept).split()).split(". ")
-    text = ". ".join(sentence for sentence in sentences if "sealed" not in sentence)
+    text = ". ".join(sentence for sentence in sentences if "encrypted" not in sentence)
     schema["description"] = text.rstrip(".") + "."
     return schema
 
@@ -180,7 +180,7 @@ def _operation(
 ) -> dict[str, Any]:
     text = inspect.getdoc(handler.fn) or ""
     summary, _, description = text.partition("\n")
-    public = not operation.may
+    public = not operation.roles
     made: dict[str, Any] = {
         "operationId": f"{handler.fn.__module__.rpartition('.')[2]}_{handler.fn.__name__}",
         "tags": [handler.fn.__module__.rpartition(".")[2]],
@@ -191,14 +191,17 @@ def _operation(
     if description.strip():
         made["description"] = description.strip()
     if not public:
-        roles = " or ".join(operation.may)
+        roles = " or ".join(operation.roles)
         made["description"] = "\n\n".join(
             part for part in (description.strip(), f"Role: {roles}.") if part
         )
     if public:
-        made["security"] = [{"metrics": []}] if NoValidKey in operation.refuses else []
-    if operation.takes is not None:
-        content = {"schema": schemas[operation.takes], "example": _plain(operation.body)}
+        made["security"] = [{"metrics": []}] if NoValidKey in operation.errors else []
+    if operation.request is not None:
+        content = {
+            "schema": schemas[operation.request],
+            "example": _plain(operation.request_example),
+        }
         made["requestBody"] = {"required": True, "content": {"application/json": content}}
     return made
 
@@ -224,20 +227,20 @@ def _parameters(route: HTTPRoute, method: str, operation: Operation) -> list[dic
     found.append({"$ref": "#/components/parameters/X-Correlation-Id"})
     if method == "POST" and operation.key_required:
         found.append({**_PARAMETERS["Idempotency-Key"], "required": True})
-    elif operation.takes is not None:
+    elif operation.request is not None:
         found.append({"$ref": "#/components/parameters/Idempotency-Key"})
-    if operation.can_wait:
+    if operation.asynchronous:
         found.append({"$ref": "#/components/parameters/Prefer"})
     return found
 
 
 def _responses(route: HTTPRoute, operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     names = ["X-Correlation-Id"]
-    if operation.may:
+    if operation.roles:
         names.append("Duebook-Position")
-    if operation.takes is not None:
+    if operation.request is not None:
         names.append("Idempotency-Replayed")
-    content = {"schema": schemas[operation.answers], "example": _plain(operation.example)}
+    content = {"schema": schemas[operation.response], "example": _plain(operation.response_example)}
     responses: dict[str, Any] = {
         str(operation.status): {
             "description": HTTPStatus(operation.status).phrase,
@@ -245,7 +248,7 @@ def _responses(route: HTTPRoute, operation: Operation, schemas: dict[Any, Any]) 
             "content": {operation.media_type: content},
         }
     }
-    if operation.can_wait:
+    if operation.asynchronous:
         responses["202"] = {
             "description": "Accepted: it is stored and will be carried out once; `Location` says how it stands",
             "headers": {
@@ -269,14 +272,14 @@ def _responses(route: HTTPRoute, operation: Operation, schemas: dict[Any, Any]) 
 
 def _refusals(route: HTTPRoute, operation: Operation) -> dict[int, list[type[LedgerError]]]:
     """What an operation may refuse with, by status."""
-    kinds: list[type[LedgerError]] = [Malformed, *operation.refuses, InternalError]
-    if operation.may:
+    kinds: list[type[LedgerError]] = [Malformed, *operation.errors, InternalError]
+    if operation.roles:
         kinds += [NoValidKey, RoleNotAllowed, ServiceUnavailable]
         if route.path_parameters:
             kinds.append(Unknown)
-    if operation.takes is not None:
+    if operation.request is not None:
         kinds += [BodyTooLarge, UnsupportedMediaType, KeyReused, StillRunning]
-    elif operation.may:
+    elif operation.roles:
         kinds.append(ReadModelBehind)
     found: dict[int, list[type[LedgerError]]] = {}
     for kind in dict.fromkeys(kinds):

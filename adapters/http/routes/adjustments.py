@@ -6,9 +6,9 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, carry_out
+from adapters.http.execution import Call, execute
 from adapters.http.openapi.examples import adjustments as examples
-from adapters.http.operations import command
+from adapters.http.operations import command_route
 from adapters.http.request_bodies import read_body
 from commands.adjustments import (
     AmountOrLines,
@@ -61,14 +61,14 @@ CREDIT_NOTE_REFUSALS: Final = (
 )
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/fees",
-    takes=ChargeFee,
-    body=examples.CHARGE_FEE,
-    answers=InvoiceView,
-    example=examples.CHARGED,
+    request=ChargeFee,
+    request_example=examples.CHARGE_FEE,
+    response=InvoiceView,
+    response_example=examples.CHARGED,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         NotOpen,
         ReasonMissing,
@@ -83,17 +83,17 @@ async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     It is open at once, under `other_fees`, and bears no interest.
     """
     fee = await read_body(request, ChargeFee)
-    return await carry_out(request, lambda unit: charge_fee(unit, id, fee), loads=(id,))
+    return await execute(request, lambda unit: charge_fee(unit, id, fee), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/waivers",
-    takes=WaiveComponent,
-    body=examples.WAIVE_COMPONENT,
-    answers=InvoiceView,
-    example=examples.WAIVED,
+    request=WaiveComponent,
+    request_example=examples.WAIVE_COMPONENT,
+    response=InvoiceView,
+    response_example=examples.WAIVED,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         NotOpen,
         ReasonMissing,
@@ -106,18 +106,18 @@ async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Waive what is open of a component, or a part of it"""
     waiver = await read_body(request, WaiveComponent)
-    return await carry_out(request, lambda unit: waive(unit, id, waiver), loads=(id,))
+    return await execute(request, lambda unit: waive(unit, id, waiver), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/credit-notes",
-    takes=CreditInvoice,
-    body=examples.CREDIT_INVOICE,
-    answers=CreditNoteView,
-    example=examples.CREDIT_NOTE,
+    request=CreditInvoice,
+    request_example=examples.CREDIT_INVOICE,
+    response=CreditNoteView,
+    response_example=examples.CREDIT_NOTE,
     status=201,
     key_required=True,
-    refuses=CREDIT_NOTE_REFUSALS,
+    errors=CREDIT_NOTE_REFUSALS,
 )
 async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Issue a credit note: over all that is left of the invoice, an amount of it, or lines of it
@@ -126,17 +126,17 @@ async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes
     what had been paid of it covers open fees and interest, and the rest is the customer's credit.
     """
     note = await read_body(request, CreditInvoice)
-    return await carry_out(request, lambda unit: credit_invoice(unit, id, note), loads=(id,))
+    return await execute(request, lambda unit: credit_invoice(unit, id, note), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/write-off",
-    takes=WriteOffInvoice,
-    body=examples.WRITE_OFF,
-    answers=InvoiceView,
-    example=examples.WRITTEN_OFF,
+    request=WriteOffInvoice,
+    request_example=examples.WRITE_OFF,
+    response=InvoiceView,
+    response_example=examples.WRITTEN_OFF,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         NotOpen,
         ReasonMissing,
@@ -149,7 +149,7 @@ async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes
 async def give_up(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Write off what is open, or a part of it; what arrives later is a recovery"""
     reason = await read_body(request, WriteOffInvoice)
-    return await carry_out(request, lambda unit: write_off(unit, id, reason), loads=(id,))
+    return await execute(request, lambda unit: write_off(unit, id, reason), loads=(id,))
 
 
 ROUTES = (charge, give_up_part, issue_credit_note, give_up)

@@ -6,10 +6,10 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.execution import Call, execute, query
 from adapters.http.openapi.examples import agreements as examples
 from adapters.http.openapi.examples.invoices import page
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.read_pool import Connection, today
 from adapters.http.request_bodies import read_body
@@ -89,38 +89,38 @@ class AgreementListQuery(ListQuery, frozen=True, kw_only=True):
     customer_id: UUID | None = None
 
 
-@query(
+@query_route(
     "/agreements",
     parameters=AgreementListQuery,
-    answers=Page[AgreementRow],
-    example=page(examples.AGREEMENT_ROW),
+    response=Page[AgreementRow],
+    response_example=page(examples.AGREEMENT_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Agreements, the latest request first, with what their instalments come to"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], AgreementListQuery)
+    parameters = read_query(request.scope["query_string"], AgreementListQuery)
 
     def read(connection: Connection) -> Page[AgreementRow]:
         return list_agreements(
             connection,
             tenant_id,
-            chosen(query, AgreementFilters),
+            chosen(parameters, AgreementFilters),
             today=today(connection, tenant_id, datetime.now(UTC)),
-            cursor=query.cursor,
-            limit=query.limit,
+            cursor=parameters.cursor,
+            limit=parameters.limit,
         )
 
-    return await look_up(request, read, query, models=(AGREEMENTS.name, INVOICES.name))
+    return await query(request, read, parameters, models=(AGREEMENTS.name, INVOICES.name))
 
 
-@command(
+@command_route(
     "/agreements",
-    takes=RequestAgreement,
-    body=examples.REQUEST_AGREEMENT,
-    answers=AgreementView,
-    example=examples.REQUESTED_AGREEMENT,
+    request=RequestAgreement,
+    request_example=examples.REQUEST_AGREEMENT,
+    response=AgreementView,
+    response_example=examples.REQUESTED_AGREEMENT,
     status=201,
-    refuses=(
+    errors=(
         Unknown,
         PrincipalOrInvoices,
         CurrencyDiffers,
@@ -138,7 +138,7 @@ async def request_one(request: Call) -> Response[bytes]:
     Another person approves or rejects it. Nothing changes on the invoices until it is put into force.
     """
     asked = await read_body(request, RequestAgreement)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: request_agreement(unit, asked),
         loads=(asked.customer_id, *asked.invoice_ids),
@@ -146,7 +146,7 @@ async def request_one(request: Call) -> Response[bytes]:
     )
 
 
-@query("/agreements/{id:uuid}", answers=AgreementView, example=examples.AGREEMENT)
+@query_route("/agreements/{id:uuid}", response=AgreementView, response_example=examples.AGREEMENT)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """An agreement with its instalments, as their invoices stand now"""
     tenant_id = request.user.tenant_id
@@ -156,7 +156,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         now_on = today(connection, tenant_id, now)
         return read_agreement(connection, tenant_id, id, now_on, now)
 
-    return await look_up(request, read, read_query(request.scope["query_string"], ReadQuery))
+    return await query(request, read, read_query(request.scope["query_string"], ReadQuery))
 
 
 class AgreementPayOffQuery(ReadQuery, frozen=True, kw_only=True):
@@ -165,12 +165,12 @@ class AgreementPayOffQuery(ReadQuery, frozen=True, kw_only=True):
     on: date | None = None
 
 
-@query(
+@query_route(
     "/agreements/{id:uuid}/pay-off",
     parameters=AgreementPayOffQuery,
-    answers=AgreementPayOffView,
-    example=examples.PAY_OFF,
-    refuses=(NotActive, PayOffDayOutOfRange),
+    response=AgreementPayOffView,
+    response_example=examples.PAY_OFF,
+    errors=(NotActive, PayOffDayOutOfRange),
 )
 async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """What pays an agreement off on a day, and the interest that is then given back
@@ -179,30 +179,30 @@ async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     interest of the time to come is given back, as `early_pay_off` was when the agreement came into force.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], AgreementPayOffQuery)
+    parameters = read_query(request.scope["query_string"], AgreementPayOffQuery)
 
     def read(connection: Connection) -> AgreementPayOffView:
         now = datetime.now(UTC)
         now_on = today(connection, tenant_id, now)
-        return read_pay_off(connection, tenant_id, id, query.on, now_on, now)
+        return read_pay_off(connection, tenant_id, id, parameters.on, now_on, now)
 
-    return await look_up(request, read, query)
+    return await query(request, read, parameters)
 
 
-@command(
+@command_route(
     "/agreements/{id:uuid}/pay-off",
-    takes=PayOffAgreement,
-    body=examples.PAY_OFF_AGREEMENT,
-    answers=PaidOffView,
-    example=examples.PAID_OFF,
+    request=PayOffAgreement,
+    request_example=examples.PAY_OFF_AGREEMENT,
+    response=PaidOffView,
+    response_example=examples.PAID_OFF,
     status=201,
     key_required=True,
-    refuses=(Unknown, NotActive, PayOffTooLow, CurrencyDiffers),
+    errors=(Unknown, NotActive, PayOffTooLow, CurrencyDiffers),
 )
 async def pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Pay an agreement off today: interest of the time to come is given back, and one payment settles the rest"""
     paid = await read_body(request, PayOffAgreement)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: pay_off_agreement(unit, id, paid),
         loads=(id,),
@@ -210,13 +210,13 @@ async def pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     )
 
 
-@command(
+@command_route(
     "/agreements/{id:uuid}/approve",
-    takes=ApproveAgreement,
-    body=ApproveAgreement(),
-    answers=AgreementView,
-    example=examples.APPROVED_AGREEMENT,
-    refuses=(Unknown, AlreadyDecided, SameActor),
+    request=ApproveAgreement,
+    request_example=ApproveAgreement(),
+    response=AgreementView,
+    response_example=examples.APPROVED_AGREEMENT,
+    errors=(Unknown, AlreadyDecided, SameActor),
 )
 async def approve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Approve an agreement
@@ -224,16 +224,16 @@ async def approve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Not with the key that requested it.
     """
     approval = await read_body(request, ApproveAgreement)
-    return await carry_out(request, lambda unit: approve_agreement(unit, id, approval), loads=(id,))
+    return await execute(request, lambda unit: approve_agreement(unit, id, approval), loads=(id,))
 
 
-@command(
+@command_route(
     "/agreements/{id:uuid}/reject",
-    takes=RejectAgreement,
-    body=examples.REJECT_AGREEMENT,
-    answers=AgreementView,
-    example=examples.REJECTED_AGREEMENT,
-    refuses=(Unknown, AlreadyDecided, SameActor, ReasonMissing),
+    request=RejectAgreement,
+    request_example=examples.REJECT_AGREEMENT,
+    response=AgreementView,
+    response_example=examples.REJECTED_AGREEMENT,
+    errors=(Unknown, AlreadyDecided, SameActor, ReasonMissing),
 )
 async def reject(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Reject an agreement that is not in force
@@ -241,17 +241,17 @@ async def reject(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Not with the key that requested it.
     """
     rejection = await read_body(request, RejectAgreement)
-    return await carry_out(request, lambda unit: reject_agreement(unit, id, rejection), loads=(id,))
+    return await execute(request, lambda unit: reject_agreement(unit, id, rejection), loads=(id,))
 
 
-@command(
+@command_route(
     "/agreements/{id:uuid}/activate",
-    takes=ActivateAgreement,
-    body=ActivateAgreement(),
-    answers=AgreementView,
-    example=examples.AGREEMENT,
+    request=ActivateAgreement,
+    request_example=ActivateAgreement(),
+    response=AgreementView,
+    response_example=examples.AGREEMENT,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         NotApproved,
         DueInPast,
@@ -269,19 +269,19 @@ async def activate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     today under the next number of the series.
     """
     activation = await read_body(request, ActivateAgreement)
-    return await carry_out(
+    return await execute(
         request, lambda unit: activate_agreement(unit, id, activation), loads=(id,)
     )
 
 
-@command(
+@command_route(
     "/agreements/{id:uuid}/renegotiate",
-    takes=RenegotiateAgreement,
-    body=examples.RENEGOTIATE_AGREEMENT,
-    answers=AgreementView,
-    example=examples.SUCCESSOR,
+    request=RenegotiateAgreement,
+    request_example=examples.RENEGOTIATE_AGREEMENT,
+    response=AgreementView,
+    response_example=examples.SUCCESSOR,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         NotActive,
         ReasonMissing,
@@ -299,7 +299,7 @@ async def renegotiate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     discount, and in force at once; late fee and mora go on counting on the value that was first asked for.
     """
     terms = await read_body(request, RenegotiateAgreement)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: renegotiate_agreement(unit, id, terms),
         loads=(id,),
@@ -307,13 +307,13 @@ async def renegotiate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     )
 
 
-@command(
+@command_route(
     "/agreements/{id:uuid}/lose",
-    takes=LoseAgreement,
-    body=examples.LOSE_AGREEMENT,
-    answers=AgreementView,
-    example=examples.LOST_AGREEMENT,
-    refuses=(Unknown, NotActive, ReasonMissing),
+    request=LoseAgreement,
+    request_example=examples.LOSE_AGREEMENT,
+    response=AgreementView,
+    response_example=examples.LOST_AGREEMENT,
+    errors=(Unknown, NotActive, ReasonMissing),
 )
 async def lose(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Give an agreement up as lost
@@ -321,4 +321,4 @@ async def lose(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Writes off every open instalment. What arrives on them later is a recovery, and the agreement stays lost.
     """
     loss = await read_body(request, LoseAgreement)
-    return await carry_out(request, lambda unit: lose_agreement(unit, id, loss), loads=(id,))
+    return await execute(request, lambda unit: lose_agreement(unit, id, loss), loads=(id,))

@@ -6,11 +6,11 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, carry_out, edge_of, look_up
+from adapters.http.execution import Call, api_of, execute, query
 from adapters.http.openapi.examples import adjustments, credit_notes, invoices
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.read_pool import Connection, found_head
+from adapters.http.read_pool import Connection, found_snapshot
 from adapters.http.request_bodies import read_body
 from adapters.http.routes.adjustments import CREDIT_NOTE_REFUSALS
 from commands.adjustments import CreditNoteView, IssueCreditNote, credit_invoice
@@ -39,40 +39,40 @@ class CreditNoteListQuery(ListQuery, frozen=True, kw_only=True):
     issued_to: date | None = None
 
 
-@query(
+@query_route(
     "/credit-notes",
     parameters=CreditNoteListQuery,
-    answers=Page[CreditNoteRow],
-    example=invoices.page(credit_notes.CREDIT_NOTE_ROW),
+    response=Page[CreditNoteRow],
+    response_example=invoices.page(credit_notes.CREDIT_NOTE_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Credit notes, the latest issued first, as their documents say them"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], CreditNoteListQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], CreditNoteListQuery)
+    return await query(
         request,
         lambda connection: list_credit_notes(
             connection,
             tenant_id,
-            chosen(query, CreditNoteFilters),
+            chosen(parameters, CreditNoteFilters),
             creditor=_name_of(connection, tenant_id),
-            cursor=query.cursor,
-            limit=query.limit,
+            cursor=parameters.cursor,
+            limit=parameters.limit,
         ),
-        query,
+        parameters,
         models=MODELS,
     )
 
 
-@command(
+@command_route(
     "/credit-notes",
-    takes=IssueCreditNote,
-    body=credit_notes.ISSUE_CREDIT_NOTE,
-    answers=CreditNoteView,
-    example=adjustments.CREDIT_NOTE,
+    request=IssueCreditNote,
+    request_example=credit_notes.ISSUE_CREDIT_NOTE,
+    response=CreditNoteView,
+    response_example=adjustments.CREDIT_NOTE,
     status=201,
     key_required=True,
-    refuses=CREDIT_NOTE_REFUSALS,
+    errors=CREDIT_NOTE_REFUSALS,
 )
 async def issue(request: Call) -> Response[bytes]:
     """Issue a credit note for the invoice named in the body
@@ -80,18 +80,18 @@ async def issue(request: Call) -> Response[bytes]:
     As `POST /api/invoices/{id}/credit-notes` does.
     """
     note = await read_body(request, IssueCreditNote)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: credit_invoice(unit, note.invoice_id, note),
         loads=(note.invoice_id,),
     )
 
 
-@query(
+@query_route(
     "/credit-notes/{id:uuid}",
-    answers=CreditNoteDocument,
-    example=credit_notes.CREDIT_NOTE_DOCUMENT,
-    refuses=(UnknownCreditNote,),
+    response=CreditNoteDocument,
+    response_example=credit_notes.CREDIT_NOTE_DOCUMENT,
+    errors=(UnknownCreditNote,),
 )
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A credit note with all that its document says, and what became of its total when it was issued
@@ -103,17 +103,17 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     def read(connection: Connection) -> CreditNoteDocument:
         return show_credit_note(connection, tenant_id, id, _name_of(connection, tenant_id))
 
-    query = read_query(request.scope["query_string"], ReadQuery)
+    parameters = read_query(request.scope["query_string"], ReadQuery)
     try:
-        return await look_up(request, read, query, models=MODELS)
+        return await query(request, read, parameters, models=MODELS)
     except UnknownCreditNote:
         # It may have been issued a moment ago: the read model is asked once more, up to date.
-        readers = edge_of(request).readers
-        last = await readers.run(readers.last_position, tenant_id)
-        return await look_up(request, read, ReadQuery(min_position=last), models=MODELS)
+        read_pool = api_of(request).read_pool
+        last = await read_pool.run(read_pool.last_position, tenant_id)
+        return await query(request, read, ReadQuery(min_position=last), models=MODELS)
 
 
 def _name_of(connection: Connection, tenant_id: UUID) -> str:
     """The creditor's name."""
-    tenant: Tenant = found_head(connection, tenant_id, "tenant", tenant_id)
+    tenant: Tenant = found_snapshot(connection, tenant_id, "tenant", tenant_id)
     return tenant.name

@@ -5,11 +5,11 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.execution import Call, execute, query
 from adapters.http.openapi.examples import adjustments, invoices
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.read_pool import found_head
+from adapters.http.read_pool import found_snapshot
 from adapters.http.request_bodies import read_body
 from commands.credit_application import (
     ApplyCredit,
@@ -55,11 +55,11 @@ class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
     with_shortfall: bool = False
 
 
-@query(
+@query_route(
     "/customers",
     parameters=CustomerListQuery,
-    answers=Page[CustomerRow],
-    example=invoices.page(invoices.CUSTOMER_ROW),
+    response=Page[CustomerRow],
+    response_example=invoices.page(invoices.CUSTOMER_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Customers by reference, with what they owe and the credit they have
@@ -67,29 +67,29 @@ async def list_all(request: Call) -> Response[bytes]:
     Names are encrypted, so that customers can be neither searched nor sorted by them.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], CustomerListQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], CustomerListQuery)
+    return await query(
         request,
         lambda connection: list_customers(
             connection,
             tenant_id,
-            chosen(query, CustomerFilters),
-            cursor=query.cursor,
-            limit=query.limit,
+            chosen(parameters, CustomerFilters),
+            cursor=parameters.cursor,
+            limit=parameters.limit,
         ),
-        query,
+        parameters,
         models=(CUSTOMERS.name, INVOICES.name),
     )
 
 
-@command(
+@command_route(
     "/customers",
-    takes=RegisterCustomer,
-    body=invoices.REGISTER_CUSTOMER,
-    answers=CustomerView,
-    example=invoices.CUSTOMER,
+    request=RegisterCustomer,
+    request_example=invoices.REGISTER_CUSTOMER,
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
     status=201,
-    refuses=(CustomerNameMissing, AlreadyExists, UnknownZone),
+    errors=(CustomerNameMissing, AlreadyExists, UnknownZone),
 )
 async def register(request: Call) -> Response[bytes]:
     """Register a customer
@@ -98,47 +98,47 @@ async def register(request: Call) -> Response[bytes]:
     your own code, unique and in the clear: put no personal data into it.
     """
     customer = await read_body(request, RegisterCustomer)
-    return await carry_out(request, lambda unit: register_customer(unit, customer))
+    return await execute(request, lambda unit: register_customer(unit, customer))
 
 
-@query("/customers/{id:uuid}", answers=CustomerView, example=invoices.CUSTOMER)
+@query_route("/customers/{id:uuid}", response=CustomerView, response_example=invoices.CUSTOMER)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer and its credit"""
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
-        lambda connection: customer_view(id, found_head(connection, tenant_id, "customer", id)),
+        lambda connection: customer_view(id, found_snapshot(connection, tenant_id, "customer", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
-@command(
+@command_route(
     "/customers/{id:uuid}",
     method="PATCH",
-    takes=ChangeCustomer,
-    body=invoices.CHANGE_CUSTOMER,
-    answers=CustomerView,
-    example=invoices.CUSTOMER,
-    refuses=(Unknown, CustomerNameMissing, UnknownZone),
+    request=ChangeCustomer,
+    request_example=invoices.CHANGE_CUSTOMER,
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
+    errors=(Unknown, CustomerNameMissing, UnknownZone),
 )
 async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a customer; what is left out stays, an empty text clears"""
     changes = await read_body(request, ChangeCustomer)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: change_customer(unit, id, changes),
         loads=(id,),
     )
 
 
-@command(
+@command_route(
     "/customers/{id:uuid}/apply-credit",
-    takes=ApplyCredit,
-    body=adjustments.APPLY_CREDIT,
-    answers=CreditAppliedView,
-    example=adjustments.CREDIT_APPLIED,
+    request=ApplyCredit,
+    request_example=adjustments.APPLY_CREDIT,
+    response=CreditAppliedView,
+    response_example=adjustments.CREDIT_APPLIED,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         UnknownCurrency,
         NothingToApply,
@@ -157,4 +157,4 @@ async def use_credit(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     To one invoice, to several, or, where none is named, to what falls due first.
     """
     wanted = await read_body(request, ApplyCredit)
-    return await carry_out(request, lambda unit: apply_credit(unit, id, wanted), loads=(id,))
+    return await execute(request, lambda unit: apply_credit(unit, id, wanted), loads=(id,))

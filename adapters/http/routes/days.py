@@ -13,14 +13,14 @@ import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, Edge, edge_of, idempotency_key, look_up
-from adapters.http.middleware import arrival_of
+from adapters.http.execution import Api, Call, api_of, idempotency_key, query
+from adapters.http.middleware import context_of
 from adapters.http.openapi.examples import invoices
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.problem_details import ClockBusy, ServiceUnavailable
 from adapters.http.query_parameters import ListQuery, chosen, read_query, refuse_query
 from adapters.http.request_bodies import read_body
-from adapters.http.responses import json_answer
+from adapters.http.responses import json_response
 from ledger.business_day import STEPS, Tally
 from ledger.money import Money
 from ledger.time_zones import business_date
@@ -37,8 +37,8 @@ from schedulers.business_day import (
 )
 from schedulers.ports import ClockTaken, Fenced, Lease, Run
 
-CLOCK_WAIT_S: Final = 5.0
-CLOCK_ASKED_EVERY_S: Final = 0.25
+CLOCK_WAIT_SECONDS: Final = 5.0
+CLOCK_ASKED_EVERY_SECONDS: Final = 0.25
 
 
 class DayListQuery(ListQuery, frozen=True, kw_only=True):
@@ -65,39 +65,39 @@ class DayRun(msgspec.Struct, frozen=True):
     steps: list[StepRow]
 
 
-@query(
+@query_route(
     "/days",
     parameters=DayListQuery,
-    answers=Page[DayRow],
-    example=invoices.page(invoices.DAY),
+    response=Page[DayRow],
+    response_example=invoices.page(invoices.DAY),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Business days, the latest first"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], DayListQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], DayListQuery)
+    return await query(
         request,
         lambda connection: list_days(
             connection,
             tenant_id,
-            chosen(query, DayFilters),
-            cursor=query.cursor,
-            limit=query.limit,
+            chosen(parameters, DayFilters),
+            cursor=parameters.cursor,
+            limit=parameters.limit,
         ),
-        query,
+        parameters,
         models=(BUSINESS_DAYS.name,),
     )
 
 
-@command(
+@command_route(
     "/days/{date:date}/run",
-    takes=RunDay,
-    body=RunDay(),
-    answers=DayRun,
-    example=DayRun(
+    request=RunDay,
+    request_example=RunDay(),
+    response=DayRun,
+    response_example=DayRun(
         day=invoices.DAY.day, ran=True, steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])]
     ),
-    refuses=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
+    errors=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
 )
 async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     """Run a business day: overdue, late fees, interest, close
@@ -106,51 +106,51 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     so that repeating the request posts nothing twice, with or without an Idempotency-Key.
     """
     refuse_query(request.scope)
-    idempotency_key(arrival_of(request.scope), required=False)
+    idempotency_key(context_of(request.scope), required=False)
     await read_body(request, RunDay)
-    edge, caller = edge_of(request), request.user
-    await edge.readers.run(_require_runnable, edge, caller.tenant_id, date)
-    lease = await _lease(edge)
+    api, principal = api_of(request), request.user
+    await api.read_pool.run(_require_runnable, api, principal.tenant_id, date)
+    lease = await _lease(api)
     try:
-        result = await edge.run_slowly(
+        result = await api.run_slowly(
             lambda: run_day(
-                edge.books.clock,
-                Run(caller.tenant_id, date, lease, caller.actor),
-                pause=lambda _: _unless_closing(edge),
+                api.books.clock,
+                Run(principal.tenant_id, date, lease, principal.actor),
+                pause=lambda _: _unless_closing(api),
             )
         )
     except Fenced as fenced:
         raise ClockBusy(str(fenced)) from fenced
     finally:
-        await edge.readers.run(edge.books.clock.release, lease)
-    position = await edge.readers.run(edge.readers.last_position, caller.tenant_id)
-    return json_answer(
+        await api.read_pool.run(api.books.clock.release, lease)
+    position = await api.read_pool.run(api.read_pool.last_position, principal.tenant_id)
+    return json_response(
         msgspec.json.encode(_day_run(result)), headers={"Duebook-Position": str(position)}
     )
 
 
-def _require_runnable(edge: Edge, tenant_id: UUID, day: dt.date) -> None:
-    clock = edge.books.clock
+def _require_runnable(api: Api, tenant_id: UUID, day: dt.date) -> None:
+    clock = api.books.clock
     today = business_date(dt.datetime.now(dt.UTC), clock.settings(tenant_id).timezone)
     require_runnable(clock, tenant_id, day, today)
 
 
-async def _lease(edge: Edge) -> Lease:
+async def _lease(api: Api) -> Lease:
     """The right to run the clock; the alarm's short turns are waited for. Raises ClockBusy."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-    give_up_at = monotonic() + CLOCK_WAIT_S
+    give_up_at = monotonic() + CLOCK_WAIT_SECONDS
     while True:
         try:
-            return await edge.readers.run(edge.books.clock.acquire, holder)
+            return await api.read_pool.run(api.books.clock.acquire, holder)
         except ClockTaken as taken:
             if monotonic() >= give_up_at:
                 raise ClockBusy(f"{taken}; try again in a moment") from taken
-        await asyncio.sleep(CLOCK_ASKED_EVERY_S)
+        await asyncio.sleep(CLOCK_ASKED_EVERY_SECONDS)
 
 
-def _unless_closing(edge: Edge) -> None:
+def _unless_closing(api: Api) -> None:
     """A stopping service does not begin another chunk; the day goes on at the next run."""
-    if edge.closing:
+    if api.closing:
         raise ServiceUnavailable("the service is stopping; run the day again")
 
 

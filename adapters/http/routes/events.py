@@ -6,9 +6,9 @@ import msgspec
 from litestar import Response
 
 from adapters.http.event_pages import EventView, events_page
-from adapters.http.execution import Call, look_up
+from adapters.http.execution import Call, query
 from adapters.http.openapi.examples import invoices
-from adapters.http.operations import query
+from adapters.http.operations import query_route
 from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.store.reading import tenant_events
 from projections.pagination import Page
@@ -21,11 +21,11 @@ class EventsQuery(ReadQuery, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
-@query(
+@query_route(
     "/events",
     parameters=EventsQuery,
-    answers=Page[EventView],
-    example=invoices.page(invoices.EVENT),
+    response=Page[EventView],
+    response_example=invoices.page(invoices.EVENT),
 )
 async def feed(request: Call) -> Response[bytes]:
     """Events in the order of the tenant's log
@@ -34,13 +34,13 @@ async def feed(request: Call) -> Response[bytes]:
     last `tenant_seq` seen; `next_cursor` is that number while there are more at once.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], EventsQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], EventsQuery)
+    return await query(
         request,
         lambda connection: events_page(
-            tenant_events(connection, tenant_id, query.after, query.limit + 1),
-            query.limit,
+            tenant_events(connection, tenant_id, parameters.after, parameters.limit + 1),
+            parameters.limit,
             lambda event: event.tenant_seq,
         ),
-        query,
+        parameters,
     )

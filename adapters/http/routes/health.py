@@ -5,13 +5,13 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response
 
-from adapters.http.execution import edge_of
-from adapters.http.middleware import arrival_of
+from adapters.http.execution import api_of
+from adapters.http.middleware import context_of
 from adapters.http.observability.metrics import metrics
-from adapters.http.operations import public
+from adapters.http.operations import public_route
 from adapters.http.problem_details import NoValidKey, ServiceUnavailable
 from adapters.http.query_parameters import refuse_query
-from adapters.http.responses import json_answer
+from adapters.http.responses import json_response
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,31 +22,33 @@ class Health(msgspec.Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
-@public("/health/live", answers=Health, example=Health())
+@public_route("/health/live", response=Health, response_example=Health())
 async def live(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The process answers"""
     refuse_query(request.scope)
-    return json_answer(msgspec.json.encode(Health()))
+    return json_response(msgspec.json.encode(Health()))
 
 
-@public("/health/ready", answers=Health, example=Health(), refuses=(ServiceUnavailable,))
+@public_route(
+    "/health/ready", response=Health, response_example=Health(), errors=(ServiceUnavailable,)
+)
 async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The process can serve: its database answers
 
     503 while it does not, so that a load balancer sends nobody here.
     """
     refuse_query(request.scope)
-    readers = edge_of(request).readers
-    await readers.run(readers.check)
-    return json_answer(msgspec.json.encode(Health()))
+    read_pool = api_of(request).read_pool
+    await read_pool.run(read_pool.check)
+    return json_response(msgspec.json.encode(Health()))
 
 
-@public(
+@public_route(
     "/metrics",
-    answers=str,
-    example="duebook_commands_waiting 0\n",
+    response=str,
+    response_example="duebook_commands_waiting 0\n",
     media_type="text/plain",
-    refuses=(NoValidKey,),
+    errors=(NoValidKey,),
 )
 async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Numbers of the whole installation, for operators only
@@ -55,7 +57,7 @@ async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     tenant's key opens it.
     """
     refuse_query(request.scope)
-    edge = edge_of(request)
-    edge.metrics_token.check(arrival_of(request.scope).authorization)
-    text = await edge.readers.run(metrics, edge.books, list(edge.traffic.lines()))
-    return json_answer(text.encode(), media_type=METRICS_TYPE)
+    api = api_of(request)
+    api.metrics_token.check(context_of(request.scope).authorization)
+    text = await api.read_pool.run(metrics, api.books, list(api.request_metrics.lines()))
+    return json_response(text.encode(), media_type=METRICS_TYPE)

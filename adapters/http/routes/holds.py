@@ -6,10 +6,10 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, carry_out
+from adapters.http.execution import Call, execute
 from adapters.http.openapi.examples import adjustments as examples
 from adapters.http.openapi.examples.invoices import INVOICE
-from adapters.http.operations import command
+from adapters.http.operations import command_route
 from adapters.http.request_bodies import read_body
 from commands.holds import (
     DisputeInvoice,
@@ -46,13 +46,13 @@ from ledger.invoice.preconditions import (
 )
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/dispute",
-    takes=DisputeInvoice,
-    body=examples.DISPUTE_INVOICE,
-    answers=InvoiceView,
-    example=examples.DISPUTED,
-    refuses=(
+    request=DisputeInvoice,
+    request_example=examples.DISPUTE_INVOICE,
+    response=InvoiceView,
+    response_example=examples.DISPUTED,
+    errors=(
         Unknown,
         NotOpen,
         ReasonMissing,
@@ -71,16 +71,16 @@ async def dispute(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     the dispute is resolved.
     """
     disputed = await read_body(request, DisputeInvoice)
-    return await carry_out(request, lambda unit: dispute_invoice(unit, id, disputed), loads=(id,))
+    return await execute(request, lambda unit: dispute_invoice(unit, id, disputed), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/dispute/resolve",
-    takes=ResolveDispute,
-    body=examples.RESOLVE_DISPUTE,
-    answers=InvoiceView,
-    example=INVOICE,
-    refuses=(Unknown, NotDisputed, ResolvedTooEarly, EffectiveInFuture),
+    request=ResolveDispute,
+    request_example=examples.RESOLVE_DISPUTE,
+    response=InvoiceView,
+    response_example=INVOICE,
+    errors=(Unknown, NotDisputed, ResolvedTooEarly, EffectiveInFuture),
 )
 async def resolve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Resolve a dispute
@@ -88,16 +88,16 @@ async def resolve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Accepted, interest that was held is not charged; credit or waive what is not owed. Rejected, it is charged.
     """
     resolved = await read_body(request, ResolveDispute)
-    return await carry_out(request, lambda unit: resolve_dispute(unit, id, resolved), loads=(id,))
+    return await execute(request, lambda unit: resolve_dispute(unit, id, resolved), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/promise",
-    takes=PromiseToPay,
-    body=examples.PROMISE_TO_PAY,
-    answers=InvoiceView,
-    example=examples.PROMISED,
-    refuses=(
+    request=PromiseToPay,
+    request_example=examples.PROMISE_TO_PAY,
+    response=InvoiceView,
+    response_example=examples.PROMISED,
+    errors=(
         Unknown,
         NotOpen,
         PromiseTooLate,
@@ -113,35 +113,35 @@ async def promise(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     The day after, the clock finds it kept or broken.
     """
     promised = await read_body(request, PromiseToPay)
-    return await carry_out(request, lambda unit: promise_to_pay(unit, id, promised), loads=(id,))
+    return await execute(request, lambda unit: promise_to_pay(unit, id, promised), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/hold",
-    takes=HoldInvoice,
-    body=examples.HOLD_INVOICE,
-    answers=InvoiceView,
-    example=examples.HELD,
-    refuses=(Unknown, NotOpen, ReasonMissing, AlreadyHeld, HoldOver),
+    request=HoldInvoice,
+    request_example=examples.HOLD_INVOICE,
+    response=InvoiceView,
+    response_example=examples.HELD,
+    errors=(Unknown, NotOpen, ReasonMissing, AlreadyHeld, HoldOver),
 )
 async def hold(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Keep dunning from an invoice, until a day or until it is released"""
     held = await read_body(request, HoldInvoice)
-    return await carry_out(request, lambda unit: hold_invoice(unit, id, held), loads=(id,))
+    return await execute(request, lambda unit: hold_invoice(unit, id, held), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/release",
-    takes=ReleaseInvoice,
-    body=examples.RELEASE_INVOICE,
-    answers=InvoiceView,
-    example=INVOICE,
-    refuses=(Unknown, NotHeld),
+    request=ReleaseInvoice,
+    request_example=examples.RELEASE_INVOICE,
+    response=InvoiceView,
+    response_example=INVOICE,
+    errors=(Unknown, NotHeld),
 )
 async def release(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Let dunning take an invoice up again"""
     released = await read_body(request, ReleaseInvoice)
-    return await carry_out(request, lambda unit: release_invoice(unit, id, released), loads=(id,))
+    return await execute(request, lambda unit: release_invoice(unit, id, released), loads=(id,))
 
 
 ROUTES = (dispute, resolve, promise, hold, release)

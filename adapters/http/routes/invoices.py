@@ -7,12 +7,12 @@ from litestar import Response
 from litestar.params import FromPath
 
 from adapters.http.event_pages import EventView, events_page, numeric_cursor
-from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.execution import Call, execute, query
 from adapters.http.openapi.examples import invoices
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.problem_details import RoleNotAllowed
 from adapters.http.query_parameters import DatedQuery, ListQuery, ReadQuery, chosen, read_query
-from adapters.http.read_pool import Connection, found_head, today
+from adapters.http.read_pool import Connection, found_snapshot, today
 from adapters.http.request_bodies import read_body
 from adapters.store.reading import stream_events
 from commands.invoices import (
@@ -76,39 +76,39 @@ class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
     order: Order = "due_on"
 
 
-@query(
+@query_route(
     "/invoices",
     parameters=InvoiceListQuery,
-    answers=Page[InvoiceRow],
-    example=invoices.page(invoices.INVOICE_ROW),
+    response=Page[InvoiceRow],
+    response_example=invoices.page(invoices.INVOICE_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Invoices by due date"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], InvoiceListQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], InvoiceListQuery)
+    return await query(
         request,
         lambda connection: list_invoices(
             connection,
             tenant_id,
-            chosen(query, InvoiceFilters),
-            cursor=query.cursor,
-            limit=query.limit,
-            order=query.order,
+            chosen(parameters, InvoiceFilters),
+            cursor=parameters.cursor,
+            limit=parameters.limit,
+            order=parameters.order,
         ),
-        query,
+        parameters,
         models=(INVOICES.name,),
     )
 
 
-@command(
+@command_route(
     "/invoices",
-    takes=DraftInvoice,
-    body=invoices.DRAFT_INVOICE,
-    answers=InvoiceView,
-    example=invoices.DRAFTED_INVOICE,
+    request=DraftInvoice,
+    request_example=invoices.DRAFT_INVOICE,
+    response=InvoiceView,
+    response_example=invoices.DRAFTED_INVOICE,
     status=201,
-    refuses=(Unknown, WithdrawnCurrency, EmptyInvoice, MalformedQuantity, MalformedPrice),
+    errors=(Unknown, WithdrawnCurrency, EmptyInvoice, MalformedQuantity, MalformedPrice),
 )
 async def draft(request: Call) -> Response[bytes]:
     """Draft an invoice
@@ -116,7 +116,7 @@ async def draft(request: Call) -> Response[bytes]:
     A draft has no number and nothing is owed on it until it is sent.
     """
     invoice = await read_body(request, DraftInvoice)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: draft_invoice(unit, invoice),
         loads=(invoice.customer_id,),
@@ -124,25 +124,25 @@ async def draft(request: Call) -> Response[bytes]:
     )
 
 
-@query("/invoices/{id:uuid}", answers=InvoiceView, example=invoices.INVOICE)
+@query_route("/invoices/{id:uuid}", response=InvoiceView, response_example=invoices.INVOICE)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """An invoice as it stands now, amounts by component"""
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
-        lambda connection: invoice_view(id, found_head(connection, tenant_id, "invoice", id)),
+        lambda connection: invoice_view(id, found_snapshot(connection, tenant_id, "invoice", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}",
     method="PATCH",
-    takes=ChangeInvoice,
-    body=invoices.CHANGE_INVOICE,
-    answers=InvoiceView,
-    example=invoices.INVOICE,
-    refuses=(
+    request=ChangeInvoice,
+    request_example=invoices.CHANGE_INVOICE,
+    response=InvoiceView,
+    response_example=invoices.INVOICE,
+    errors=(
         Unknown,
         NotADraft,
         NotOpen,
@@ -155,16 +155,16 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a draft, or move the due date of a sent invoice to a later day"""
     changes = await read_body(request, ChangeInvoice)
-    return await carry_out(request, lambda unit: change_invoice(unit, id, changes), loads=(id,))
+    return await execute(request, lambda unit: change_invoice(unit, id, changes), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/send",
-    takes=SendInvoice,
-    body=invoices.SEND_INVOICE,
-    answers=InvoiceView,
-    example=invoices.INVOICE,
-    refuses=(
+    request=SendInvoice,
+    request_example=invoices.SEND_INVOICE,
+    response=InvoiceView,
+    response_example=invoices.INVOICE,
+    errors=(
         Unknown,
         NotADraft,
         DueBeforeIssue,
@@ -179,16 +179,16 @@ async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     It gets the next number of the series, and its fee policy and calendar are frozen.
     """
     sending = await read_body(request, SendInvoice)
-    return await carry_out(request, lambda unit: send_invoice(unit, id, sending), loads=(id,))
+    return await execute(request, lambda unit: send_invoice(unit, id, sending), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/void",
-    takes=GiveUpInvoice,
-    body=invoices.GIVE_UP_INVOICE,
-    answers=InvoiceView,
-    example=invoices.VOID_INVOICE,
-    refuses=(Unknown, NotVoidable, ReasonMissing),
+    request=GiveUpInvoice,
+    request_example=invoices.GIVE_UP_INVOICE,
+    response=InvoiceView,
+    response_example=invoices.VOID_INVOICE,
+    errors=(Unknown, NotVoidable, ReasonMissing),
 )
 async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Void an invoice that never should have been
@@ -197,55 +197,55 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """
     reason = await read_body(request, GiveUpInvoice)
     role = request.user.role
-    return await carry_out(request, lambda unit: _void(unit, id, reason, role), loads=(id,))
+    return await execute(request, lambda unit: _void(unit, id, reason, role), loads=(id,))
 
 
-@command(
+@command_route(
     "/invoices/{id:uuid}/cancel",
-    takes=GiveUpInvoice,
-    body=invoices.GIVE_UP_INVOICE,
-    answers=InvoiceView,
-    example=invoices.VOID_INVOICE,
-    refuses=(Unknown, NotOpen, ReasonMissing),
+    request=GiveUpInvoice,
+    request_example=invoices.GIVE_UP_INVOICE,
+    response=InvoiceView,
+    response_example=invoices.VOID_INVOICE,
+    errors=(Unknown, NotOpen, ReasonMissing),
 )
 async def cancel(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Give up what is open on a sent invoice; what was paid stays paid"""
     reason = await read_body(request, GiveUpInvoice)
-    return await carry_out(request, lambda unit: cancel_invoice(unit, id, reason), loads=(id,))
+    return await execute(request, lambda unit: cancel_invoice(unit, id, reason), loads=(id,))
 
 
-@query(
+@query_route(
     "/invoices/{id:uuid}/timeline",
     parameters=ListQuery,
-    answers=Page[EventView],
-    example=invoices.page(invoices.EVENT),
+    response=Page[EventView],
+    response_example=invoices.page(invoices.EVENT),
 )
 async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Everything that happened to an invoice, in the order in which it was recorded"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], ListQuery)
-    after = numeric_cursor(query.cursor)
+    parameters = read_query(request.scope["query_string"], ListQuery)
+    after = numeric_cursor(parameters.cursor)
 
     def read(connection: Connection) -> Page[EventView]:
-        found_head(connection, tenant_id, "invoice", id)
+        found_snapshot(connection, tenant_id, "invoice", id)
         events = stream_events(connection, tenant_id, id)
         later = [event for event in events if event.version > after]
-        return events_page(later, query.limit, lambda event: event.version)
+        return events_page(later, parameters.limit, lambda event: event.version)
 
-    return await look_up(request, read, query)
+    return await query(request, read, parameters)
 
 
-@query(
+@query_route(
     "/invoices/{id:uuid}/explain",
     parameters=DatedQuery,
-    answers=Explanation,
-    example=invoices.EXPLANATION,
-    refuses=(NothingToExplain, AsOfInFuture, KnownAtInFuture),
+    response=Explanation,
+    response_example=invoices.EXPLANATION,
+    errors=(NothingToExplain, AsOfInFuture, KnownAtInFuture),
 )
 async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Why each cent is there: each component with its rule, its days, and the events behind it"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], DatedQuery)
+    parameters = read_query(request.scope["query_string"], DatedQuery)
 
     def read(connection: Connection) -> Explanation:
         now = datetime.now(UTC)
@@ -255,11 +255,11 @@ async def show_explanation(request: Call, id: FromPath[UUID]) -> Response[bytes]
             id,
             today=today(connection, tenant_id, now),
             now=now,
-            as_of=query.as_of,
-            known_at=query.known_at,
+            as_of=parameters.as_of,
+            known_at=parameters.known_at,
         )
 
-    return await look_up(request, read, query)
+    return await query(request, read, parameters)
 
 
 class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
@@ -268,12 +268,12 @@ class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
     on: date | None = None
 
 
-@query(
+@query_route(
     "/invoices/{id:uuid}/pay-off",
     parameters=PayOffQuery,
-    answers=PayOff,
-    example=invoices.PAY_OFF,
-    refuses=(PayOffInPast, PayOffTooFar),
+    response=PayOff,
+    response_example=invoices.PAY_OFF,
+    errors=(PayOffInPast, PayOffTooFar),
 )
 async def show_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """What has to be paid on a day to settle an invoice, by component
@@ -282,13 +282,13 @@ async def show_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     written.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], PayOffQuery)
+    parameters = read_query(request.scope["query_string"], PayOffQuery)
 
     def read(connection: Connection) -> PayOff:
-        invoice = found_head(connection, tenant_id, "invoice", id)
-        return pay_off(id, invoice, today(connection, tenant_id, datetime.now(UTC)), query.on)
+        invoice = found_snapshot(connection, tenant_id, "invoice", id)
+        return pay_off(id, invoice, today(connection, tenant_id, datetime.now(UTC)), parameters.on)
 
-    return await look_up(request, read, query)
+    return await query(request, read, parameters)
 
 
 def _void(unit: Unit, invoice_id: UUID, reason: GiveUpInvoice, role: Role) -> InvoiceView:

@@ -6,11 +6,11 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, accept, carry_out, look_up, prefers_waiting
+from adapters.http.execution import Call, enqueue, execute, prefers_async, query
 from adapters.http.openapi.examples import adjustments, invoices
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.read_pool import found_head
+from adapters.http.read_pool import found_snapshot
 from adapters.http.request_bodies import read_body
 from commands.credit_application import ApplyPayment, NothingToApply, OverApplied, apply_payment
 from commands.payments import (
@@ -64,40 +64,40 @@ class PaymentListQuery(ListQuery, frozen=True, kw_only=True):
     suspected_duplicate: bool | None = None
 
 
-@query(
+@query_route(
     "/payments",
     parameters=PaymentListQuery,
-    answers=Page[PaymentRow],
-    example=invoices.page(invoices.PAYMENT_ROW),
+    response=Page[PaymentRow],
+    response_example=invoices.page(invoices.PAYMENT_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Payments, the latest value date first"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], PaymentListQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], PaymentListQuery)
+    return await query(
         request,
         lambda connection: list_payments(
             connection,
             tenant_id,
-            chosen(query, PaymentFilters),
-            cursor=query.cursor,
-            limit=query.limit,
+            chosen(parameters, PaymentFilters),
+            cursor=parameters.cursor,
+            limit=parameters.limit,
         ),
-        query,
+        parameters,
         models=(PAYMENTS.name,),
     )
 
 
-@command(
+@command_route(
     "/payments",
-    takes=ReceivePayment,
-    body=invoices.RECEIVE_PAYMENT,
-    answers=PaymentView,
-    example=invoices.PAYMENT,
+    request=ReceivePayment,
+    request_example=invoices.RECEIVE_PAYMENT,
+    response=PaymentView,
+    response_example=invoices.PAYMENT,
     status=201,
     key_required=True,
-    can_wait=True,
-    refuses=(
+    asynchronous=True,
+    errors=(
         Unknown,
         NoPayer,
         TwoTargets,
@@ -119,14 +119,14 @@ async def receive(request: Call) -> Response[bytes]:
     so, as of the moment it was accepted; `Location` says where to see how it stands.
     """
     payment = await read_body(request, ReceivePayment)
-    if prefers_waiting(request):
-        return await accept(request, "receive_payment")
+    if prefers_async(request):
+        return await enqueue(request, "receive_payment")
     loads = tuple(allocation.invoice_id for allocation in payment.allocations)
     if payment.invoice_id is not None:
         loads += (payment.invoice_id,)
     if payment.customer_id is not None:
         loads += (payment.customer_id,)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: receive_payment(unit, payment),
         loads=loads,
@@ -135,25 +135,25 @@ async def receive(request: Call) -> Response[bytes]:
     )
 
 
-@query("/payments/{id:uuid}", answers=PaymentView, example=invoices.PAYMENT)
+@query_route("/payments/{id:uuid}", response=PaymentView, response_example=invoices.PAYMENT)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A payment and how it was spread over invoices"""
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
-        lambda connection: payment_view(id, found_head(connection, tenant_id, "payment", id)),
+        lambda connection: payment_view(id, found_snapshot(connection, tenant_id, "payment", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
-@command(
+@command_route(
     "/payments/{id:uuid}/reverse",
-    takes=ReversePayment,
-    body=invoices.REVERSE_PAYMENT,
-    answers=PaymentView,
-    example=invoices.PAYMENT,
+    request=ReversePayment,
+    request_example=invoices.REVERSE_PAYMENT,
+    response=PaymentView,
+    response_example=invoices.PAYMENT,
     key_required=True,
-    refuses=(Unknown, AlreadyReversed, OverReversed, CurrencyDiffers, ReasonMissing),
+    errors=(Unknown, AlreadyReversed, OverReversed, CurrencyDiffers, ReasonMissing),
 )
 async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Take a payment, or a part of it, back from everything it covered
@@ -162,21 +162,21 @@ async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     of what the payment offers to no invoice, then of its offers from the last to the first.
     """
     reversal = await read_body(request, ReversePayment)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: reverse_payment(unit, id, reversal),
         loads=(id,),
     )
 
 
-@command(
+@command_route(
     "/payments/{id:uuid}/charge-back",
-    takes=ChargeBackPayment,
-    body=adjustments.CHARGE_BACK_PAYMENT,
-    answers=PaymentView,
-    example=adjustments.CHARGED_BACK,
+    request=ChargeBackPayment,
+    request_example=adjustments.CHARGE_BACK_PAYMENT,
+    response=PaymentView,
+    response_example=adjustments.CHARGED_BACK,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         AlreadyReversed,
         OverReversed,
@@ -192,17 +192,17 @@ async def charge_back(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Effective on its own date: until then the payment stood, and from then on what it had closed is open again.
     """
     taken = await read_body(request, ChargeBackPayment)
-    return await carry_out(request, lambda unit: charge_back_payment(unit, id, taken), loads=(id,))
+    return await execute(request, lambda unit: charge_back_payment(unit, id, taken), loads=(id,))
 
 
-@command(
+@command_route(
     "/payments/{id:uuid}/reallocate",
-    takes=ReallocatePayment,
-    body=adjustments.REALLOCATE_PAYMENT,
-    answers=PaymentView,
-    example=invoices.PAYMENT,
+    request=ReallocatePayment,
+    request_example=adjustments.REALLOCATE_PAYMENT,
+    response=PaymentView,
+    response_example=invoices.PAYMENT,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         AlreadyReversed,
         OverAllocated,
@@ -220,17 +220,17 @@ async def reallocate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Effective on the payment's own date, on each of the invoices. What is left is the customer's credit.
     """
     wanted = await read_body(request, ReallocatePayment)
-    return await carry_out(request, lambda unit: reallocate_payment(unit, id, wanted), loads=(id,))
+    return await execute(request, lambda unit: reallocate_payment(unit, id, wanted), loads=(id,))
 
 
-@command(
+@command_route(
     "/payments/{id:uuid}/apply",
-    takes=ApplyPayment,
-    body=adjustments.APPLY_PAYMENT,
-    answers=PaymentView,
-    example=adjustments.APPLIED,
+    request=ApplyPayment,
+    request_example=adjustments.APPLY_PAYMENT,
+    response=PaymentView,
+    response_example=adjustments.APPLIED,
     key_required=True,
-    refuses=(
+    errors=(
         Unknown,
         NothingToApply,
         OverApplied,
@@ -248,4 +248,4 @@ async def apply(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     To one invoice, to several, or, where none is named, to what falls due first.
     """
     wanted = await read_body(request, ApplyPayment)
-    return await carry_out(request, lambda unit: apply_payment(unit, id, wanted), loads=(id,))
+    return await execute(request, lambda unit: apply_payment(unit, id, wanted), loads=(id,))

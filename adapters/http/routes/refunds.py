@@ -6,11 +6,11 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.execution import Call, execute, query
 from adapters.http.openapi.examples import invoices, refunds
-from adapters.http.operations import command, query
+from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
-from adapters.http.read_pool import found_head
+from adapters.http.read_pool import found_snapshot
 from adapters.http.request_bodies import read_body
 from commands.refunds import (
     ConfirmRefund,
@@ -40,39 +40,39 @@ class RefundListQuery(ListQuery, frozen=True, kw_only=True):
     status: Literal["requested", "sent", "confirmed", "compensated"] | None = None
 
 
-@query(
+@query_route(
     "/refunds",
     parameters=RefundListQuery,
-    answers=Page[RefundRow],
-    example=invoices.page(refunds.REFUND_ROW),
+    response=Page[RefundRow],
+    response_example=invoices.page(refunds.REFUND_ROW),
 )
 async def list_all(request: Call) -> Response[bytes]:
     """Refunds, the latest requested first"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], RefundListQuery)
-    return await look_up(
+    parameters = read_query(request.scope["query_string"], RefundListQuery)
+    return await query(
         request,
         lambda connection: list_refunds(
             connection,
             tenant_id,
-            chosen(query, RefundFilters),
-            cursor=query.cursor,
-            limit=query.limit,
+            chosen(parameters, RefundFilters),
+            cursor=parameters.cursor,
+            limit=parameters.limit,
         ),
-        query,
+        parameters,
         models=(REFUNDS.name,),
     )
 
 
-@command(
+@command_route(
     "/refunds",
-    takes=RequestRefund,
-    body=refunds.REQUEST_REFUND,
-    answers=RefundView,
-    example=refunds.REQUESTED_REFUND,
+    request=RequestRefund,
+    request_example=refunds.REQUEST_REFUND,
+    response=RefundView,
+    response_example=refunds.REQUESTED_REFUND,
     status=201,
     key_required=True,
-    refuses=(Unknown, RefundAmountUnclear, NothingToRefund, OverRefunded, ReasonMissing),
+    errors=(Unknown, RefundAmountUnclear, NothingToRefund, OverRefunded, ReasonMissing),
 )
 async def ask(request: Call) -> Response[bytes]:
     """Pay credit back to a customer
@@ -81,7 +81,7 @@ async def ask(request: Call) -> Response[bytes]:
     then `sent`, and waits to be confirmed.
     """
     refund = await read_body(request, RequestRefund)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: request_refund(unit, refund),
         loads=(refund.customer_id,),
@@ -89,7 +89,7 @@ async def ask(request: Call) -> Response[bytes]:
     )
 
 
-@query("/refunds/{id:uuid}", answers=RefundView, example=refunds.REFUND)
+@query_route("/refunds/{id:uuid}", response=RefundView, response_example=refunds.REFUND)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A refund and how far it has come
 
@@ -97,20 +97,20 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     somebody looks at it, because it was tried ten times; or nothing more.
     """
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
-        lambda connection: refund_view(id, found_head(connection, tenant_id, "refund", id)),
+        lambda connection: refund_view(id, found_snapshot(connection, tenant_id, "refund", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
-@command(
+@command_route(
     "/refunds/{id:uuid}/confirm",
-    takes=ConfirmRefund,
-    body=refunds.CONFIRM_REFUND,
-    answers=RefundView,
-    example=refunds.CONFIRMED_REFUND,
-    refuses=(Unknown, RefundNotSent, RefundClosed, PayoutUnderWay),
+    request=ConfirmRefund,
+    request_example=refunds.CONFIRM_REFUND,
+    response=RefundView,
+    response_example=refunds.CONFIRMED_REFUND,
+    errors=(Unknown, RefundNotSent, RefundClosed, PayoutUnderWay),
 )
 async def confirm(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Record that the money has left
@@ -118,20 +118,20 @@ async def confirm(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Also for a refund whose hand-over failed or is in doubt, when it turns out to have been paid out.
     """
     confirmation = await read_body(request, ConfirmRefund)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: confirm_refund(unit, id, confirmation),
         loads=(id,),
     )
 
 
-@command(
+@command_route(
     "/refunds/{id:uuid}/fail",
-    takes=FailRefund,
-    body=refunds.FAIL_REFUND,
-    answers=RefundView,
-    example=refunds.FAILED_REFUND,
-    refuses=(Unknown, RefundClosed, PayoutUnderWay, ReasonMissing),
+    request=FailRefund,
+    request_example=refunds.FAIL_REFUND,
+    response=RefundView,
+    response_example=refunds.FAILED_REFUND,
+    errors=(Unknown, RefundClosed, PayoutUnderWay, ReasonMissing),
 )
 async def fail(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Give the credit back, because the money will not leave
@@ -139,7 +139,7 @@ async def fail(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Only when that is certain: ask the provider first where a hand-over is in doubt.
     """
     failure = await read_body(request, FailRefund)
-    return await carry_out(
+    return await execute(
         request,
         lambda unit: fail_refund(unit, id, failure),
         loads=(id,),

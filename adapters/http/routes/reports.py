@@ -7,11 +7,11 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, look_up
+from adapters.http.execution import Call, query
 from adapters.http.openapi.examples import invoices, journal
-from adapters.http.operations import query
+from adapters.http.operations import query_route
 from adapters.http.query_parameters import DatedQuery, ReadQuery, read_query
-from adapters.http.read_pool import Connection, found_head, today
+from adapters.http.read_pool import Connection, found_snapshot, today
 from ledger.tenant import Tenant
 from projections.customers.fold import CUSTOMERS
 from projections.invoices.fold import INVOICES
@@ -28,12 +28,12 @@ from projections.reports.trial_balance import TrialBalance, trial_balance
 REFUSED_MOMENTS = (AsOfInFuture, KnownAtInFuture)
 
 
-@query(
+@query_route(
     "/reports/aging",
     parameters=DatedQuery,
-    answers=Aging,
-    example=invoices.AGING,
-    refuses=REFUSED_MOMENTS,
+    response=Aging,
+    response_example=invoices.AGING,
+    errors=REFUSED_MOMENTS,
 )
 async def show_aging(request: Call) -> Response[bytes]:
     """What is open, by how long it is past its due date
@@ -42,7 +42,7 @@ async def show_aging(request: Call) -> Response[bytes]:
     amounts hold all components; credit is not netted.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], DatedQuery)
+    parameters = read_query(request.scope["query_string"], DatedQuery)
 
     def read(connection: Connection) -> Aging:
         now = datetime.now(UTC)
@@ -51,26 +51,26 @@ async def show_aging(request: Call) -> Response[bytes]:
             tenant_id,
             today=today(connection, tenant_id, now),
             now=now,
-            as_of=query.as_of,
-            known_at=query.known_at,
+            as_of=parameters.as_of,
+            known_at=parameters.known_at,
         )
 
-    return await look_up(
-        request, read, query, models=(INVOICES.name,) if query.known_at is None else ()
+    return await query(
+        request, read, parameters, models=(INVOICES.name,) if parameters.known_at is None else ()
     )
 
 
-@query(
+@query_route(
     "/reports/dashboard",
     parameters=DatedQuery,
-    answers=Dashboard,
-    example=invoices.DASHBOARD,
-    refuses=REFUSED_MOMENTS,
+    response=Dashboard,
+    response_example=invoices.DASHBOARD,
+    errors=REFUSED_MOMENTS,
 )
 async def show_dashboard(request: Call) -> Response[bytes]:
     """What is outstanding and overdue, what was paid this month, and invoices by status"""
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], DatedQuery)
+    parameters = read_query(request.scope["query_string"], DatedQuery)
 
     def read(connection: Connection) -> Dashboard:
         now = datetime.now(UTC)
@@ -79,20 +79,20 @@ async def show_dashboard(request: Call) -> Response[bytes]:
             tenant_id,
             today=today(connection, tenant_id, now),
             now=now,
-            as_of=query.as_of,
-            known_at=query.known_at,
+            as_of=parameters.as_of,
+            known_at=parameters.known_at,
         )
 
-    models = () if query.known_at else (INVOICES.name, CUSTOMERS.name, PAYMENTS.name)
-    return await look_up(request, read, query, models=models)
+    models = () if parameters.known_at else (INVOICES.name, CUSTOMERS.name, PAYMENTS.name)
+    return await query(request, read, parameters, models=models)
 
 
-@query(
+@query_route(
     "/reports/trial-balance",
     parameters=DatedQuery,
-    answers=TrialBalance,
-    example=journal.TRIAL_BALANCE,
-    refuses=REFUSED_MOMENTS,
+    response=TrialBalance,
+    response_example=journal.TRIAL_BALANCE,
+    errors=REFUSED_MOMENTS,
 )
 async def show_trial_balance(request: Call) -> Response[bytes]:
     """Debits, credits and balance of each account of the journal, by the day of posting
@@ -101,27 +101,27 @@ async def show_trial_balance(request: Call) -> Response[bytes]:
     debits less credits. Accounts have the names that the tenant's chart gives them.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], DatedQuery)
+    parameters = read_query(request.scope["query_string"], DatedQuery)
 
     def read(connection: Connection) -> TrialBalance:
         now = datetime.now(UTC)
-        tenant: Tenant = found_head(connection, tenant_id, "tenant", tenant_id)
+        tenant: Tenant = found_snapshot(connection, tenant_id, "tenant", tenant_id)
         return trial_balance(
             connection,
             tenant_id,
             today=today(connection, tenant_id, now),
             now=now,
             chart=tenant.settings.chart,
-            as_of=query.as_of,
-            known_at=query.known_at,
+            as_of=parameters.as_of,
+            known_at=parameters.known_at,
         )
 
-    return await look_up(
-        request, read, query, models=(JOURNAL.name,) if query.known_at is None else ()
+    return await query(
+        request, read, parameters, models=(JOURNAL.name,) if parameters.known_at is None else ()
     )
 
 
-@query("/reports/portfolio", answers=Portfolio, example=invoices.PORTFOLIO)
+@query_route("/reports/portfolio", response=Portfolio, response_example=invoices.PORTFOLIO)
 async def show_portfolio(request: Call) -> Response[bytes]:
     """What agreements lent, brought back, and miss until they break even
 
@@ -133,8 +133,8 @@ async def show_portfolio(request: Call) -> Response[bytes]:
     def read(connection: Connection) -> Portfolio:
         return portfolio(connection, tenant_id, now=datetime.now(UTC))
 
-    query = read_query(request.scope["query_string"], ReadQuery)
-    return await look_up(request, read, query, models=(INVOICES.name,))
+    parameters = read_query(request.scope["query_string"], ReadQuery)
+    return await query(request, read, parameters, models=(INVOICES.name,))
 
 
 class StatementQuery(DatedQuery, frozen=True, kw_only=True):
@@ -143,12 +143,12 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
     from_on: date | None = None
 
 
-@query(
+@query_route(
     "/customers/{id:uuid}/statement",
     parameters=StatementQuery,
-    answers=Statement,
-    example=invoices.STATEMENT,
-    refuses=(PeriodEndsBeforeItBegins, *REFUSED_MOMENTS),
+    response=Statement,
+    response_example=invoices.STATEMENT,
+    errors=(PeriodEndsBeforeItBegins, *REFUSED_MOMENTS),
 )
 async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer's statement: opening balance, documents, charges, payments, closing balance
@@ -156,10 +156,10 @@ async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Entries stand on their effective dates; interest is one entry per invoice and month.
     """
     tenant_id = request.user.tenant_id
-    query = read_query(request.scope["query_string"], StatementQuery)
+    parameters = read_query(request.scope["query_string"], StatementQuery)
 
     def read(connection: Connection) -> Statement:
-        found_head(connection, tenant_id, "customer", id)
+        found_snapshot(connection, tenant_id, "customer", id)
         now = datetime.now(UTC)
         return statement(
             connection,
@@ -167,10 +167,10 @@ async def show_statement(request: Call, id: FromPath[UUID]) -> Response[bytes]:
             id,
             today=today(connection, tenant_id, now),
             now=now,
-            from_on=query.from_on,
-            to_on=query.as_of,
-            known_at=query.known_at,
+            from_on=parameters.from_on,
+            to_on=parameters.as_of,
+            known_at=parameters.known_at,
         )
 
     models = (INVOICES.name, PAYMENTS.name, REFUNDS.name)
-    return await look_up(request, read, query, models=models)
+    return await query(request, read, parameters, models=models)

@@ -8,14 +8,14 @@ import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, look_up
+from adapters.http.execution import Call, query
 from adapters.http.openapi.examples import invoices
-from adapters.http.operations import query
+from adapters.http.operations import query_route
 from adapters.http.problem_details import TYPE_PREFIX
 from adapters.http.query_parameters import ReadQuery, read_query
-from adapters.http.read_pool import Connection, found_head
+from adapters.http.read_pool import Connection, found_snapshot
 from adapters.store.inbox import status_of
-from adapters.store.reading import head
+from adapters.store.reading import snapshot
 
 
 class AcceptedRequest(msgspec.Struct, frozen=True):
@@ -33,10 +33,10 @@ class AcceptedRequest(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-@query(
+@query_route(
     "/requests/{id:uuid}",
-    answers=AcceptedRequest,
-    example=AcceptedRequest(invoices.PAYMENT_ID, "done"),
+    response=AcceptedRequest,
+    response_example=AcceptedRequest(invoices.PAYMENT_ID, "done"),
 )
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """How a request stands that was accepted with `Prefer: respond-async`
@@ -44,7 +44,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Once it is `done`, what it made is found under the same id, for a payment at `/api/payments/{id}`.
     """
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
         lambda connection: _standing(connection, tenant_id, id),
         read_query(request.scope["query_string"], ReadQuery),
@@ -53,9 +53,9 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 def _standing(connection: Connection, tenant_id: UUID, request_id: UUID) -> AcceptedRequest:
     found = status_of(connection, tenant_id, request_id)
-    if found is None or head(connection, tenant_id, "payment", request_id) is not None:
+    if found is None or snapshot(connection, tenant_id, "payment", request_id) is not None:
         # It may have been carried out otherwise: under the same key, without waiting.
-        found_head(connection, tenant_id, "payment", request_id)
+        found_snapshot(connection, tenant_id, "payment", request_id)
         return AcceptedRequest(request_id, "done")
     if found.refusal is None:
         return AcceptedRequest(request_id, "accepted", found.accepted_at)

@@ -4,13 +4,13 @@ from typing import Any
 
 from litestar import Response
 
-from adapters.http.execution import Call, carry_out, look_up
+from adapters.http.execution import Call, execute, query
 from adapters.http.openapi.examples import invoices
-from adapters.http.operations import ADMINISTRATORS, command, query
+from adapters.http.operations import ADMINISTRATORS, command_route, query_route
 from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.http.read_pool import Connection
 from adapters.http.request_bodies import read_body
-from adapters.store.reading import head
+from adapters.store.reading import snapshot
 from commands.fee_policies import (
     AddFeePolicy,
     FeePolicyView,
@@ -49,26 +49,26 @@ from ledger.tenant import Tenant
 from projections.pagination import Page
 
 
-@query("/tenant", answers=TenantView, example=invoices.TENANT)
+@query_route("/tenant", response=TenantView, response_example=invoices.TENANT)
 async def show_tenant(request: Call) -> Response[bytes]:
     """The tenant's settings and the fee policy in force"""
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
         lambda connection: tenant_view(tenant_id, _tenant(connection, tenant_id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
-@command(
+@command_route(
     "/tenant",
     method="PATCH",
-    may=ADMINISTRATORS,
-    takes=ConfigureTenant,
-    body=invoices.CONFIGURE_TENANT,
-    answers=TenantView,
-    example=invoices.TENANT,
-    refuses=(
+    roles=ADMINISTRATORS,
+    request=ConfigureTenant,
+    request_example=invoices.CONFIGURE_TENANT,
+    response=TenantView,
+    response_example=invoices.TENANT,
+    errors=(
         MalformedNumberFormat,
         MalformedSeries,
         YearNotInFormat,
@@ -88,17 +88,21 @@ async def configure(request: Call) -> Response[bytes]:
     What is left out stays. Invoices sent before keep the terms under which they were sent.
     """
     change = await read_body(request, ConfigureTenant)
-    return await carry_out(request, lambda unit: configure_tenant(unit, change))
+    return await execute(request, lambda unit: configure_tenant(unit, change))
 
 
-@query("/fee-policies", answers=Page[FeePolicyView], example=invoices.page(invoices.FEE_POLICY))
+@query_route(
+    "/fee-policies",
+    response=Page[FeePolicyView],
+    response_example=invoices.page(invoices.FEE_POLICY),
+)
 async def list_fee_policies(request: Call) -> Response[bytes]:
     """Every version of the fee policy, the one in force last
 
     Version 0 charges nothing and is in force until another is added.
     """
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
         lambda connection: Page(
             [fee_policy_view(policy) for policy in _tenant(connection, tenant_id).policies]
@@ -107,31 +111,31 @@ async def list_fee_policies(request: Call) -> Response[bytes]:
     )
 
 
-@command(
+@command_route(
     "/fee-policies",
-    may=ADMINISTRATORS,
-    takes=AddFeePolicy,
-    body=invoices.ADD_FEE_POLICY,
-    answers=FeePolicyView,
-    example=invoices.FEE_POLICY,
+    roles=ADMINISTRATORS,
+    request=AddFeePolicy,
+    request_example=invoices.ADD_FEE_POLICY,
+    response=FeePolicyView,
+    response_example=invoices.FEE_POLICY,
     status=201,
-    refuses=(MalformedRate, WrongPeriod, UnknownReferenceRate, MarginNotYearly, GraceTooLong),
+    errors=(MalformedRate, WrongPeriod, UnknownReferenceRate, MarginNotYearly, GraceTooLong),
 )
 async def add_policy(request: Call) -> Response[bytes]:
     """Add a fee policy for invoices sent from now on"""
     policy = await read_body(request, AddFeePolicy)
-    return await carry_out(request, lambda unit: add_fee_policy(unit, policy))
+    return await execute(request, lambda unit: add_fee_policy(unit, policy))
 
 
-@query(
+@query_route(
     "/reference-rates",
-    answers=Page[ReferenceRateView],
-    example=invoices.page(invoices.REFERENCE_RATE),
+    response=Page[ReferenceRateView],
+    response_example=invoices.page(invoices.REFERENCE_RATE),
 )
 async def list_reference_rates(request: Call) -> Response[bytes]:
     """Every reference rate, by name and the day from which it is in force"""
     tenant_id = request.user.tenant_id
-    return await look_up(
+    return await query(
         request,
         lambda connection: Page(
             reference_rate_views(_tenant(connection, tenant_id).reference_rates)
@@ -140,15 +144,15 @@ async def list_reference_rates(request: Call) -> Response[bytes]:
     )
 
 
-@command(
+@command_route(
     "/reference-rates",
-    may=ADMINISTRATORS,
-    takes=SetReferenceRate,
-    body=invoices.SET_REFERENCE_RATE,
-    answers=ReferenceRateView,
-    example=invoices.REFERENCE_RATE,
+    roles=ADMINISTRATORS,
+    request=SetReferenceRate,
+    request_example=invoices.SET_REFERENCE_RATE,
+    response=ReferenceRateView,
+    response_example=invoices.REFERENCE_RATE,
     status=201,
-    refuses=(
+    errors=(
         MalformedRate,
         MalformedReferenceName,
         ReferenceRateTooFarAhead,
@@ -162,11 +166,11 @@ async def record_reference_rate(request: Call) -> Response[bytes]:
     The same fact again changes nothing. A fact is never changed, and only a later day can be added.
     """
     fact = await read_body(request, SetReferenceRate)
-    return await carry_out(request, lambda unit: set_reference_rate(unit, fact))
+    return await execute(request, lambda unit: set_reference_rate(unit, fact))
 
 
 def _tenant(connection: Connection, tenant_id: Any) -> Tenant:
-    found = head(connection, tenant_id, "tenant", tenant_id)
+    found = snapshot(connection, tenant_id, "tenant", tenant_id)
     assert found is not None, "a tenant with a key exists"
     tenant: Tenant = found[1]
     return tenant

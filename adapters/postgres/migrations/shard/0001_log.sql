@@ -39,11 +39,11 @@ CREATE UNIQUE INDEX events_position ON events (position);
 CREATE UNIQUE INDEX events_tenant_seq ON events (tenant_id, tenant_seq);
 CREATE INDEX events_correlation ON events (tenant_id, correlation_id) WHERE correlation_id <> '';
 
--- The folded state of each stream, written with its events. Sealed like the events are.
+-- The folded state of each stream, written with its events. Encrypted like the events are.
 --   wakes_on  the next date on which the clock must look at the stream for more than interest
 --   accrues   interest is posted to it day by day
 --   payer_id  the customer whose money it takes, while it can take any
-CREATE TABLE heads (
+CREATE TABLE snapshots (
     tenant_id    uuid     NOT NULL,
     stream_id    uuid     NOT NULL,
     stream       text     NOT NULL COLLATE "C",
@@ -55,9 +55,9 @@ CREATE TABLE heads (
     state        bytea    NOT NULL,
     PRIMARY KEY (tenant_id, stream_id)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1);
-CREATE INDEX heads_wake ON heads (tenant_id, wakes_on, stream_id) WHERE wakes_on IS NOT NULL;
-CREATE INDEX heads_accrue ON heads (tenant_id, stream_id) WHERE accrues;
-CREATE INDEX heads_payer ON heads (tenant_id, payer_id) WHERE payer_id IS NOT NULL;
+CREATE INDEX snapshots_wake ON snapshots (tenant_id, wakes_on, stream_id) WHERE wakes_on IS NOT NULL;
+CREATE INDEX snapshots_accrue ON snapshots (tenant_id, stream_id) WHERE accrues;
+CREATE INDEX snapshots_payer ON snapshots (tenant_id, payer_id) WHERE payer_id IS NOT NULL;
 
 -- Names that one stream of a tenant may hold: an invoice number, a customer's reference.
 CREATE TABLE unique_names (
@@ -92,7 +92,7 @@ CREATE TABLE command_records (
 );
 CREATE INDEX command_records_age ON command_records (recorded_at);
 
--- Keys of sealed personal data, wrapped by the master key. Deleting one erases the person.
+-- Keys of encrypted personal data, wrapped by the master key. Deleting one erases the person.
 CREATE TABLE customer_keys (
     tenant_id   uuid  NOT NULL,
     customer_id uuid  NOT NULL,
@@ -159,7 +159,7 @@ CREATE TABLE projection_versions (
 
 ALTER TABLE tenant_log       ENABLE ROW LEVEL SECURITY;
 ALTER TABLE events           ENABLE ROW LEVEL SECURITY;
-ALTER TABLE heads            ENABLE ROW LEVEL SECURITY;
+ALTER TABLE snapshots            ENABLE ROW LEVEL SECURITY;
 ALTER TABLE unique_names     ENABLE ROW LEVEL SECURITY;
 ALTER TABLE number_series    ENABLE ROW LEVEL SECURITY;
 ALTER TABLE command_records  ENABLE ROW LEVEL SECURITY;
@@ -169,7 +169,7 @@ ALTER TABLE parked_streams   ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY one_tenant ON tenant_log       TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
 CREATE POLICY one_tenant ON events           TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
-CREATE POLICY one_tenant ON heads            TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
+CREATE POLICY one_tenant ON snapshots            TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
 CREATE POLICY one_tenant ON unique_names     TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
 CREATE POLICY one_tenant ON number_series    TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
 CREATE POLICY one_tenant ON command_records  TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
@@ -177,13 +177,13 @@ CREATE POLICY one_tenant ON customer_keys    TO duebook_api USING (tenant_id = n
 CREATE POLICY one_tenant ON clock_checkpoints TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
 CREATE POLICY one_tenant ON parked_streams   TO duebook_api USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
 
-GRANT SELECT ON tenant_log, events, heads, unique_names, number_series, command_records, customer_keys,
+GRANT SELECT ON tenant_log, events, snapshots, unique_names, number_series, command_records, customer_keys,
     clock_checkpoints, parked_streams TO duebook_api;
 GRANT SELECT ON projection_tracking, log_head, projection_versions TO duebook_api;
 
 GRANT SELECT, INSERT ON events, unique_names TO duebook_writer;
 GRANT SELECT, UPDATE ON log_head TO duebook_writer;
-GRANT SELECT, INSERT, UPDATE ON tenant_log, heads, number_series, leases, clock_checkpoints,
+GRANT SELECT, INSERT, UPDATE ON tenant_log, snapshots, number_series, leases, clock_checkpoints,
     projection_tracking, projection_versions TO duebook_writer;
 GRANT SELECT, INSERT, DELETE ON command_records, customer_keys TO duebook_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON parked_streams, projection_rebuilds TO duebook_writer;

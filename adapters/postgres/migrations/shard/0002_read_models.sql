@@ -71,7 +71,7 @@ CREATE TABLE dashboard_totals (
     PRIMARY KEY (tenant_id, currency, status)
 ) WITH (fillfactor = 10);
 
--- Personal texts are sealed here as they are in the events. Credit is JSON: minor units by currency.
+-- Personal texts are encrypted here as they are in the events. Credit is JSON: minor units by currency.
 CREATE TABLE customers (
     tenant_id     uuid    NOT NULL,
     customer_id   uuid    NOT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE credit_totals (
     PRIMARY KEY (tenant_id, currency)
 ) WITH (fillfactor = 10);
 
--- Allocations are JSON: [{"invoice_id": ..., "amount_minor": ...}]. The reference is sealed.
+-- Allocations are JSON: [{"invoice_id": ..., "amount_minor": ...}]. The reference is encrypted.
 CREATE TABLE payments (
     tenant_id       uuid    NOT NULL,
     payment_id      uuid    NOT NULL,

@@ -1,6 +1,6 @@
 -- Refunds: the read model `refunds`, and an index by which payouts find what waits for them.
 
--- One row per refund. Destination, reason and failed_because are sealed.
+-- One row per refund. Destination, reason and failed_because are encrypted.
 CREATE TABLE refunds (
     tenant_id      uuid    NOT NULL,
     refund_id      uuid    NOT NULL,
@@ -32,4 +32,4 @@ GRANT SELECT ON refunds TO duebook_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON refunds TO duebook_writer;
 
 -- Payouts look for what waits every few seconds, over all tenants; invoices that wait for their day are not in their way.
-CREATE INDEX heads_payout ON heads (tenant_id, wakes_on, stream_id) WHERE stream = 'refund' AND wakes_on IS NOT NULL;
+CREATE INDEX snapshots_payout ON snapshots (tenant_id, wakes_on, stream_id) WHERE stream = 'refund' AND wakes_on IS NOT NULL;

@@ -1,6 +1,6 @@
 -- The read model of credit notes: what their documents say, by invoice, and their amounts, one row each, to be listed.
 
--- One row per invoice. Descriptions in lines, and reasons in notes, are sealed.
+-- One row per invoice. Descriptions in lines, and reasons in notes, are encrypted.
 CREATE TABLE credit_note_invoices (
     tenant_id   uuid    NOT NULL,
     invoice_id  uuid    NOT NULL,

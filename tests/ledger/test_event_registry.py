@@ -136,7 +136,7 @@ def test_an_event_from_before_a_field_was_added_is_read_still(path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", sorted(STORIES))
-def test_golden_events_fold_and_heads_give_the_state_back(kind: str) -> None:
+def test_golden_events_fold_and_snapshots_give_the_state_back(kind: str) -> None:
     state = None
     for name in STORIES[kind]:
         tag = f"{kind}.{name}"

@@ -9,8 +9,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from adapters.postgres.connection import Database, owner_connection
-from adapters.store import encryption as sealing_module
-from adapters.store.encryption import Sealer, pseudonym
+from adapters.store import encryption as encryption_module
+from adapters.store.encryption import PersonalDataCipher, pseudonym
 from adapters.wiring import Books
 from commands.customers import (
     ChangeCustomer,
@@ -30,7 +30,7 @@ from commands.invoices import (
 )
 from commands.payments import ReceivePayment, receive_payment
 from commands.reversals import ReversePayment, reverse_payment
-from ledger.encrypted import LooksSealed
+from ledger.encrypted import LooksEncrypted
 from ledger.money import Money
 from ledger.tax import Line
 from tests.store.asking import Asking
@@ -115,7 +115,7 @@ def test_no_personal_text_stands_in_clear_in_any_table(
 
     found = dumps(database)
 
-    assert {"duebook_s1.events", "duebook_s1.heads", "duebook_s1.command_records"} <= set(found)
+    assert {"duebook_s1.events", "duebook_s1.snapshots", "duebook_s1.command_records"} <= set(found)
     for table, dump in found.items():
         for field, text in TEXTS.items():
             word = text.split()[0].encode()
@@ -123,18 +123,18 @@ def test_no_personal_text_stands_in_clear_in_any_table(
         assert "Ünï".encode() not in dump, table
     # The search finds what is there.
     assert b"C-1" in found["duebook_s1.events"]
-    assert b"sealed:1:" + customer.hex.encode() in found["duebook_s1.events"]
+    assert b"encrypted:1:" + customer.hex.encode() in found["duebook_s1.events"]
 
 
 def test_every_text_can_be_opened(asking: Asking, database: Database, customer: UUID) -> None:
-    sealer = asking.books.sealer
+    cipher = asking.books.cipher
     log = b"".join(data for (data,) in rows(database, "SELECT data FROM events"))
-    opened = sealer.opened(asking.tenant_id, b"[" + log.replace(b"}{", b"},{") + b"]")
+    opened = cipher.decrypted(asking.tenant_id, b"[" + log.replace(b"}{", b"},{") + b"]")
 
     told = set(_texts(msgspec.json.decode(opened)))
 
     assert set(TEXTS.values()) <= told
-    assert not [text for text in told if "sealed:" in text or "erased-" in text]
+    assert not [text for text in told if "encrypted:" in text or "erased-" in text]
 
 
 def _texts(value: Any) -> list[str]:
@@ -145,7 +145,7 @@ def _texts(value: Any) -> list[str]:
     return [text for part in value for text in _texts(part)] if isinstance(value, list) else []
 
 
-def test_each_sealing_of_a_text_is_another(asking: Asking, database: Database) -> None:
+def test_each_encryption_of_a_text_is_another(asking: Asking, database: Database) -> None:
     """Equal texts must not be told from their ciphertext, nor a nonce ever be used twice."""
     for _ in range(5):
         asking.customer("Maria")
@@ -154,9 +154,9 @@ def test_each_sealing_of_a_text_is_another(asking: Asking, database: Database) -
     for _ in range(5):
         asking.ask(lambda unit: change_customer(unit, customer, change))
     found = rows(database, "SELECT data FROM events WHERE tag LIKE 'customer.%%'")
-    sealed = [msgspec.json.decode(data)["person"]["name"].split(":")[3] for (data,) in found]
-    nonces = {text[:16] for text in sealed}
-    assert len(nonces) == len(set(sealed)) == 11
+    encrypted = [msgspec.json.decode(data)["person"]["name"].split(":")[3] for (data,) in found]
+    nonces = {text[:16] for text in encrypted}
+    assert len(nonces) == len(set(encrypted)) == 11
 
 
 def test_a_destroyed_key_leaves_a_stable_pseudonym(
@@ -172,10 +172,10 @@ def test_a_destroyed_key_leaves_a_stable_pseudonym(
 
     looks = []
     for _ in range(2):
-        fresh = Sealer(database.writer, database.master_key)  # as after a restart
-        looks.append(fresh.opened(asking.tenant_id, body))
-    asking.books.sealer.forget((asking.tenant_id, customer))
-    looks.append(asking.books.sealer.opened(asking.tenant_id, body))
+        fresh = PersonalDataCipher(database.writer, database.master_key)  # as after a restart
+        looks.append(fresh.decrypted(asking.tenant_id, body))
+    asking.books.cipher.forget((asking.tenant_id, customer))
+    looks.append(asking.books.cipher.decrypted(asking.tenant_id, body))
 
     assert len(set(looks)) == 1
     person = msgspec.json.decode(looks[0])["person"]
@@ -184,12 +184,12 @@ def test_a_destroyed_key_leaves_a_stable_pseudonym(
     assert person == dict.fromkeys(PERSONAL, name)
     assert pseudonym((asking.tenant_id, other)) != name
     assert (
-        asking.books.sealer.opened_text(
+        asking.books.cipher.opened_text(
             asking.tenant_id, asking.state("customer", other).person.name
         )
         == "Bruno"
     )
-    # The books go on: the erased person's streams fold, and the heads are what they were.
+    # The books go on: the erased person's streams fold, and the snapshots are what they were.
     assert asking.state("customer", customer).reference == "C-1"
 
 
@@ -198,35 +198,35 @@ def test_a_token_of_another_tenant_opens_nothing(
 ) -> None:
     second = Asking.new_tenant(books, "second", fees=False)
     token = asking.state("customer", customer).person.name
-    assert books.sealer.opened_text(asking.tenant_id, token) == TEXTS["changed_name"]
+    assert books.cipher.opened_text(asking.tenant_id, token) == TEXTS["changed_name"]
 
-    assert books.sealer.opened_text(second.tenant_id, token).startswith("erased-")
+    assert books.cipher.opened_text(second.tenant_id, token).startswith("erased-")
     body = msgspec.json.encode({"name": token})
-    assert b"erased-" in books.sealer.opened(second.tenant_id, body)
+    assert b"erased-" in books.cipher.decrypted(second.tenant_id, body)
 
     # Not even when the second tenant has a customer of that very id, with a key of its own.
     register = RegisterCustomer(name="Bruno")
     second.ask(lambda unit: register_as(unit, customer, register))
     theirs = second.state("customer", customer).person.name
-    assert books.sealer.opened_text(second.tenant_id, theirs) == "Bruno"
-    assert books.sealer.opened_text(second.tenant_id, token).startswith("erased-")
-    assert books.sealer.opened_text(asking.tenant_id, theirs).startswith("erased-")
+    assert books.cipher.opened_text(second.tenant_id, theirs) == "Bruno"
+    assert books.cipher.opened_text(second.tenant_id, token).startswith("erased-")
+    assert books.cipher.opened_text(asking.tenant_id, theirs).startswith("erased-")
 
 
 def test_an_altered_token_opens_nothing(asking: Asking, books: Books) -> None:
     customer = asking.customer("Maria")
     another = asking.customer("Bruno")
     token = asking.state("customer", customer).person.name
-    prefix, data = token[: len("sealed:1:") + 33], token[len("sealed:1:") + 33 :]
+    prefix, data = token[: len("encrypted:1:") + 33], token[len("encrypted:1:") + 33 :]
     for n in range(0, len(data) - 2, 7):
         other = "A" if data[n] != "A" else "B"
         altered = prefix + data[:n] + other + data[n + 1 :]
-        assert books.sealer.opened_text(asking.tenant_id, altered).startswith("erased-"), n
+        assert books.cipher.opened_text(asking.tenant_id, altered).startswith("erased-"), n
     for broken in (data[:4], data[:20], data[:-4], data + "AAAA", "A", "=="):
-        opened = books.sealer.opened_text(asking.tenant_id, prefix + broken)
+        opened = books.cipher.opened_text(asking.tenant_id, prefix + broken)
         assert "Maria" not in opened
     swapped = token.replace(customer.hex, another.hex)
-    assert books.sealer.opened_text(asking.tenant_id, swapped).startswith("erased-")
+    assert books.cipher.opened_text(asking.tenant_id, swapped).startswith("erased-")
 
 
 def test_a_key_row_moved_to_another_customer_or_tenant_opens_nothing(
@@ -241,32 +241,32 @@ def test_a_key_row_moved_to_another_customer_or_tenant_opens_nothing(
                 WHERE customer_id = %s""",
             (customer, another),
         )
-    fresh = Sealer(database.writer, database.master_key)
+    fresh = PersonalDataCipher(database.writer, database.master_key)
     token = asking.state("customer", customer).person.name.replace(customer.hex, another.hex)
     with pytest.raises(InvalidTag):
         assert fresh.opened_text(asking.tenant_id, token) != "Maria"
 
 
-def test_what_looks_sealed_is_refused_in_the_clear_and_harmless_when_sealed(
+def test_what_looks_encrypted_is_refused_in_the_clear_and_harmless_when_encrypted(
     asking: Asking, books: Books
 ) -> None:
     victim = asking.state("customer", asking.customer("Maria")).person.name
-    with pytest.raises(LooksSealed):
+    with pytest.raises(LooksEncrypted):
         asking.customer("Bruno", reference=victim)
     trickster = asking.customer(victim)
     # It is shown as it was typed: what was opened is not opened again.
     token = asking.state("customer", trickster).person.name
-    assert books.sealer.opened_text(asking.tenant_id, token) == victim
+    assert books.cipher.opened_text(asking.tenant_id, token) == victim
 
 
 def test_a_wrong_master_key_opens_nothing(asking: Asking, database: Database) -> None:
     token = asking.state("customer", asking.customer("Maria")).person.name
-    wrong = Sealer(database.writer, bytes(32))
+    wrong = PersonalDataCipher(database.writer, bytes(32))
     with pytest.raises(InvalidTag):
         assert wrong.opened_text(asking.tenant_id, token) != "Maria"
 
 
-def test_nothing_is_sealed_under_a_key_that_another_process_destroyed(
+def test_nothing_is_encrypted_under_a_key_that_another_process_destroyed(
     asking: Asking, database: Database
 ) -> None:
     """Else nobody could ever open it: the customer's new texts get a key that is stored."""
@@ -277,7 +277,7 @@ def test_nothing_is_sealed_under_a_key_that_another_process_destroyed(
     change = ChangeCustomer(name="Ana")
     asking.ask(lambda unit: change_customer(unit, customer, change))
 
-    fresh = Sealer(database.writer, database.master_key)
+    fresh = PersonalDataCipher(database.writer, database.master_key)
     token = asking.state("customer", customer).person.name
     assert fresh.opened_text(asking.tenant_id, token) == "Ana"
 
@@ -285,13 +285,13 @@ def test_nothing_is_sealed_under_a_key_that_another_process_destroyed(
 def test_a_key_that_another_process_destroyed_is_soon_forgotten(
     asking: Asking, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing_module, "KEPT_SECONDS", 0.2)
+    monkeypatch.setattr(encryption_module, "KEPT_SECONDS", 0.2)
     customer = asking.customer("Maria")
     token = asking.state("customer", customer).person.name
-    sealer = asking.books.sealer
-    assert sealer.opened_text(asking.tenant_id, token) == "Maria"
+    cipher = asking.books.cipher
+    assert cipher.opened_text(asking.tenant_id, token) == "Maria"
     with database.writer.connection() as connection:
         connection.execute("DELETE FROM customer_keys")
 
-    until(lambda: sealer.opened_text(asking.tenant_id, token).startswith("erased-"), 2)
-    assert sealer.opened_at_once(asking.tenant_id, token.encode()) is None
+    until(lambda: cipher.opened_text(asking.tenant_id, token).startswith("erased-"), 2)
+    assert cipher.decrypted_at_once(asking.tenant_id, token.encode()) is None

@@ -1,4 +1,4 @@
-"""Heads: what a release with another fold has written is folded anew, wherever a head is read."""
+"""Snapshots: what a release with another fold has written is folded anew, wherever a snapshot is read."""
 
 from uuid import UUID
 
@@ -19,10 +19,10 @@ def invoice(asking: Asking) -> UUID:
 
 
 def of_another_release(database: Database, kind: str | None = None) -> None:
-    """Every head, or those of a kind, as another release has folded them: unreadable to this one."""
+    """Every snapshot, or those of a kind, as another release has folded them: unreadable to this one."""
     with owner_connection(database) as owner:
         owner.execute(
-            "UPDATE heads SET fold_version = 99, state = '\\x00ff' WHERE stream = %s OR %s::text IS NULL",
+            "UPDATE snapshots SET fold_version = 99, state = '\\x00ff' WHERE stream = %s OR %s::text IS NULL",
             (kind, kind),
         )
 
@@ -35,12 +35,12 @@ def test_commands_fold_them_anew_and_write_them_anew(
     asking.pay(invoice, "20.00")
 
     assert asking.state("invoice", invoice).open.total == 7000
-    touched = rows(database, "SELECT fold_version FROM heads WHERE stream_id = %s", invoice)
+    touched = rows(database, "SELECT fold_version FROM snapshots WHERE stream_id = %s", invoice)
     assert touched == [(STREAMS["invoice"].fold_version,)]
     of_another_release(database, "customer")
     asking.pay(invoice, "100.00")
     assert asking.state("invoice", invoice).status == "paid"
-    stored = rows(database, "SELECT stream, stream_id FROM heads")
+    stored = rows(database, "SELECT stream, stream_id FROM snapshots")
     assert all(asking.state(kind, stream_id) is not None for kind, stream_id in stored)
 
 
@@ -52,7 +52,7 @@ def test_reads_fold_them_anew_under_row_security(
 
     assert asking.state("invoice", invoice) == before
     with asking.books.reading(asking.tenant_id) as connection:
-        assert reading.head(connection, asking.tenant_id, "payment", invoice) is None
+        assert reading.snapshot(connection, asking.tenant_id, "payment", invoice) is None
     assert asking.books.tenant(asking.tenant_id).name == "first"
 
 
@@ -69,7 +69,7 @@ def test_an_unreadable_head_fails_its_own_commands_only(
     """Poisoned bytes under the present fold version: loud for that stream, nothing for the others."""
     other = asking.invoice(asking.customer(), "50.00")
     with owner_connection(database) as owner:
-        owner.execute("UPDATE heads SET state = '\\x00ff' WHERE stream_id = %s", (invoice,))
+        owner.execute("UPDATE snapshots SET state = '\\x00ff' WHERE stream_id = %s", (invoice,))
     before = rows(database, "SELECT count(*) FROM events")
 
     requests = [
@@ -85,6 +85,8 @@ def test_an_unreadable_head_fails_its_own_commands_only(
     assert rows(database, "SELECT count(*) FROM events") == [(before[0][0] + 4,)]
 
 
-def test_heads_are_what_the_events_say(asking: Asking, database: Database, invoice: UUID) -> None:
+def test_snapshots_are_what_the_events_say(
+    asking: Asking, database: Database, invoice: UUID
+) -> None:
     asking.reverse(UUID(asking.pay(invoice, "200.00")["id"]))
     assert_log_is_whole(database)

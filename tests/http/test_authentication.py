@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.http import authentication as door_module
-from adapters.http.authentication import Door
-from adapters.http.middleware import Arrival
+from adapters.http.authentication import Authenticator
+from adapters.http.middleware import RequestContext
 from adapters.http.problem_details import NoValidKey
-from adapters.http.read_pool import Readers
+from adapters.http.read_pool import ReadPool
 from commands.tenants import revoke_key
 from tests.http.conftest import Clients, Service
 
@@ -35,7 +35,7 @@ def test_no_key_no_entry(clients: Clients, headers: dict[str, str]) -> None:
 def test_a_revoked_key_is_out_within_seconds(
     service: Service, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door_module, "REMEMBERED_S", 0.0)
+    monkeypatch.setattr(door_module, "REMEMBERED_SECONDS", 0.0)
     client = clients()
     assert client.get("/api/tenant").status_code == 200
     service.books.run(client.tenant_id, "test", lambda unit: revoke_key(unit, client.key_id))
@@ -91,12 +91,12 @@ def test_a_key_is_looked_up_once_for_many_requests(
 ) -> None:
     tenant_id = service.new_tenant()
     key_id, key = service.new_key(tenant_id, "auditor")
-    arrival = Arrival(api_key=key.encode(), tenant_id=str(tenant_id).encode())
+    context = RequestContext(api_key=key.encode(), tenant_id=str(tenant_id).encode())
     looked_up: list[Any] = []
 
     async def run() -> None:
-        readers = Readers(service.books)
-        door = Door(service.books, readers)
+        read_pool = ReadPool(service.books)
+        door = Authenticator(service.books, read_pool)
         look_up = door._look_up
 
         def counted(wanted: tuple[bytes, bytes]) -> Any:
@@ -104,16 +104,16 @@ def test_a_key_is_looked_up_once_for_many_requests(
             return look_up(wanted)
 
         monkeypatch.setattr(door, "_look_up", counted)
-        callers = await asyncio.gather(*(door.admit(arrival) for _ in range(20)))
-        assert {caller.key_id for caller in callers} == {key_id}
-        assert {caller.role for caller in callers} == {"auditor"}
+        callers = await asyncio.gather(*(door.admit(context) for _ in range(20)))
+        assert {principal.key_id for principal in callers} == {key_id}
+        assert {principal.role for principal in callers} == {"auditor"}
         assert callers[0].actor == f"key:{key_id}"
-        await door.admit(arrival)
+        await door.admit(context)
         assert len(looked_up) == 1
         monkeypatch.setattr(door_module, "monotonic", lambda: 1e12)
-        await door.admit(arrival)
+        await door.admit(context)
         assert len(looked_up) == 2
-        readers.close()
+        read_pool.close()
 
     asyncio.run(run())
 
@@ -123,11 +123,11 @@ def test_a_failed_look_up_is_not_remembered(
 ) -> None:
     tenant_id = service.new_tenant()
     _, key = service.new_key(tenant_id)
-    arrival = Arrival(api_key=key.encode(), tenant_id=str(tenant_id).encode())
+    context = RequestContext(api_key=key.encode(), tenant_id=str(tenant_id).encode())
 
     async def run() -> None:
-        readers = Readers(service.books)
-        door = Door(service.books, readers)
+        read_pool = ReadPool(service.books)
+        door = Authenticator(service.books, read_pool)
 
         def broken(_: Any) -> None:
             raise OSError("away")
@@ -135,10 +135,10 @@ def test_a_failed_look_up_is_not_remembered(
         with monkeypatch.context() as patch:
             patch.setattr(door, "_look_up", broken)
             with pytest.raises(OSError, match="away"):
-                await door.admit(arrival)
-        assert (await door.admit(arrival)).tenant_id == UUID(str(tenant_id))
+                await door.admit(context)
+        assert (await door.admit(context)).tenant_id == UUID(str(tenant_id))
         with pytest.raises(NoValidKey):
-            await door.admit(Arrival(api_key=b"other", tenant_id=arrival.tenant_id))
-        readers.close()
+            await door.admit(RequestContext(api_key=b"other", tenant_id=context.tenant_id))
+        read_pool.close()
 
     asyncio.run(run())
