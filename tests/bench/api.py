@@ -163,7 +163,7 @@ def _check_books(books: Books, tenant_id: UUID, payments: int) -> None:
     found = received_minor = paid_minor = open_minor = invoices = 0
     with books.database.writer.connection() as connection:
         rows = connection.execute(
-            "SELECT stream, state FROM heads WHERE tenant_id = %s", (tenant_id,)
+            "SELECT stream, state FROM snapshots WHERE tenant_id = %s", (tenant_id,)
         )
         for kind, state in rows:
             if kind == "payment":
