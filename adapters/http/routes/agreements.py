@@ -31,7 +31,13 @@ from commands.agreements import (
     renegotiate_agreement,
     request_agreement,
 )
-from commands.paying_off import PaidOffView, PayOffAgreement, PayOffTooLow, pay_off_agreement
+from commands.paying_off import (
+    NothingToPayOff,
+    PaidOffView,
+    PayOffAgreement,
+    PayOffTooLow,
+    pay_off_agreement,
+)
 from commands.payments import CurrencyDiffers
 from commands.unit import NumberBeforeSeries, Unknown
 from ledger.agreement.decisions import (
@@ -192,7 +198,7 @@ async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     example=examples.PAID_OFF,
     status=201,
     key_required=True,
-    refuses=(Unknown, NotActive, PayOffTooLow, CurrencyDiffers),
+    refuses=(Unknown, NotActive, NothingToPayOff, PayOffTooLow, CurrencyDiffers),
 )
 async def pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Pay an agreement off today: interest of the time to come is given back, and one payment settles the rest"""
