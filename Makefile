@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
+# Tests run in as many processes as there are cores, four at most, each with a database server of its own.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
+
 # Installed files must be readable by the system user that runs the embedded database when make is run by root.
 PIP := umask 022 && PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 
@@ -22,7 +25,7 @@ run: $(VENV)/.runtime ## Start everything with a demo tenant: database, API, das
 	@exec $(BIN)/duebook up --demo
 
 test: $(VENV)/.development ## Run every test except the slow proofs
-	$(BIN)/python -m pytest -m "not soak and not bench"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not soak and not bench"
 
 check: $(VENV)/.development ## Lint, formatting, types, layers, documentation
 	$(BIN)/ruff check .

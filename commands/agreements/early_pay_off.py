@@ -30,6 +30,10 @@ class PayOffTooLow(Rejected):
     """The payment is less than what pays the agreement off today."""
 
 
+class NothingToPayOff(Rejected):
+    """Nothing is open on the agreement: each instalment was paid, waived or written off."""
+
+
 class PayOffAgreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The payment that pays the agreement off today. What it is more than that becomes the customer's credit."""
 
@@ -48,7 +52,8 @@ class PaidOffView(msgspec.Struct, frozen=True):
 def pay_off_agreement(unit: Unit, agreement_id: UUID, command: PayOffAgreement) -> PaidOffView:
     """Pays an agreement in force off, today.
 
-    Raises Unknown, NotActive, PayOffTooLow, CurrencyDiffers, AlreadyExists, and the refusals of a malformed amount.
+    Raises Unknown, NotActive, NothingToPayOff, PayOffTooLow, CurrencyDiffers, AlreadyExists, and the refusals of a
+    malformed amount.
     """
     agreement: Agreement = load(unit, "agreement", agreement_id)
     now_on = today(unit)
@@ -60,6 +65,10 @@ def pay_off_agreement(unit: Unit, agreement_id: UUID, command: PayOffAgreement) 
         contract_of(agreement, invoices), open_instalments(agreement, invoices, now_on), now_on
     )
     total_minor = sum(one.to_pay_minor for one in settled)
+    if total_minor == 0:
+        raise NothingToPayOff(
+            "nothing is open on the agreement; what was written off is recovered by a payment on its instalment"
+        )
     amount_minor = positive_minor(command.amount)
     if command.amount.currency != agreement.currency:
         raise CurrencyDiffers(f"the agreement is in {agreement.currency}", field="amount")

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from commands.adjustments import WriteOffInvoice, write_off
+from commands.agreements.early_pay_off import NothingToPayOff, PayOffAgreement, pay_off_agreement
 from commands.agreements.pay_off_quote import AgreementPayOffView, agreement_pay_off
 from commands.invoices import ChangeInvoice, change_invoice
 from commands.tenants import ConfigureTenant, configure_tenant
@@ -71,6 +72,17 @@ def test_what_is_paid_or_written_off_is_not_asked_for(books: Quoting) -> None:
     assert [one.number for one in found.instalments] == [2, 3, 4, 5]
     assert found.open == brl("714.12")
     assert found.interest_returned == brl("34.33")
+
+
+def test_where_nothing_is_open_no_payment_is_taken(books: Quoting) -> None:
+    """The instalments were written off one by one, so the agreement is still in force."""
+    agreement_id = books.price()
+    for part in books.agreement(agreement_id).instalments:
+        books.run(write_off, part.invoice_id, WriteOffInvoice("an agreed loss"))
+    before = len(books.log)
+    with pytest.raises(NothingToPayOff, match="nothing is open"):
+        books.run(pay_off_agreement, agreement_id, PayOffAgreement(brl("1.00")))
+    assert len(books.log) == before
 
 
 def test_a_moved_due_date_moves_no_interest(books: Quoting) -> None:

@@ -300,7 +300,8 @@ def test_more_than_pays_an_agreement_off_is_credit(pair: Pair) -> None:
 def _balances(client: Client) -> dict[str, int]:
     """What every account holds at the end of all days, those to come too, in minor units."""
     position = client.get("/api/tenant").headers["Duebook-Position"]
-    client.get("/api/payments", params={"min_position": position})
+    reached = client.get("/api/reports/trial-balance", params={"min_position": position})
+    assert reached.status_code == 200, reached.text
     with client.service.books.reading(client.tenant_id) as connection:
         rows = connection.execute(
             "SELECT account, sum(debit_minor - credit_minor)::bigint FROM journal_totals GROUP BY account"

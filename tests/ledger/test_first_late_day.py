@@ -68,9 +68,7 @@ def test_a_rejected_dispute_was_never_there() -> None:
     ledger = Ledger(sent(TERMS))
     ledger.dispute(None, date(2024, 3, 4), date(2024, 3, 4))
     ledger.resolve("rejected", date(2024, 3, 20), date(2024, 3, 20))
-    (recalculated,) = (
-        event for event, _ in ledger.events if isinstance(event, Recalculated)
-    )
+    (recalculated,) = (event for event, _ in ledger.events if isinstance(event, Recalculated))
     assert recalculated.late_fee == (ChargeChange(date(2024, 3, 9), 1_000),)
     assert ledger.invoice.overdue_on == date(2024, 3, 9)
     assert ledger.invoice.open == Split(late_fee=1_000, mora=200, principal=50_000)

@@ -67,9 +67,7 @@ def test_ten_days_of_one_percent_on_500_are_posted_without_drift() -> None:
 def test_overdue_and_the_late_fee_come_once_on_the_first_late_day() -> None:
     ledger = through(BRAZIL, FRIDAY + 40 * DAY)
     late_on = FRIDAY + DAY
-    assert [on for event, on in ledger.events if isinstance(event, BecameOverdue)] == [
-        late_on
-    ]
+    assert [on for event, on in ledger.events if isinstance(event, BecameOverdue)] == [late_on]
     fees = [(event, on) for event, on in ledger.events if isinstance(event, LateFeeCharged)]
     assert fees == [(LateFeeCharged(amount_minor=1_000, base_minor=50_000), late_on)]
     assert ledger.invoice.status == "overdue"

@@ -204,9 +204,7 @@ def promise(ledger: Ledger, amount: int | None, promised_on: date, on: date) -> 
 
 
 def outcome(ledger: Ledger) -> list[New]:
-    return [
-        new for new in ledger.events if isinstance(new.event, PromiseKept | PromiseBroken)
-    ]
+    return [new for new in ledger.events if isinstance(new.event, PromiseKept | PromiseBroken)]
 
 
 def wake(ledger: Ledger, n: int) -> None:

@@ -306,9 +306,7 @@ class TestReversal:
         assert ledger.invoice.open == Split(late_fee=1_000, mora=500, principal=50_000)
         (recalculated,) = recalculations(ledger)
         assert (recalculated.mora_minor, recalculated.through) == (333, day(30))
-        assert ledger.events[-2].effective_on == day(
-            10
-        )  # the reversal, on the payment's own date
+        assert ledger.events[-2].effective_on == day(10)  # the reversal, on the payment's own date
         assert ledger.events[-1].effective_on == day(11)
 
     def test_before_the_due_date_reopens_as_sent(self) -> None:

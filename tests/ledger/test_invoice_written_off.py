@@ -42,9 +42,7 @@ def test_money_pays_what_is_open_first_and_recovers_the_rest() -> None:
     ledger = recovered()
     paid = Split(mora=70, principal=21_167)
     back = Split(late_fee=1_000, mora=167, principal=7_596)
-    assert ledger.events[-1] == New(
-        PaymentReceived(payment_id(1), paid, 30_000, back), day(20)
-    )
+    assert ledger.events[-1] == New(PaymentReceived(payment_id(1), paid, 30_000, back), day(20))
     assert ledger.invoice.status == "written_off"
     assert ledger.invoice.written_off == Split(principal=28_833 - 7_596)
     assert_sound(ledger)

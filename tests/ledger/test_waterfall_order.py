@@ -51,8 +51,7 @@ def walked(ledger: Ledger) -> Iterator[tuple[Imputation, Amounts, Amounts]]:
     terms = implied(ledger.events).terms
     assert terms is not None
     charged = {
-        day: (fee, terms.rounded(exact))
-        for day, _, fee, exact in implied(ledger.events).days(last)
+        day: (fee, terms.rounded(exact)) for day, _, fee, exact in implied(ledger.events).days(last)
     }
     small = {one.on: amounts_of(one.forgiven) for one in invoice.small_balances}
     paid, given_up = nothing(), nothing()

@@ -15,6 +15,7 @@ from adapters.http.read_pool import Connection, today
 from adapters.http.request_bodies import read_body
 from adapters.store.agreement_snapshots import read_agreement, read_pay_off
 from commands.agreements.early_pay_off import (
+    NothingToPayOff,
     PaidOffView,
     PayOffAgreement,
     PayOffTooLow,
@@ -197,7 +198,7 @@ async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     response_example=examples.PAID_OFF,
     status=201,
     key_required=True,
-    errors=(Unknown, NotActive, PayOffTooLow, CurrencyDiffers),
+    errors=(Unknown, NotActive, NothingToPayOff, PayOffTooLow, CurrencyDiffers),
 )
 async def pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Pay an agreement off today: interest of the time to come is given back, and one payment settles the rest"""
