@@ -21,7 +21,7 @@ class CustomerNameMissing(Rejected):
 
 
 class RegisterCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new customer. `reference` is your own code for it, unique, stored unencrypted: no personal data."""
+    """A new customer. `reference` is your own code for it, unique; it is stored in the clear, so it holds no personal data."""
 
     name: str
     reference: str = ""
@@ -50,7 +50,9 @@ class ChangeCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CustomerView(msgspec.Struct, frozen=True):
-    """A customer. Personal fields are encrypted here and opened when the answer is written out."""
+    """A customer."""
+
+    # Personal fields are encrypted here; the response decrypts them.
 
     id: UUID
     reference: str

@@ -118,7 +118,7 @@ class LineView(msgspec.Struct, frozen=True):
 
 
 class InvoiceView(msgspec.Struct, frozen=True):
-    """An invoice. Line descriptions and notes are encrypted here and opened when the answer is written out.
+    """An invoice.
 
     `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was given up in all ways;
     `waived`, `credited` and `written_off` (less what was recovered) are parts of it.

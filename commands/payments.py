@@ -91,7 +91,7 @@ class AllocationView(msgspec.Struct, frozen=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True):
-    """A payment. The reference is encrypted here and opened when the answer is written out.
+    """A payment.
 
     `allocations` is what invoices have of it; `reversed` and `charged_back` what was taken back.
     """

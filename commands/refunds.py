@@ -88,7 +88,9 @@ class PayoutBegun(msgspec.Struct, frozen=True):
 
 
 class RefundView(msgspec.Struct, frozen=True):
-    """A refund. Destination and reasons are encrypted here and opened when the answer is written out."""
+    """A refund."""
+
+    # Destination and reasons are encrypted here; the response decrypts them.
 
     id: UUID
     customer_id: UUID

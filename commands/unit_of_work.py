@@ -88,7 +88,7 @@ class Unit(Protocol):
 
     def holders(self, names: NameRange) -> dict[str, UUID]:
         """The streams that hold names of a range, by name. A command that will ask says so beforehand
-        (`Request.asks`), so that its group's are looked up in one go."""
+        (`Request.prefetch_names`), so that its group's are looked up in one go."""
         ...
 
     def next_number(self, kind: str, series: str, issued_on: date, *, yearly: bool = False) -> int:

@@ -117,6 +117,7 @@ def _listen(books: Books, settings: Settings, opened: Opened | None) -> None:
             settings.host,
             settings.port,
             home=settings.home,
+            public_url=settings.public_url,
             ready=lambda host, port: _greet(settings, opened),
         )
     except OSError as error:

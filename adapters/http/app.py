@@ -14,13 +14,16 @@ import uvicorn
 from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
 from litestar.routes import HTTPRoute
+from litestar.types import Message, Scope
 
-from adapters.http.execution import Api, admit
+from adapters.http.api import Api
+from adapters.http.connection_limits import Refusals, limited_protocol
 from adapters.http.middleware import RequestMiddleware
 from adapters.http.observability.access_log import AccessLog
 from adapters.http.openapi import document
-from adapters.http.problem_details import LARGEST_BODY_BYTES, answer_problem
+from adapters.http.problem_details import MAX_BODY_BYTES, answer_problem
 from adapters.http.responses import json_response
+from adapters.http.roles import authorize
 from adapters.http.routes import (
     adjustments,
     agreements,
@@ -32,6 +35,7 @@ from adapters.http.routes import (
     holds,
     invoices,
     payments,
+    problems,
     refunds,
     reports,
     requests,
@@ -103,22 +107,25 @@ API_ROUTES: Final = (
     reports.show_portfolio,
     events.feed,
 )
-PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics)
+PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics, problems.show)
 
 
 def create_app(
-    books: Books, home: Path | None = None, access_log: TextIO | None = None
+    books: Books,
+    home: Path | None = None,
+    access_log: TextIO | None = None,
+    public_url: str = "",
 ) -> Litestar:
     """The API over open books.
 
     `home` is where the token of `/metrics` is kept; without it `/metrics` is closed. `access_log` gets a line for each
-    request.
+    request. Links begin with `public_url`.
     """
-    api = Api(books, home)
+    api = Api(books, home, public_url)
     log = AccessLog(access_log)
 
     @contextlib.asynccontextmanager
-    async def open_edge(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
             yield
         finally:
@@ -126,6 +133,15 @@ def create_app(
             log.flush()
 
     described = b""
+    methods: dict[str, bytes] = {}
+
+    async def list_methods(message: Message, scope: Scope) -> None:
+        """Litestar's answer to OPTIONS names the methods of the route's first handler only."""
+        if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
+            allowed = methods.get(scope.get("path_template", ""))
+            if allowed is not None:
+                kept = [(name, value) for name, value in message["headers"] if name != b"allow"]
+                message["headers"] = [*kept, (b"allow", allowed)]
 
     @get("/schema/openapi.json")
     async def show_schema() -> Response[bytes]:
@@ -133,20 +149,25 @@ def create_app(
 
     app = Litestar(
         route_handlers=[
-            Router("/api", route_handlers=API_ROUTES, before_request=admit),
+            Router("/api", route_handlers=API_ROUTES, before_request=authorize),
             *PUBLIC_ROUTES,
             show_schema,
         ],
         exception_handlers={Exception: answer_problem},
-        request_max_body_size=LARGEST_BODY_BYTES,
+        request_max_body_size=MAX_BODY_BYTES,
         state=State({"api": api}, deep_copy=False),
-        lifespan=[open_edge],
+        before_send=[list_methods],
+        lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
-    described = msgspec.json.encode(document.document(routes))
+    methods.update(
+        (route.path_format, ", ".join(sorted(map(str, route.route_handler_map))).encode())
+        for route in routes
+    )
+    described = msgspec.json.encode(document.document(routes, public_url))
     app.asgi_handler = RequestMiddleware(app.asgi_handler, api.request_metrics, log)
     return app
 
@@ -157,6 +178,7 @@ def serve(
     port: int,
     *,
     home: Path | None = None,
+    public_url: str = "",
     access_log: TextIO | None = sys.stderr,
     ready: Callable[[str, int], None] | None = None,
 ) -> None:
@@ -165,8 +187,8 @@ def serve(
     `ready` is told the address and port once connections are taken (port 0 takes a free one). `access_log` is written
     while the logger `duebook.access` is open for INFO. Raises OSError when the address cannot be taken.
     """
-    told = logging.getLogger("duebook.access").isEnabledFor(logging.INFO)
-    app = create_app(books, home, access_log if told else None)
+    is_logged = logging.getLogger("duebook.access").isEnabledFor(logging.INFO)
+    app = create_app(books, home, access_log if is_logged else None, public_url)
     with listening(host, port) as listener:
         address: tuple[Any, ...] = listener.getsockname()
         # What was loaded by now lives as long as the process: looking through it again and again for garbage would
@@ -179,10 +201,11 @@ def serve(
 
 def server_of(app: Litestar, started: Callable[[], None]) -> uvicorn.Server:
     """A server that calls `started` once it takes connections, and stops when its `should_exit` is set."""
+    api: Api = app.state["api"]
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=limited_protocol(Refusals(api.request_metrics, api.public_url)),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,8 +1,8 @@
-"""The door: which key came with a request, whose it is, and what its role may do.
+"""The check of API keys: which key came with a request, and whose it is.
 
-A key is known by its SHA-256 only. The look-up runs as `duebook_api` inside the transaction of the tenant that the
-request names, so that row-level security hides every other tenant's keys. A key that was found is remembered for two
-seconds: that long, one that was revoked meanwhile can still enter.
+A key is known by its SHA-256 only. It names its tenant, so that `X-Tenant-Id` may be left out; another tenant's id is
+refused. The key is then read as `duebook_api` inside a transaction of that tenant, under row-level security. A key
+that was found is remembered for two seconds: for that long, one that was revoked meanwhile is still accepted.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+from cachetools import TTLCache
 
 from adapters.http.middleware import RequestContext
 from adapters.http.problem_details import NoValidKey
@@ -22,14 +23,16 @@ from ledger.tenant import Role
 
 REMEMBERED_SECONDS: Final = 2.0
 MAX_REMEMBERED_KEYS: Final = 10_000
+BEARER: Final = b"Bearer "
 
+SELECT_TENANT = "SELECT duebook.tenant_of_key(%s)"
 SELECT_KEY = """
 SELECT key_hash, key_id, role FROM duebook.api_keys
  WHERE tenant_id = %s AND key_hash = %s AND revoked_at IS NULL
 """
 
-Wanted = tuple[bytes, bytes]
-"""The tenant's id as it was written in the header, and the SHA-256 of the key."""
+Credentials = tuple[bytes, bytes]
+"""The tenant's id as the header has it, empty without one, and the SHA-256 of the key."""
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -42,54 +45,78 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Authenticator:
-    """Lets requests in. Belongs to one event loop."""
+    """Finds the principal of a request. Belongs to one event loop."""
 
     def __init__(self, books: Books, read_pool: ReadPool) -> None:
         self._books = books
         self._read_pool = read_pool
-        self._known: dict[Wanted, tuple[float, Principal]] = {}
-        self._asking: dict[Wanted, asyncio.Task[Principal | None]] = {}
+        self._known: TTLCache[Credentials, Principal] = TTLCache(
+            MAX_REMEMBERED_KEYS, REMEMBERED_SECONDS, timer=lambda: monotonic()
+        )
+        self._looking_up: dict[Credentials, asyncio.Task[Principal | None]] = {}
 
-    async def admit(self, context: RequestContext) -> Principal:
+    async def authenticate(self, context: RequestContext) -> Principal:
         """The principal that the headers prove. Raises NoValidKey."""
-        if not context.api_key or not context.tenant_id:
-            raise NoValidKey("send the headers X-Api-Key and X-Tenant-Id")
-        wanted = (context.tenant_id, sha256(context.api_key).digest())
-        known = self._known.get(wanted)
-        if known is not None and monotonic() < known[0]:
-            return known[1]
-        principal = await self._ask(wanted)
+        credentials = (context.tenant_id, sha256(_key(context)).digest())
+        principal = self._known.get(credentials)
+        if principal is None:
+            principal = await self._look_up_once(credentials)
         if principal is None:
             raise NoValidKey("the key is unknown or was revoked, or is of another tenant")
         return principal
 
-    async def _ask(self, wanted: Wanted) -> Principal | None:
-        """Asks the database, once for all the requests that want to know at the same time."""
-        asking = self._asking.get(wanted)
-        if asking is None:
-            asking = asyncio.create_task(self._read_pool.run(self._look_up, wanted))
-            self._asking[wanted] = asking
-            asking.add_done_callback(lambda task: self._learn(wanted, task))
-        return await asyncio.shield(asking)
+    async def _look_up_once(self, credentials: Credentials) -> Principal | None:
+        """Looks up once for all the requests that wait for the same credentials."""
+        task = self._looking_up.get(credentials)
+        if task is None:
+            task = asyncio.create_task(self._read_pool.run(self._look_up, credentials))
+            self._looking_up[credentials] = task
+            task.add_done_callback(lambda done: self._remember(credentials, done))
+        return await asyncio.shield(task)
 
-    def _learn(self, wanted: Wanted, task: asyncio.Task[Principal | None]) -> None:
-        del self._asking[wanted]
-        self._known.pop(wanted, None)
+    def _remember(self, credentials: Credentials, task: asyncio.Task[Principal | None]) -> None:
+        del self._looking_up[credentials]
         if task.cancelled() or task.exception() is not None:
             return
         principal = task.result()
         if principal is not None:
-            if len(self._known) >= MAX_REMEMBERED_KEYS:
-                self._known.clear()
-            self._known[wanted] = (monotonic() + REMEMBERED_SECONDS, principal)
+            self._known[credentials] = principal
 
-    def _look_up(self, wanted: Wanted) -> Principal | None:
-        try:
-            tenant_id = UUID(wanted[0].decode("ascii"))
-        except ValueError:
+    def _look_up(self, credentials: Credentials) -> Principal | None:
+        given, key_hash = credentials
+        tenant_id = _tenant_id(given) if given else self._tenant_of(key_hash)
+        if tenant_id is None:
             return None
         with self._books.reading(tenant_id) as connection:
-            row = connection.execute(SELECT_KEY, (tenant_id, wanted[1])).fetchone()
-        if row is None or not hmac.compare_digest(bytes(row[0]), wanted[1]):
+            row = connection.execute(SELECT_KEY, (tenant_id, key_hash)).fetchone()
+        if row is None or not hmac.compare_digest(bytes(row[0]), key_hash):
             return None
         return Principal(tenant_id=tenant_id, key_id=row[1], role=row[2], actor=f"key:{row[1]}")
+
+    def _tenant_of(self, key_hash: bytes) -> UUID | None:
+        with self._books.database.api.connection() as connection:
+            row = connection.execute(SELECT_TENANT, (key_hash,)).fetchone()
+        return row[0] if row is not None else None
+
+
+def _key(context: RequestContext) -> bytes:
+    """The key of a request, from either header. Raises NoValidKey."""
+    bearer = context.authorization
+    given = {context.api_key} if context.api_key else set()
+    if bearer[: len(BEARER)].lower() == BEARER.lower():
+        given.add(bearer[len(BEARER) :].strip())
+    if len(given) > 1:
+        raise NoValidKey("Authorization and X-Api-Key hold different keys; send one of them")
+    key = next(iter(given), b"")
+    if not key:
+        raise NoValidKey("send the header Authorization: Bearer with an API key, or X-Api-Key")
+    return key
+
+
+def _tenant_id(given: bytes) -> UUID | None:
+    """The id in a header, in its canonical form; None for anything else."""
+    try:
+        tenant_id = UUID(given.decode("ascii"))
+    except ValueError:
+        return None
+    return tenant_id if str(tenant_id).encode() == given.lower() else None

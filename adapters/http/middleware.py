@@ -1,7 +1,7 @@
-"""The outermost layer: what every request brings and every answer carries, refused ones included.
+"""The outermost layer: reads the headers of each request, and adds to each answer what all of them carry.
 
-A request's correlation id is kept where it is plain, and made otherwise; it comes back in `X-Correlation-Id`, goes into
-every event that the request causes, and stands in the access log.
+A request's correlation id is kept where it is plain, and made otherwise. It comes back in `X-Correlation-Id`, and goes
+into the access log and into every event that the request causes.
 """
 
 import re
@@ -17,15 +17,19 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from adapters.http.observability.access_log import AccessLog
 from adapters.http.observability.request_metrics import RequestMetrics
 
+NO_ROUTE: Final = "(no route)"
 PLAIN_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext(msgspec.Struct):
-    """What a request brought in the headers that the API reads, each empty when it was not there.
+    """The headers of a request that the API reads, each empty when it was not sent, and what became of it.
 
-    A header that came twice is both values joined by a line break, which no reader of it accepts.
-    `body` is what was read of the body, `tenant` the tenant's id once the door has let the request in, `status` that of
-    the answer.
+    A header that was sent twice is both values joined by a line break, which no reader of it accepts. Blanks around a
+    value do not belong to it (RFC 9110, 5.5).
+
+    body    what was read of the body
+    tenant  the tenant's id, once the request is authorized
+    status  that of the answer
     """
 
     correlation_id: str = ""
@@ -33,6 +37,8 @@ class RequestContext(msgspec.Struct):
     tenant_id: bytes = b""
     idempotency_key: bytes | None = None
     content_type: bytes = b""
+    content_encoding: bytes = b""
+    content_length: bytes = b""
     authorization: bytes = b""
     prefer: bytes = b""
     body: bytes = b""
@@ -46,6 +52,8 @@ _FIELDS: Final = {
     b"x-tenant-id": "tenant_id",
     b"idempotency-key": "idempotency_key",
     b"content-type": "content_type",
+    b"content-encoding": "content_encoding",
+    b"content-length": "content_length",
     b"authorization": "authorization",
     b"prefer": "prefer",
 }
@@ -57,15 +65,21 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
     for name, value in headers:
         field = _FIELDS.get(name)
         if field is not None:
-            # A header that came twice is joined by what no value may hold, so that no reader accepts it.
+            value = value.strip(b" \t")
+            # A header that was sent twice is joined by what no value may hold, so that no reader accepts it.
             found[field] = found[field] + b"\n" + value if field in found else value
     given = found.pop("correlation_id", b"").decode("latin-1")
     plain = PLAIN_CORRELATION_ID.fullmatch(given) is not None
-    return RequestContext(correlation_id=given if plain else secrets.token_hex(16), **found)
+    return RequestContext(correlation_id=given if plain else new_correlation_id(), **found)
+
+
+def new_correlation_id() -> str:
+    """32 hexadecimal digits."""
+    return secrets.token_hex(16)
 
 
 def context_of(scope: Scope) -> RequestContext:
-    """What the request of this scope brought."""
+    """The context of the request of this scope."""
     context: RequestContext = scope["state"]["duebook"]
     return context
 
@@ -89,18 +103,19 @@ class RequestMiddleware:
         scope.setdefault("state", {})["duebook"] = context
         correlation = (b"x-correlation-id", context.correlation_id.encode())
 
-        async def answering(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
                 message["headers"] = [*message["headers"], correlation]
             await send(message)
 
         try:
-            await self._app(scope, receive, answering)
+            await self._app(scope, receive, send_with_headers)
         finally:
             seconds = perf_counter() - started
             method, status = scope["method"], context.status or 500
-            self._request_metrics.count(method, scope.get("path_template", ""), status, seconds)
+            route = scope.get("path_template", "")
+            self._request_metrics.count(method, route, status, seconds)
             self._access_log.add(
-                method, scope["raw_path"], status, seconds, context.tenant, context.correlation_id
+                method, route or NO_ROUTE, status, seconds, context.tenant, context.correlation_id
             )

@@ -4,6 +4,7 @@ The door reads the roles from it, the OpenAPI document the rest.
 """
 
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import msgspec
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler, get
@@ -19,20 +20,29 @@ ADMINISTRATORS: Final[tuple[Role, ...]] = ("administrator",)
 _OPT: Final = "operation"
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """A request that is stored and will be run once. `id` is that of what it makes, such as a payment."""
+
+    id: UUID
+    status: Literal["accepted"] = "accepted"
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path.
 
-    may           roles that may use it; empty where no key is asked for
-    request         the body's struct; `body` is an example of it
-    parameters    the struct of its query parameters
-    response       the answer's type; `example` is one
-    status        of the answer when all goes well
-    key_required  whether it needs an Idempotency-Key
-    asynchronous      whether it may be accepted and carried out soon, when `Prefer: respond-async` asks for it
-    errors       conditions worth naming in the document, besides what every operation may answer
-    media_type    of the answer
+    operation_id      its name in generated clients: stable
+    roles             that may use it; empty where no key is asked for
+    request           the body's struct; `request_example` is one
+    parameters        the struct of its query parameters
+    response          the answer's type; `response_example` is one
+    status            of the answer when all goes well
+    key_required      whether it needs an Idempotency-Key
+    asynchronous      whether `Prefer: respond-async` has it accepted now and run soon
+    errors            conditions worth naming in the document, besides what every operation may answer
+    media_type        of the answer
     """
 
+    operation_id: str
     response: Any
     response_example: Any
     roles: tuple[Role, ...]
@@ -49,6 +59,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 def query_route(
     path: str,
     *,
+    operation_id: str,
     response: Any,
     response_example: Any,
     parameters: type[ReadQuery] = ReadQuery,
@@ -56,6 +67,7 @@ def query_route(
 ) -> HTTPRouteHandler:
     """A route that reads."""
     operation = Operation(
+        operation_id=operation_id,
         response=response,
         response_example=response_example,
         roles=EVERYONE,
@@ -68,6 +80,7 @@ def query_route(
 def command_route(
     path: str,
     *,
+    operation_id: str,
     request: Any,
     request_example: Any,
     response: Any,
@@ -79,8 +92,9 @@ def command_route(
     asynchronous: bool = False,
     errors: tuple[type[LedgerError], ...] = (),
 ) -> HTTPRouteHandler:
-    """A route that writes. `body` is an example of what it request."""
+    """A route that writes."""
     operation = Operation(
+        operation_id=operation_id,
         response=response,
         response_example=response_example,
         roles=roles,
@@ -97,13 +111,15 @@ def command_route(
 def public_route(
     path: str,
     *,
+    operation_id: str,
     response: Any,
     response_example: Any,
     media_type: str = "application/json",
     errors: tuple[type[LedgerError], ...] = (),
 ) -> HTTPRouteHandler:
-    """A route outside the tenants' door."""
+    """A route that needs no tenant's key."""
     operation = Operation(
+        operation_id=operation_id,
         response=response,
         response_example=response_example,
         roles=(),
@@ -114,6 +130,6 @@ def public_route(
 
 
 def operation_of(handler: BaseRouteHandler | HTTPRouteHandler) -> Operation | None:
-    """What a route says about itself; None for those that Litestar adds (OPTIONS)."""
+    """The description of a route; None for those that Litestar adds (OPTIONS)."""
     operation: Operation | None = handler.opt.get(_OPT)
     return operation

@@ -1,8 +1,10 @@
-"""Every error leaves as `application/problem+json` (RFC 9457), by one table from conditions to statuses.
+"""Problem details: every error is answered as `application/problem+json` (RFC 9457), with a status from one table.
 
-A problem's `type` is `urn:duebook:problem:` and the condition's name in snake case: stable, for programs.
+A problem's `type` is the address of a page that says what to do: `/problems/` and the condition's code, which is
+stable, under the service's public URL.
 """
 
+import inspect
 import logging
 import traceback
 from collections.abc import Mapping
@@ -21,9 +23,8 @@ from ledger.errors import Conflict, LedgerError, NotFound, Rejected
 from projections.pagination import LimitOutOfRange, MalformedCursor
 
 MEDIA_TYPE: Final = "application/problem+json"
-TYPE_PREFIX: Final = "urn:duebook:problem:"
 RETRY_AFTER_SECONDS: Final = 2
-LARGEST_BODY_BYTES: Final = 1_000_000
+MAX_BODY_BYTES: Final = 1_000_000
 
 log = logging.getLogger("duebook.http")
 
@@ -57,7 +58,23 @@ class ClientGone(Malformed):
 
 
 class UnsupportedMediaType(Rejected):
-    """The body is not JSON."""
+    """The body is not JSON, or is encoded."""
+
+
+class UriTooLong(Rejected):
+    """The request line is longer than 64 KB."""
+
+
+class HeadersTooLarge(Rejected):
+    """The headers are longer than 64 KB, or more than a hundred."""
+
+
+class RequestTimedOut(Rejected):
+    """The request did not arrive in time."""
+
+
+class TooManyConnections(Conflict):
+    """As many connections are open as the service has room for."""
 
 
 class ReadModelBehind(Conflict):
@@ -88,10 +105,14 @@ STATUS_OF: Final[Mapping[type[LedgerError], int]] = {
     RoleNotAllowed: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
+    RequestTimedOut: 408,
     Conflict: 409,
     BodyTooLarge: 413,
+    UriTooLong: 414,
     UnsupportedMediaType: 415,
     Rejected: 422,
+    HeadersTooLarge: 431,
+    TooManyConnections: 503,
     ReadModelBehind: 503,
     ServiceUnavailable: 503,
     OutcomeUnknown: 503,
@@ -100,7 +121,7 @@ STATUS_OF: Final[Mapping[type[LedgerError], int]] = {
 
 _RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 HEADERS_OF: Final[Mapping[type[LedgerError], Mapping[str, str]]] = {
-    NoValidKey: {"WWW-Authenticate": 'ApiKey realm="duebook"'},
+    NoValidKey: {"WWW-Authenticate": 'Bearer realm="duebook"'},
     StillRunning: _RETRY,
     ClockBusy: _RETRY,
     ReadModelBehind: _RETRY,
@@ -117,7 +138,7 @@ _OF_LITESTAR: Final[Mapping[int, type[LedgerError]]] = {
 _TEXTS: Final[Mapping[int, str]] = {
     404: "there is nothing at this path; the paths are listed in /schema/openapi.json",
     405: "this path does not take this method; it takes those in the header Allow",
-    413: f"the body is larger than {LARGEST_BODY_BYTES} bytes; send less at once",
+    413: f"the body is larger than {MAX_BODY_BYTES} bytes; send less at once",
 }
 
 _INTERNAL = "something failed that should not have; the log has it under the correlation id"
@@ -131,7 +152,8 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A refusal. `type` is stable and for programs, `detail` is for a person, `errors` names the fields at fault."""
+    """A refusal. `type` is stable and opens a page that says what to do, `detail` is for a person, `errors` names the
+    fields at fault."""
 
     type: str
     title: str
@@ -156,8 +178,15 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     headers = dict(_nearest(HEADERS_OF, type(refusal)) or {})
     if isinstance(error, HTTPException):
         headers.update(error.headers or {})
-    found = problem(refusal, status, correlation_id)
+    public_url: str = request.app.state["api"].public_url
+    found = problem(refusal, status, correlation_id, public_url)
     return json_response(msgspec.json.encode(found), status, headers, MEDIA_TYPE)
+
+
+def condition_of(kind: type[LedgerError]) -> str:
+    """The condition in words: the first sentence of the error's docstring."""
+    text = inspect.cleandoc(kind.__doc__ or kind.code)
+    return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 
 def status_of(kind: type[LedgerError]) -> int:
@@ -165,10 +194,15 @@ def status_of(kind: type[LedgerError]) -> int:
     return _nearest(STATUS_OF, kind) or 500
 
 
-def problem(error: LedgerError, status: int, correlation_id: str) -> Problem:
-    """The problem that tells of a refusal."""
+def problem_type(code: str, public_url: str) -> str:
+    """The address of a problem's page. Without a public URL it is relative to the request's."""
+    return f"{public_url}/problems/{code}"
+
+
+def problem(error: LedgerError, status: int, correlation_id: str, public_url: str) -> Problem:
+    """The problem that describes a refusal."""
     return Problem(
-        type=TYPE_PREFIX + error.code,
+        type=problem_type(error.code, public_url),
         title=error.code.replace("_", " ").capitalize(),
         status=status,
         detail=str(error),

@@ -1,9 +1,10 @@
 """Query parameters, read strictly: an unknown or repeated one is refused, so that a misspelt filter never lists
 everything."""
 
+import functools
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -14,6 +15,13 @@ MAX_PARAMETERS: Final = 30
 
 S = TypeVar("S")
 
+# Read without strictness, a number is taken for seconds since 1970.
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_FORMS: Final = {
+    "date": "a date is written YYYY-MM-DD, such as 2026-03-31",
+    "datetime": "an instant is written with its offset, such as 2026-03-31T12:00:00Z",
+}
+_INVALID = re.compile(r"Invalid RFC3339 encoded (date|datetime)$")
 _AT = re.compile(r" - at `\$\.?(.*)`$")
 _NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*)`$")
 
@@ -57,10 +65,22 @@ def read_query(query_string: bytes, into: type[S]) -> S:
         if "\0" in value:
             raise Malformed("a zero character cannot be searched for", field=name[:40])
         values[name] = value
+    for name in _instants(cast(Any, into)):
+        if name in values and not _INSTANT.match(values[name]):
+            raise Malformed(f"{name}: {_FORMS['datetime']}", field=name)
     try:
         return msgspec.convert(values, into, strict=False)
     except msgspec.ValidationError as error:
         raise malformed(error, "parameter") from None
+
+
+@functools.cache
+def _instants(into: type[Any]) -> tuple[str, ...]:
+    """The parameters that are instants."""
+    hints = get_type_hints(into)
+    return tuple(
+        name for name, hint in hints.items() if hint is datetime or datetime in get_args(hint)
+    )
 
 
 def chosen(query: ReadQuery, into: type[S]) -> S:
@@ -80,6 +100,8 @@ def malformed(error: msgspec.ValidationError, word: str = "field") -> Malformed:
         path = f"{path}.{named[1]}" if path else named[1]
         known = "is missing" if "missing" in message else "is unknown"
         message = f"the {word} {path} {known}"
+    elif invalid := _INVALID.match(message):
+        message = f"{path}: {_FORMS[invalid[1]]}" if path else _FORMS[invalid[1]]
     elif path:
         message = f"{path}: {message[:1].lower()}{message[1:]}"
     return Malformed(message, field=path or None)

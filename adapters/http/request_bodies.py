@@ -9,7 +9,7 @@ from litestar.types import Receive
 
 from adapters.http.middleware import context_of
 from adapters.http.problem_details import (
-    LARGEST_BODY_BYTES,
+    MAX_BODY_BYTES,
     BodyTooLarge,
     ClientGone,
     Malformed,
@@ -33,6 +33,11 @@ async def read_body(request: Request[Any, Any, Any], into: type[S]) -> S:
     Raises Malformed, UnsupportedMediaType, BodyTooLarge, ClientGone.
     """
     context = context_of(request.scope)
+    if context.content_encoding and context.content_encoding.lower() != b"identity":
+        raise UnsupportedMediaType("send the body as it is, without Content-Encoding")
+    length = context.content_length
+    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
     raw = context.body = await _received(request.receive)
     content_type = context.content_type
     if raw and content_type and not _JSON.fullmatch(content_type):
@@ -41,7 +46,7 @@ async def read_body(request: Request[Any, Any, Any], into: type[S]) -> S:
 
 
 async def _received(receive: Receive) -> bytes:
-    """The body's bytes, at most LARGEST_BODY_BYTES. Raises BodyTooLarge, ClientGone."""
+    """The body's bytes, at most MAX_BODY_BYTES. Raises BodyTooLarge, ClientGone."""
     parts: list[bytes] = []
     total_bytes = 0
     while True:
@@ -50,12 +55,14 @@ async def _received(receive: Receive) -> bytes:
             raise ClientGone("the connection was closed before the body had come")
         parts.append(message["body"])
         total_bytes += len(parts[-1])
-        if total_bytes > LARGEST_BODY_BYTES:
-            raise BodyTooLarge(
-                f"the body is larger than {LARGEST_BODY_BYTES} bytes; send less at once"
-            )
+        if total_bytes > MAX_BODY_BYTES:
+            raise _too_large()
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes; send less at once")
 
 
 def decode(raw: bytes, into: type[S]) -> S:

@@ -108,7 +108,7 @@ class Replay:
             handler=handler,
             key=key,
             correlation_id=self._correlation_id,
-            loads=(invoice_id, other),
+            prefetch_streams=(invoice_id, other),
         )
 
 

@@ -247,10 +247,10 @@ class Group:
         for job in self._jobs:
             tenant_id = job.request.tenant_id
             wanted.append((tenant_id, tenant_id))
-            wanted += [(tenant_id, stream_id) for stream_id in job.request.loads]
-            if job.request.key is not None and job.request.creates:
+            wanted += [(tenant_id, stream_id) for stream_id in job.request.prefetch_streams]
+            if job.request.key is not None and job.request.prefetch_new:
                 unit = StoreUnit(view, tenant_id, datetime.now(UTC), job.command_id, has_key=True)
-                wanted += [(tenant_id, unit.new_id(part)) for part in job.request.creates]
+                wanted += [(tenant_id, unit.new_id(part)) for part in job.request.prefetch_new]
         return wanted
 
     def _names_asked(self, view: View) -> list[tuple[UUID, NameRange]]:
@@ -259,13 +259,13 @@ class Group:
         asked: list[tuple[UUID, NameRange]] = []
         for job in self._jobs:
             request = job.request
-            if request.asks is None:
+            if request.prefetch_names is None:
                 continue
             unit = StoreUnit(
                 view, request.tenant_id, datetime.now(UTC), job.command_id, has_key=True
             )
             try:
-                asked += [(request.tenant_id, names) for names in request.asks(unit)]
+                asked += [(request.tenant_id, names) for names in request.prefetch_names(unit)]
             except psycopg.Error:
                 raise  # the transaction is lost for all of the group
             except Exception as error:

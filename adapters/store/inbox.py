@@ -241,7 +241,7 @@ class Inbox:
             request_hash=bytes(waiting.request_hash),
             status=operation.status,
             correlation_id=waiting.correlation_id,
-            creates=(operation.makes,),
+            prefetch_new=(operation.makes,),
             now=waiting.accepted_at,
         )
 

@@ -108,7 +108,7 @@ class PostgresPayouts:
             actor=ACTOR,
             handler=handler,
             correlation_id=f"refund-{refund_id}",
-            loads=(refund_id,),
+            prefetch_streams=(refund_id,),
             now=self._now(),
         )
         return self._writer.run(request).body

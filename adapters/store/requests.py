@@ -28,10 +28,10 @@ class Request(msgspec.Struct, kw_only=True):
 
     handler       decides, given the unit of work; its answer is encoded as JSON
     key           idempotency key; request_hash tells a repeated request from another one
-    loads         streams the command is known to need, loaded with the group's others in one query
-    creates       `new_id` parts of streams it creates, likewise
-    asks          names it will ask for, told once its streams are loaded; looked up with the group's others
-    now           the instant of the command; the clock's when left out
+    prefetch_streams  streams that the command is known to need; the writer loads them with its group's in one query
+    prefetch_new      `new_id` parts of streams that it creates, likewise
+    prefetch_names    gives the names that it will look up, once its streams are loaded
+    now               the instant of the command; the clock's when left out
     """
 
     tenant_id: UUID
@@ -42,9 +42,9 @@ class Request(msgspec.Struct, kw_only=True):
     status: int = 200
     correlation_id: str = ""
     causation_id: UUID | None = None
-    loads: tuple[UUID, ...] = ()
-    creates: tuple[str, ...] = ()
-    asks: Callable[[Unit], Sequence[NameRange]] | None = None
+    prefetch_streams: tuple[UUID, ...] = ()
+    prefetch_new: tuple[str, ...] = ()
+    prefetch_names: Callable[[Unit], Sequence[NameRange]] | None = None
     now: datetime | None = None
 
 

@@ -44,7 +44,7 @@ class AgreementTotals(msgspec.Struct, frozen=True):
 
 
 class AgreementView(msgspec.Struct, frozen=True):
-    """An agreement. Notes and reason are encrypted here and opened when the answer is written out.
+    """An agreement.
 
     `principal` is what is to be repaid, once it is in force what its instalments add up to. `original` is the value
     first asked for, the base of late fee and mora. `break_even` is of all agreements of its chain of renegotiations,

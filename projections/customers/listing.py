@@ -50,7 +50,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class CustomerRow(msgspec.Struct, frozen=True):
-    """A customer in a list. Personal texts are encrypted here and opened when the answer is written out.
+    """A customer in a list.
 
     credit       money that no invoice has taken, per currency
     credit_flag  why a person should look at it, empty for no reason

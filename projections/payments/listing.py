@@ -50,7 +50,9 @@ class AllocationRow(msgspec.Struct, frozen=True):
 
 
 class PaymentRow(msgspec.Struct, frozen=True):
-    """A payment in a list. The reference is encrypted here and opened when the answer is written out."""
+    """A payment in a list."""
+
+    # The reference is encrypted here; the response decrypts it.
 
     id: UUID
     customer_id: UUID

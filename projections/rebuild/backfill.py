@@ -121,7 +121,7 @@ class _Chunk:
     def take(self, piece: Sequence[Logged]) -> None:
         """Folds a piece of the log; a stream is done when the next one begins."""
         fold, adds = self._projection.fold, self._projection.adds
-        reads, follows = self._projection.reads, self._projection.follows
+        reads = self._projection.reads
         (of_tenant, of_stream), row = self._key, self._row
         added, loaded = self._added, self._loaded
         for _, tenant, stream, version, tenant_seq, tag, effective_on, data in piece:
@@ -140,7 +140,8 @@ class _Chunk:
                 if adds is not None:
                     added += adds.parts(row, event, effective_on, tenant_seq, loaded)
                 fold(row, event, effective_on)
-                if not follows(version, row.version):
+                # `Projection.follows`, written out: a call for each of millions of events costs a tenth.
+                if version != row.version + 1 and (reads is None or version <= row.version):
                     raise EventsMissing(f"version {version} follows version {row.version}")
             except Exception:  # it is folded again with the chunk, and parked there with its reason
                 row = self._row = None

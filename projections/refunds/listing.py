@@ -33,7 +33,9 @@ class RefundFilters(msgspec.Struct, frozen=True):
 
 
 class RefundRow(msgspec.Struct, frozen=True):
-    """A refund in a list. Destination and reasons are encrypted here and opened when the answer is written out."""
+    """A refund in a list."""
+
+    # Destination and reasons are encrypted here; the response decrypts them.
 
     id: UUID
     customer_id: UUID

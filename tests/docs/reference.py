@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from adapters.http.problem_details import STATUS_OF, status_of
+from adapters.http.routes.problems import remedies
 from adapters.settings import Settings
 from projections.catalog import CATALOG
 from tests.docs import gathered
@@ -25,15 +26,14 @@ def pages() -> Iterable[tuple[Path, str, str]]:
         yield path, text, rewritten(text, WRITERS)
 
 
-def _errors(old: str) -> str:
-    remedies = kept(old)
+def _errors(_: str) -> str:
     rows = [
         (f"`{kind.code}`", str(status_of(kind)), sentences(kind), f"`{kind.__module__}`")
         for kind in gathered.errors()
     ]
     return table(
         ("code", "status", "condition", "raised in", "remedy"),
-        [(*row, remedies.get(row[0], UNSAID)) for row in rows],
+        [(*row, remedies().get(row[0].strip("`"), UNSAID)) for row in rows],
     )
 
 

@@ -29,6 +29,7 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[:\d.]*(Z|\+00:00)?"), "<instant>"),
     (re.compile(r"20(2[6-9]|[3-9]\d)-\d\d-\d\d"), "<date>"),
     (re.compile(r"(?<= )\d+\.\d$", re.MULTILINE), "<seconds>"),
+    (re.compile(r"http://127\.0\.0\.1:\d+"), "<service>"),
     (re.compile(r"[ \t]+"), " "),
 )
 _PROGRESS = re.compile(

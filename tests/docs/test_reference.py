@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.http.routes.problems import remedies
 from adapters.postgres.migrate import read_migrations
 from ledger import event_registry as registry
 from ledger.streams import STREAMS
@@ -64,6 +65,10 @@ def test_every_column_of_the_envelope_is_documented() -> None:
 def test_every_error_is_documented() -> None:
     assert missing([kind.code for kind in gathered.errors()], "errors.md") == []
     assert missing([kind.__name__ for kind in gathered.refusals()], "errors.md") == []
+
+
+def test_every_error_has_a_remedy_and_no_remedy_is_left_over() -> None:
+    assert set(remedies()) == {kind.code for kind in gathered.errors()}
 
 
 def test_codes_are_unique() -> None:

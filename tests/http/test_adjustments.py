@@ -85,7 +85,7 @@ def test_a_dispute_is_raised_found_and_resolved(clients: Clients) -> None:
     again = client.post(path, json={"reason": "more is missing"})
     assert (again.status_code, again.json()["type"]) == (
         422,
-        "urn:duebook:problem:already_disputed",
+        "/problems/already_disputed",
     )
     resolved = client.made(f"{path}/resolve", {"outcome": "rejected", "reason": "all was there"})
     assert resolved["dispute"] is None
@@ -132,7 +132,7 @@ def test_what_is_left_of_a_payment_is_applied(clients: Clients) -> None:
     amounts = [(part["invoice_id"], part["amount"]) for part in applied["allocations"][1:]]
     assert amounts == [(second, usd("30.00")), (first, usd("20.00"))]
     refused = client.post(path, json={}, headers={"Idempotency-Key": "three"})
-    assert refused.json()["type"] == "urn:duebook:problem:nothing_to_apply"
+    assert refused.json()["type"] == "/problems/nothing_to_apply"
 
 
 def test_credit_of_any_source_is_applied_the_oldest_first(clients: Clients) -> None:
@@ -157,7 +157,7 @@ def test_credit_of_any_source_is_applied_the_oldest_first(clients: Clients) -> N
     assert (invoice["open"], invoice["paid"]["total"]) == (usd("18.00"), usd("32.00"))
     for currency, code in (("USD", "nothing_to_apply"), ("XAU", "unknown_currency")):
         refused = client.post(path, json={"currency": currency}, headers={"Idempotency-Key": code})
-        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+        assert refused.json()["type"] == f"/problems/{code}"
 
 
 def test_a_charge_back_opens_again_what_the_payment_had_closed(clients: Clients) -> None:
@@ -209,7 +209,7 @@ def test_new_settings_are_changed(clients: Clients) -> None:
     twice = {"additional_holidays": [{"on": "2026-01-26"}, {"on": "2026-01-26"}]}
     assert client.patch("/api/tenant", json=twice).json()["type"].endswith(":holiday_twice")
     refused = client.patch("/api/tenant", json={"books_closed_through": "2025-12-31"})
-    assert refused.json()["type"] == "urn:duebook:problem:month_closed"
+    assert refused.json()["type"] == "/problems/month_closed"
 
 
 KEYED = {

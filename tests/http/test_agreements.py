@@ -35,7 +35,7 @@ def pair(clients: Clients) -> Pair:
 
 
 def code(answer: Any) -> str:
-    return str(answer.json()["type"].rpartition(":")[2])
+    return str(answer.json()["type"].rpartition("/")[2])
 
 
 def test_from_the_request_to_the_last_payment(pair: Pair) -> None:

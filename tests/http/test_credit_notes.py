@@ -172,7 +172,7 @@ def test_refusals_say_which_limit_was_met(client: Client) -> None:
         )
         assert answer.status_code == 422
         problem = answer.json()
-        return problem["type"].rpartition(":")[2], problem["detail"]
+        return problem["type"].rpartition("/")[2], problem["detail"]
 
     assert refused("1", amount=usd("100.01")) == (
         "over_credited",
@@ -197,7 +197,7 @@ def test_an_unknown_note_is_not_found(client: Client) -> None:
     missing = client.get("/api/credit-notes/00000000-0000-8000-8000-000000000001")
     assert (missing.status_code, missing.json()["type"]) == (
         404,
-        "urn:duebook:problem:unknown_credit_note",
+        "/problems/unknown_credit_note",
     )
 
 

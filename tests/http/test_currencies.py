@@ -72,7 +72,7 @@ def late(client: Client, currency: str) -> dict[str, Any]:
     finer = "1.0" if currency == "JPY" else text(1, currency) + "1"
     body = {"invoice_id": invoice_id, "amount": {"amount": finer, "currency": currency}}
     refused = client.post("/api/payments", json=body, headers={"Idempotency-Key": "finer"})
-    assert refused.json()["type"] == "urn:duebook:problem:over_precise_amount"
+    assert refused.json()["type"] == "/problems/over_precise_amount"
     found: dict[str, Any] = client.get(f"/api/invoices/{invoice_id}").json()
     return found
 
@@ -184,6 +184,6 @@ def test_nothing_new_is_asked_for_in_a_withdrawn_currency(clients: Clients) -> N
     for answer in answers:
         assert (answer.status_code, answer.json()["type"]) == (
             422,
-            "urn:duebook:problem:withdrawn_currency",
+            "/problems/withdrawn_currency",
         )
         assert answer.json()["detail"].endswith("give EUR")

@@ -35,7 +35,7 @@ def test_a_key_used_for_another_body_is_a_conflict(clients: Clients) -> None:
     assert pay(client, invoice_id, "40.00", "k1").status_code == 201
     other = pay(client, invoice_id, "50.00", "k1")
     assert other.status_code == 409
-    assert other.json()["type"] == "urn:duebook:problem:key_reused"
+    assert other.json()["type"] == "/problems/key_reused"
     assert client.get(f"/api/invoices/{invoice_id}").json()["open"] == usd("60.00")
 
 
@@ -113,7 +113,7 @@ def test_a_duplicate_of_a_slow_request_is_told_to_try_again(
                 time.sleep(0.01)
             again = pay(client, invoice_id, "1.00", "slow")
             assert again.status_code == 409
-            assert again.json()["type"] == "urn:duebook:problem:still_running"
+            assert again.json()["type"] == "/problems/still_running"
             assert again.headers["Retry-After"] == "2"
             assert not first.done()
         assert first.result().status_code == 201

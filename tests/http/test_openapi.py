@@ -183,7 +183,7 @@ def test_every_operation_lists_its_problems(described: list[Described]) -> None:
             for code, example in content["examples"].items():
                 found = msgspec.convert(example["value"], Problem)
                 assert found.status == status
-                assert found.type.endswith(":" + code)
+                assert found.type.endswith("/" + code)
 
 
 def test_headers_are_described(described: list[Described]) -> None:
@@ -194,6 +194,8 @@ def test_headers_are_described(described: list[Described]) -> None:
         keys = [one for one in description["parameters"] if one.get("name") == "Idempotency-Key"]
         assert bool(keys) == operation.key_required
         assert all(one["required"] for one in keys)
+        names = {one.get("$ref", "").rpartition("/")[2] for one in description["parameters"]}
+        assert ("X-Tenant-Id" in names) == bool(operation.roles)
         public = description.get("security")
         assert (public is None) == bool(operation.roles), (method, path)
 
@@ -214,6 +216,26 @@ def test_schemas_say_nothing_of_the_inside(document: dict[str, Any]) -> None:
         assert "encrypted" not in text, name
         assert "    " not in text, name
         assert not text.startswith(f"{name}("), (name, "a struct without a docstring")
+
+
+def test_every_component_is_used(document: dict[str, Any]) -> None:
+    used = set(_references(document))
+    for kind in ("schemas", "headers", "parameters"):
+        for name in document["components"][kind]:
+            assert f"#/components/{kind}/{name}" in used, name
+
+
+def test_an_accepted_request_is_described(document: dict[str, Any]) -> None:
+    accepted = document["paths"]["/api/payments"]["post"]["responses"]["202"]
+    content = accepted["content"]["application/json"]
+    assert content["schema"] == {"$ref": "#/components/schemas/Accepted"}
+    assert set(content["example"]) == {"id", "status"}
+
+
+def test_operations_are_named_for_what_they_do(described: list[Described]) -> None:
+    for _, _, operation, description in described:
+        assert description["operationId"] == operation.operation_id
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.operation_id)
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -45,7 +45,7 @@ def test_a_read_model_that_stays_behind_is_503(service: Service, clients: Client
         answer = client.get(AGING, params={"min_position": position})
         assert 1.9 < time.monotonic() - started < 4
         assert answer.status_code == 503
-        assert answer.json()["type"] == "urn:duebook:problem:read_model_behind"
+        assert answer.json()["type"] == "/problems/read_model_behind"
         assert answer.headers["Retry-After"] == "2"
         without = client.get(AGING)
         assert without.status_code == 200

@@ -1,6 +1,7 @@
 """Every error is a problem: application/problem+json with type, title, status, detail, errors and correlation id."""
 
 import base64
+import gzip
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from adapters.http import problem_details
 from adapters.http.problem_details import STATUS_OF, Problem, log_unforeseen
+from adapters.http.routes.problems import remedies
 from ledger.errors import LedgerError
 from ledger.event_registry import UnknownTag
 from tests.http.conftest import LATER, Client, Clients, Service, usd
@@ -23,7 +25,7 @@ def problem_of(answer: httpx.Response, status: int, code: str) -> Problem:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     found = msgspec.json.decode(answer.content, type=Problem)
-    assert found.type == f"urn:duebook:problem:{code}"
+    assert found.type == f"/problems/{code}"
     assert found.title
     assert found.detail
     assert found.status == status
@@ -101,6 +103,43 @@ JSON = {"Content-Type": "application/json"}
         pytest.param(
             lambda c: c.get("/api/tenant", headers={"Host": "a b"}), 400, "malformed", id="host"
         ),
+        pytest.param(
+            lambda c: c.post(
+                "/api/customers",
+                content=gzip.compress(b'{"name":"Ann"}'),
+                headers={**JSON, "Content-Encoding": "gzip"},
+            ),
+            415,
+            "unsupported_media_type",
+            id="compressed",
+        ),
+        pytest.param(
+            lambda c: c.get(f"/api/invoices/urn:uuid:{NOBODY}"), 404, "no_such_path", id="a URN"
+        ),
+        pytest.param(
+            lambda c: c.get(f"/api/invoices/{{{NOBODY}}}"), 404, "no_such_path", id="in braces"
+        ),
+        pytest.param(
+            lambda c: c.get(f"/api/invoices/{NOBODY.replace('-', '')}"),
+            404,
+            "no_such_path",
+            id="without hyphens",
+        ),
+        pytest.param(
+            lambda c: c.get("/api/reports/aging?known_at=2026"), 400, "malformed", id="a year"
+        ),
+        pytest.param(
+            lambda c: c.get("/api/reports/aging?known_at=20261125"),
+            400,
+            "malformed",
+            id="no dashes",
+        ),
+        pytest.param(
+            lambda c: c.get("/api/reports/aging?known_at=1767225600.5"),
+            400,
+            "malformed",
+            id="seconds since 1970",
+        ),
         pytest.param(lambda c: c.get("/api/tenant?a=1"), 400, "malformed", id="unknown parameter"),
         pytest.param(
             lambda c: c.get("/api/invoices?cursor=abc"), 400, "malformed_cursor", id="no cursor"
@@ -133,9 +172,53 @@ def test_each_error_is_a_problem(clients: Clients, send: Send, status: int, code
     problem_of(send(clients()), status, code)
 
 
-def test_a_method_that_is_not_taken_lists_those_that_are(clients: Clients) -> None:
-    answer = clients().put("/api/tenant", json={})
-    assert set(answer.headers["Allow"].split(", ")) == {"GET", "PATCH", "OPTIONS"}
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/tenant", {"GET", "PATCH", "OPTIONS"}),
+        (f"/api/invoices/{NOBODY}/send", {"POST", "OPTIONS"}),
+        ("/health/live", {"GET", "OPTIONS"}),
+    ],
+)
+def test_a_method_that_is_not_taken_lists_those_that_are(
+    clients: Clients, path: str, methods: set[str]
+) -> None:
+    client = clients()
+    for method in ("PUT", "OPTIONS"):
+        answer = client.request(method, path)
+        assert set(answer.headers["Allow"].split(", ")) == methods, method
+
+
+def test_the_type_of_a_problem_opens_a_page(clients: Clients) -> None:
+    client = clients()
+    refused = client.get("/api/invoices/1")
+    page = client.get(refused.json()["type"])
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "<h1>No such path</h1>" in page.text
+    assert "status 404" in page.text
+    assert "What to do" in page.text
+    problem_of(client.get("/problems/nothing"), 404, "no_such_path")
+    problem_of(client.get("/problems/%3Cb%3E"), 404, "no_such_path")
+
+
+def test_every_condition_has_a_page(clients: Clients) -> None:
+    client = clients()
+    for code in remedies():
+        page = client.get(f"/problems/{code}")
+        assert page.status_code == 200, code
+        assert f"<code>{code}</code>" in page.text
+
+
+def test_a_date_is_asked_for_in_its_form(clients: Clients) -> None:
+    client = clients()
+    body = {"customer_id": client.customer(), "due_on": "31/03/2026", "lines": []}
+    found = problem_of(client.post("/api/invoices", json=body), 400, "malformed")
+    assert found.errors[0].field == "due_on"
+    assert found.detail == "due_on: a date is written YYYY-MM-DD, such as 2026-03-31"
+    found = problem_of(client.get("/api/reports/aging?known_at=x"), 400, "malformed")
+    assert "2026-03-31T12:00:00Z" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -328,7 +411,21 @@ def test_every_refusal_of_the_edge_has_a_status_of_its_own() -> None:
     assert len(api) >= 10
     for kind in api:
         assert problem_details.status_of(kind) != 422, f"{kind.__name__} is no rule of the trade"
-    assert set(STATUS_OF.values()) == {400, 401, 403, 404, 405, 409, 413, 415, 422, 503}
+    assert set(STATUS_OF.values()) == {
+        400,
+        401,
+        403,
+        404,
+        405,
+        408,
+        409,
+        413,
+        414,
+        415,
+        422,
+        431,
+        503,
+    }
 
 
 def test_money_for_nobody_is_refused(clients: Clients) -> None:

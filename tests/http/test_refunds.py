@@ -67,14 +67,14 @@ def test_credit_is_asked_back_and_paid_out(
     assert credit == [usd("17.50")]
 
     early = client.post(f"{path}/confirm", json={})
-    assert (early.status_code, early.json()["type"]) == (422, "urn:duebook:problem:refund_not_sent")
+    assert (early.status_code, early.json()["type"]) == (422, "/problems/refund_not_sent")
     handed_over(service, client, tmp_path)
     sent = body_of(client.get(path))
     assert (sent["status"], sent["waits_for"], sent["provider"]) == ("sent", "confirmation", "file")
     confirmed = client.post(f"{path}/confirm", json={"reference": "po-1"})
     assert body_of(confirmed)["status"] == "confirmed"
     again = client.post(f"{path}/fail", json={"reason": "late"})
-    assert (again.status_code, again.json()["type"]) == (422, "urn:duebook:problem:refund_closed")
+    assert (again.status_code, again.json()["type"]) == (422, "/problems/refund_closed")
 
     position = confirmed.headers["Duebook-Position"]
     (row,) = body_of(client.get("/api/refunds", params={"min_position": position}))["items"]
@@ -90,7 +90,7 @@ def test_a_refund_that_fails_gives_the_credit_back(client: Client) -> None:
     nothing = asked(client, customer_id, key="another", currency="USD")
     assert (nothing.status_code, nothing.json()["type"]) == (
         422,
-        "urn:duebook:problem:nothing_to_refund",
+        "/problems/nothing_to_refund",
     )
     failed = body_of(client.post(f"{path}/fail", json={"reason": "account closed"}))
     assert (failed["status"], failed["failed_because"]) == ("compensated", "account closed")

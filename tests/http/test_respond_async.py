@@ -48,7 +48,7 @@ def test_a_refusal_is_seen_at_its_place(service: Service, client: Client) -> Non
     assert answer.status_code == 202
     service.books.inbox.execute()
     found = client.get(answer.headers["Location"]).json()
-    assert (found["status"], found["problem"]) == ("refused", "urn:duebook:problem:unknown")
+    assert (found["status"], found["problem"]) == ("refused", "/problems/unknown")
     assert "there is no customer" in found["detail"]
 
 
@@ -72,7 +72,7 @@ def test_a_key_belongs_to_one_request(client: Client) -> None:
     one, two = client.customer(), client.customer()
     assert sent(client, one).status_code == 202
     reused = sent(client, two)
-    assert (reused.status_code, reused.json()["type"]) == (409, "urn:duebook:problem:key_reused")
+    assert (reused.status_code, reused.json()["type"]) == (409, "/problems/key_reused")
 
 
 @pytest.mark.parametrize(

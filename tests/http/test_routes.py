@@ -51,7 +51,7 @@ def test_a_fee_policy_names_a_reference_rate_a_cap_and_a_tolerance(clients: Clie
     }
     refused = client.post("/api/fee-policies", json=asked)
     assert refused.status_code == 422
-    assert refused.json()["type"] == "urn:duebook:problem:unknown_reference_rate"
+    assert refused.json()["type"] == "/problems/unknown_reference_rate"
     fact = {"name": "basiszinssatz", "from_on": "2021-01-01", "rate": "-0.88%/year"}
     body_of(client.post("/api/reference-rates", json=fact), 201)
     made = body_of(client.post("/api/fee-policies", json=asked), 201)
@@ -74,7 +74,7 @@ def test_reference_rates_are_recorded_once(clients: Clients) -> None:
     ):
         refused = client.post(path, json=fact | change)
         assert refused.status_code == status
-        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+        assert refused.json()["type"] == f"/problems/{code}"
     assert body_of(client.get(path))["items"] == [fact]
     assert body_of(clients().get(path))["items"] == []
 
@@ -358,7 +358,7 @@ def test_a_report_of_what_lies_ahead_is_refused(clients: Clients) -> None:
         body_of(client.get(path, params={"as_of": today.isoformat()}))
         refused = client.get(path, params={"as_of": ahead})
         assert refused.status_code == 422, path
-        assert refused.json()["type"] == "urn:duebook:problem:as_of_in_future"
+        assert refused.json()["type"] == "/problems/as_of_in_future"
         assert refused.json()["errors"][0]["field"] == "as_of"
         for way in (f"/pay-off?on={ahead}", f"duebook day run --dry-run --date {ahead}"):
             assert way in refused.json()["detail"]
@@ -366,7 +366,7 @@ def test_a_report_of_what_lies_ahead_is_refused(clients: Clients) -> None:
         body_of(client.get(path, params={"known_at": soon.isoformat()}))
         refused = client.get(path, params={"known_at": later.isoformat()})
         assert refused.status_code == 422, path
-        assert refused.json()["type"] == "urn:duebook:problem:known_at_in_future"
+        assert refused.json()["type"] == "/problems/known_at_in_future"
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_a_statement_opens_and_closes(clients: Clients) -> None:
     tomorrow = (TODAY + timedelta(days=1)).isoformat()
     backwards = client.get(path, params={"from_on": tomorrow, "as_of": TODAY.isoformat()})
     assert backwards.status_code == 422
-    assert backwards.json()["type"] == "urn:duebook:problem:period_ends_before_it_begins"
+    assert backwards.json()["type"] == "/problems/period_ends_before_it_begins"
     nobody = client.get("/api/customers/00000000-0000-4000-8000-000000000000/statement")
     assert nobody.status_code == 404
 
@@ -488,7 +488,7 @@ def test_days_are_run_in_their_turn(clients: Clients, days: int, code: str) -> N
     day = (TODAY + timedelta(days=days)).isoformat()
     answer = clients().post(f"/api/days/{day}/run")
     assert answer.status_code == 422
-    assert answer.json()["type"] == f"urn:duebook:problem:{code}"
+    assert answer.json()["type"] == f"/problems/{code}"
 
 
 def test_a_clock_that_another_runs_is_waited_for(
@@ -500,7 +500,7 @@ def test_a_clock_that_another_runs_is_waited_for(
     lease = service.books.clock.acquire("another runner")
     busy = client.post(path)
     assert busy.status_code == 409
-    assert busy.json()["type"] == "urn:duebook:problem:clock_busy"
+    assert busy.json()["type"] == "/problems/clock_busy"
     assert busy.headers["Retry-After"] == "2"
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(client.post, path)
@@ -526,7 +526,7 @@ def test_a_payment_says_where_it_goes_in_one_way(clients: Clients) -> None:
         ("other", "several_customers", {"invoice_id": invoice_id, "customer_id": other_id}),
     ):
         refused = pay(key, **target)
-        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, code)
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (422, code)
     assert "exactly one of" in pay("none again").json()["detail"]
     for key, target in (
         ("invoice", {"invoice_id": invoice_id, "customer_id": customer_id}),
@@ -553,7 +553,7 @@ def test_every_cent_is_explained(service: Service, clients: Clients) -> None:
     yesterday = (TODAY - timedelta(days=1)).isoformat()
     nothing = client.get(path, params={"as_of": yesterday})
     assert nothing.status_code == 404
-    assert nothing.json()["type"] == "urn:duebook:problem:nothing_to_explain"
+    assert nothing.json()["type"] == "/problems/nothing_to_explain"
 
 
 def test_a_quote_says_what_settles_an_invoice(clients: Clients) -> None:
@@ -595,7 +595,7 @@ def test_a_quote_says_what_settles_an_invoice(clients: Clients) -> None:
     ):
         refused = client.get(path, params={"on": on.isoformat()})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "on")
-        assert refused.json()["type"] == f"urn:duebook:problem:{code}"
+        assert refused.json()["type"] == f"/problems/{code}"
     assert position_of(client) == position
     assert body_of(client.get(f"/api/invoices/{invoice_id}"))["status"] == "sent"
     client.paid(invoice_id, today["total"]["amount"])

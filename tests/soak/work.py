@@ -192,8 +192,8 @@ def paying(invoice_id: UUID, key: str) -> Request:
         handler=lambda unit: receive_payment(unit, command),
         key=key,
         request_hash=key.encode(),
-        loads=(invoice_id,),
-        creates=("payment",),
+        prefetch_streams=(invoice_id,),
+        prefetch_new=("payment",),
         now=PAID_AT,
     )
 
@@ -253,7 +253,7 @@ def _asked(
         handler=lambda unit: request_refund(unit, command),
         key=key,
         request_hash=key.encode(),
-        creates=("refund",),
+        prefetch_new=("refund",),
         now=moment,
     )
     return msgspec.json.decode(writer.run(request).body, type=RefundView).id

@@ -26,8 +26,8 @@ def transfer(asking: Asking, invoice: UUID, key: str, reference: str = "transfer
     return asking.request(
         lambda unit: receive_payment(unit, payment),
         key=key,
-        loads=(invoice,),
-        asks=lambda unit: names_asked(unit, payment),
+        prefetch_streams=(invoice,),
+        prefetch_names=lambda unit: names_asked(unit, payment),
     )
 
 
@@ -80,7 +80,7 @@ def test_a_command_that_cannot_tell_its_names_holds_up_no_other(
         raise OverflowError("date value out of range")
 
     stumbling = transfer(asking, invoice, "1", "transfer 8")
-    stumbling.asks = stumble
+    stumbling.prefetch_names = stumble
     futures = in_one_group(asking.books.writer, [stumbling, transfer(asking, invoice, "2")])
     wait(futures, timeout=20)
     assert [earlier(future.result()) for future in futures] == [None, None]

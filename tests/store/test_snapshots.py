@@ -73,7 +73,7 @@ def test_an_unreadable_head_fails_its_own_commands_only(
     before = rows(database, "SELECT count(*) FROM events")
 
     requests = [
-        asking.request(asking.paying(each, "1.00"), key=f"k{n}", loads=(each,))
+        asking.request(asking.paying(each, "1.00"), key=f"k{n}", prefetch_streams=(each,))
         for n, each in enumerate((other, invoice, other))
     ]
     futures = in_one_group(asking.books.writer, requests)

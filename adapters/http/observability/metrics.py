@@ -1,83 +1,55 @@
-"""What `/metrics` tells an operator, in Prometheus' text format, and the token that opens it.
+"""What `/metrics` shows an operator, in Prometheus' text format: the requests' metrics and gauges of the ledger."""
 
-The numbers are of all tenants together, so no tenant's key opens them: a token of its own does, kept in a file that
-only the service's user can read. A scraper sends it as `Authorization: Bearer ...` (Prometheus: `credentials_file`).
-Being on the same machine proves nothing: behind a reverse proxy every request is.
-"""
+from collections.abc import Iterable, Iterator
 
-import hmac
-import os
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-import psutil
-
-from adapters.http.problem_details import NoValidKey
+from adapters.http.observability.request_metrics import RequestMetrics
 from adapters.wiring import Books
 from projections.catalog import CATALOG
 from projections.engine import tracking
 
-TOKEN_FILE = "metrics.token"
 
-
-class MetricsToken:
-    """The token, read from its file, which is made at the first start. Without a folder nothing opens."""
-
-    def __init__(self, home: Path | None) -> None:
-        self._token = _kept(home / TOKEN_FILE).encode() if home is not None else b""
-
-    def check(self, authorization: bytes) -> None:
-        """Raises NoValidKey unless the header holds the token."""
-        if not self._token or not hmac.compare_digest(authorization, b"Bearer " + self._token):
-            raise NoValidKey(f"send Authorization: Bearer with the token in {TOKEN_FILE}")
-
-
-def metrics(books: Books, request_metrics: list[str]) -> str:
+def metrics(books: Books, request_metrics: RequestMetrics) -> bytes:
     """The text, ending in a line break. Reads the database."""
-    return "\n".join([*request_metrics, *_gauges(books)]) + "\n"
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(LedgerCollector(books))
+    return generate_latest(request_metrics.registry) + generate_latest(registry)
 
 
-def _gauges(books: Books) -> Iterator[str]:
-    with books.database.writer.connection() as connection:
-        lags = tracking.lag(connection, CATALOG)
-    end = max(lag.end for lag in lags)
-    yield from _gauge("duebook_log_position", "Events in the log.", [("", end)])
-    yield from _gauge(
-        "duebook_commands_waiting",
-        "Commands asked for and not answered.",
-        [("", books.writer.waiting())],
-    )
-    yield from _gauge(
-        "duebook_projection_lag_events",
-        "Events that a read model has not taken in.",
-        [(f'{{projection="{lag.projection}"}}', lag.behind) for lag in lags],
-    )
-    yield from _gauge(
-        "duebook_parked_streams",
-        "Streams whose events a read model could not take in.",
-        [(f'{{projection="{lag.projection}"}}', lag.parked) for lag in lags],
-    )
-    memory = psutil.Process(os.getpid()).memory_info().rss
-    yield from _gauge("process_resident_memory_bytes", "Memory of this process.", [("", memory)])
+class LedgerCollector(Collector):
+    """Gauges of the log, the writer and the read models, read when they are collected."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def collect(self) -> Iterable[Metric]:
+        """Raises psycopg's errors when the database does not answer."""
+        with self._books.database.writer.connection() as connection:
+            lags = tracking.lag(connection, CATALOG)
+        yield _gauge("duebook_log_position", "Events in the log.", max(lag.end for lag in lags))
+        waiting = self._books.writer.waiting()
+        yield _gauge("duebook_commands_waiting", "Commands asked for and not answered.", waiting)
+        yield _by_projection(
+            "duebook_projection_lag_events",
+            "Events that a read model has not applied.",
+            ((lag.projection, lag.behind) for lag in lags),
+        )
+        yield _by_projection(
+            "duebook_parked_streams",
+            "Streams whose events a read model could not apply.",
+            ((lag.projection, lag.parked) for lag in lags),
+        )
 
 
-def _gauge(name: str, about: str, values: list[tuple[str, int]]) -> Iterator[str]:
-    yield f"# HELP {name} {about}"
-    yield f"# TYPE {name} gauge"
-    for labels, value in values:
-        yield f"{name}{labels} {value}"
+def _gauge(name: str, about: str, value: int) -> Metric:
+    return GaugeMetricFamily(name, about, value=value)
 
 
-def _kept(path: Path) -> str:
-    try:
-        token = path.read_text().strip()
-    except FileNotFoundError:
-        token = ""
-    if token:
-        return token
-    token = secrets.token_urlsafe(32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(token + "\n")
-    return token
+def _by_projection(name: str, about: str, values: Iterator[tuple[str, int]]) -> Metric:
+    family = GaugeMetricFamily(name, about, labels=["projection"])
+    for projection, value in values:
+        family.add_metric([projection], value)
+    return family

@@ -15,7 +15,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from adapters.http.operations import Operation, operation_of
+from adapters.http.operations import Accepted, Operation, operation_of
 from adapters.http.problem_details import (
     MEDIA_TYPE,
     BodyTooLarge,
@@ -27,6 +27,7 @@ from adapters.http.problem_details import (
     RoleNotAllowed,
     ServiceUnavailable,
     UnsupportedMediaType,
+    condition_of,
     problem,
     status_of,
 )
@@ -36,11 +37,12 @@ from ledger.errors import LedgerError
 
 _FIELD_LINE: Final = re.compile(r"(\w+) {2,}(\S.*)")
 SCHEMA: Final = "#/components/schemas/{name}"
+EXAMPLE_REQUEST: Final = "0190a6a0-41d2-8c33-9d0e-7b1c2a3f4e5d"
 EXAMPLE_CORRELATION: Final = "9f2c8e1ab35d4f60"
 
 
-def document(routes: Iterable[HTTPRoute]) -> dict[str, Any]:
-    """The document for these routes, as JSON values."""
+def document(routes: Iterable[HTTPRoute], public_url: str) -> dict[str, Any]:
+    """The document for these routes, as JSON values. Problems in examples have their pages under `public_url`."""
     described = [
         (route, method, handler, operation)
         for route in routes
@@ -51,7 +53,7 @@ def document(routes: Iterable[HTTPRoute]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route, method, handler, operation in sorted(described, key=lambda one: one[0].path_format):
         item = paths.setdefault(route.path_format, {})
-        item[method.lower()] = _operation(route, method, handler, operation, schemas)
+        item[method.lower()] = _operation(route, method, handler, operation, schemas, public_url)
     about = metadata("duebook")
     return {
         "openapi": "3.1.0",
@@ -61,13 +63,13 @@ def document(routes: Iterable[HTTPRoute]) -> dict[str, Any]:
             "description": _DESCRIPTION,
         },
         "servers": [{"url": "/"}],
-        "security": [{"key": [], "tenant": []}],
+        "security": [{"bearer": []}, {"key": []}],
         "paths": paths,
         "components": {
             "schemas": components,
             "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
-                "tenant": {"type": "apiKey", "in": "header", "name": "X-Tenant-Id"},
                 "metrics": {"type": "http", "scheme": "bearer"},
             },
             "headers": _HEADERS,
@@ -78,7 +80,7 @@ def document(routes: Iterable[HTTPRoute]) -> dict[str, Any]:
 
 _DESCRIPTION: Final = """An event-sourced receivables ledger.
 
-Every request to /api names its tenant in `X-Tenant-Id` and proves itself by `X-Api-Key`. Amounts are
+Every request to /api carries its tenant's key, as `Authorization: Bearer` or in `X-Api-Key`. Amounts are
 `{"amount": "123.45", "currency": "BRL"}`: text with exactly the currency's digits; reports list theirs under a
 currency. Every error is a problem (RFC 9457) whose `type` is stable. An answer to a command carries its place in the
 tenant's log in `Duebook-Position`; a query given that number as `min_position` reflects the command."""
@@ -106,8 +108,14 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "X-Correlation-Id": {
         "name": "X-Correlation-Id",
         "in": "header",
-        "description": "Kept when it is plain: 1 to 64 letters, digits, dots, dashes or underscores.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "description": "Kept when it is 1 to 64 letters, digits, dots, dashes or underscores, and replaced otherwise.",
+        "schema": {"type": "string"},
+    },
+    "X-Tenant-Id": {
+        "name": "X-Tenant-Id",
+        "in": "header",
+        "description": "The key's tenant. It may be left out; another tenant's id is refused.",
+        "schema": {"type": "string", "format": "uuid"},
     },
     "Prefer": {
         "name": "Prefer",
@@ -140,9 +148,9 @@ _EXAMPLES: Final[dict[type[LedgerError], str]] = {
 
 def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
     """(schema of each body's and answer's type, the components they refer to)."""
-    types: list[Any] = [Problem]
+    types: list[Any] = [Problem, Accepted]
     for operation in operations:
-        types += [operation.response, operation.request, operation.parameters]
+        types += [operation.response, operation.request]
     wanted = list(dict.fromkeys(kind for kind in types if kind is not None))
     schemas, components = msgspec.json.schema_components(wanted, ref_template=SCHEMA)
     return dict(zip(wanted, schemas, strict=True)), {
@@ -151,7 +159,7 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """A component with its docstring's table of fields moved to the fields, and nothing about encryption inside."""
+    """A component with its docstring's table of fields moved to the fields."""
     properties = schema.get("properties", {})
     kept: list[str] = []
     described: dict[str, Any] | None = None
@@ -165,10 +173,23 @@ def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
         else:
             described = None
             kept.append(line)
-    sentences = " ".join(" ".join(kept).split()).split(". ")
-    text = ". ".join(sentence for sentence in sentences if "encrypted" not in sentence)
-    schema["description"] = text.rstrip(".") + "."
-    return schema
+    schema["description"] = " ".join(" ".join(kept).split())
+    tidy: dict[str, Any] = _without_tuples(schema)
+    return tidy
+
+
+def _without_tuples(schema: Any) -> Any:
+    """Arrays of a fixed length with one type of item throughout, which more generators read than `prefixItems`."""
+    if isinstance(schema, list):
+        return [_without_tuples(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _without_tuples(one) for name, one in schema.items()}
+    items = found.pop("prefixItems", None)
+    if items is not None:
+        found["items"] = items[0]
+        assert all(one == items[0] for one in items), "an array of several types"
+    return found
 
 
 def _operation(
@@ -177,16 +198,17 @@ def _operation(
     handler: HTTPRouteHandler,
     operation: Operation,
     schemas: dict[Any, Any],
+    public_url: str,
 ) -> dict[str, Any]:
     text = inspect.getdoc(handler.fn) or ""
     summary, _, description = text.partition("\n")
     public = not operation.roles
     made: dict[str, Any] = {
-        "operationId": f"{handler.fn.__module__.rpartition('.')[2]}_{handler.fn.__name__}",
+        "operationId": operation.operation_id,
         "tags": [handler.fn.__module__.rpartition(".")[2]],
         "summary": summary,
         "parameters": _parameters(route, method, operation),
-        "responses": _responses(route, operation, schemas),
+        "responses": _responses(route, operation, schemas, public_url),
     }
     if description.strip():
         made["description"] = description.strip()
@@ -207,13 +229,17 @@ def _operation(
 
 
 def _parameters(route: HTTPRoute, method: str, operation: Operation) -> list[dict[str, Any]]:
-    formats = {"UUID": "uuid", "date": "date"}
+    formats: dict[str, dict[str, str]] = {
+        "UUID": {"format": "uuid"},
+        "date": {"format": "date"},
+        "str": {},
+    }
     found: list[dict[str, Any]] = [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "format": formats[definition.type.__name__]},
+            "schema": {"type": "string", **formats[definition.type.__name__]},
         }
         for name, definition in route.path_parameters.items()
     ]
@@ -224,6 +250,8 @@ def _parameters(route: HTTPRoute, method: str, operation: Operation) -> list[dic
             {"name": name, "in": "query", "schema": schema}
             for name, schema in shape["properties"].items()
         ]
+    if operation.roles:
+        found.append({"$ref": "#/components/parameters/X-Tenant-Id"})
     found.append({"$ref": "#/components/parameters/X-Correlation-Id"})
     if method == "POST" and operation.key_required:
         found.append({**_PARAMETERS["Idempotency-Key"], "required": True})
@@ -234,7 +262,9 @@ def _parameters(route: HTTPRoute, method: str, operation: Operation) -> list[dic
     return found
 
 
-def _responses(route: HTTPRoute, operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _responses(
+    route: HTTPRoute, operation: Operation, schemas: dict[Any, Any], public_url: str
+) -> dict[str, Any]:
     names = ["X-Correlation-Id"]
     if operation.roles:
         names.append("Duebook-Position")
@@ -255,15 +285,23 @@ def _responses(route: HTTPRoute, operation: Operation, schemas: dict[Any, Any]) 
                 name: {"$ref": f"#/components/headers/{name}"}
                 for name in ("X-Correlation-Id", "Location")
             },
+            "content": {
+                "application/json": {
+                    "schema": schemas[Accepted],
+                    "example": {"id": EXAMPLE_REQUEST, "status": "accepted"},
+                }
+            },
         }
     for status, errors in sorted(_refusals(route, operation).items()):
         responses[str(status)] = {
-            "description": "; ".join(_sentence(error) for error in errors),
+            "description": "; ".join(condition_of(error) for error in errors),
             "headers": {"X-Correlation-Id": {"$ref": "#/components/headers/X-Correlation-Id"}},
             "content": {
                 MEDIA_TYPE: {
                     "schema": schemas[Problem],
-                    "examples": {error.code: {"value": _problem(error)} for error in errors},
+                    "examples": {
+                        error.code: {"value": _problem(error, public_url)} for error in errors
+                    },
                 }
             },
         }
@@ -287,15 +325,9 @@ def _refusals(route: HTTPRoute, operation: Operation) -> dict[int, list[type[Led
     return found
 
 
-def _problem(kind: type[LedgerError]) -> Any:
-    error = kind(_EXAMPLES.get(kind) or _sentence(kind))
-    return msgspec.to_builtins(problem(error, status_of(kind), EXAMPLE_CORRELATION))
-
-
-def _sentence(kind: type[LedgerError]) -> str:
-    """The condition in words: the first sentence of the error's docstring."""
-    text = inspect.cleandoc(kind.__doc__ or kind.code)
-    return " ".join(text.split()).partition(". ")[0].rstrip(".")
+def _problem(kind: type[LedgerError], public_url: str) -> Any:
+    error = kind(_EXAMPLES.get(kind) or condition_of(kind))
+    return msgspec.to_builtins(problem(error, status_of(kind), EXAMPLE_CORRELATION, public_url))
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, execute
+from adapters.http.api import Call
+from adapters.http.execution import execute
 from adapters.http.openapi.examples import adjustments as examples
 from adapters.http.operations import command_route
 from adapters.http.request_bodies import read_body
@@ -63,6 +64,7 @@ CREDIT_NOTE_REFUSALS: Final = (
 
 @command_route(
     "/invoices/{id:uuid}/fees",
+    operation_id="charge_invoice_fee",
     request=ChargeFee,
     request_example=examples.CHARGE_FEE,
     response=InvoiceView,
@@ -83,11 +85,12 @@ async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     It is open at once, under `other_fees`, and bears no interest.
     """
     fee = await read_body(request, ChargeFee)
-    return await execute(request, lambda unit: charge_fee(unit, id, fee), loads=(id,))
+    return await execute(request, lambda unit: charge_fee(unit, id, fee), prefetch_streams=(id,))
 
 
 @command_route(
     "/invoices/{id:uuid}/waivers",
+    operation_id="waive_invoice_component",
     request=WaiveComponent,
     request_example=examples.WAIVE_COMPONENT,
     response=InvoiceView,
@@ -103,14 +106,15 @@ async def charge(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         EffectiveTooEarly,
     ),
 )
-async def give_up_part(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+async def waive_component(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Waive what is open of a component, or a part of it"""
     waiver = await read_body(request, WaiveComponent)
-    return await execute(request, lambda unit: waive(unit, id, waiver), loads=(id,))
+    return await execute(request, lambda unit: waive(unit, id, waiver), prefetch_streams=(id,))
 
 
 @command_route(
     "/invoices/{id:uuid}/credit-notes",
+    operation_id="credit_invoice",
     request=CreditInvoice,
     request_example=examples.CREDIT_INVOICE,
     response=CreditNoteView,
@@ -126,11 +130,14 @@ async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes
     what had been paid of it covers open fees and interest, and the rest is the customer's credit.
     """
     note = await read_body(request, CreditInvoice)
-    return await execute(request, lambda unit: credit_invoice(unit, id, note), loads=(id,))
+    return await execute(
+        request, lambda unit: credit_invoice(unit, id, note), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/write-off",
+    operation_id="write_off_invoice",
     request=WriteOffInvoice,
     request_example=examples.WRITE_OFF,
     response=InvoiceView,
@@ -146,10 +153,10 @@ async def issue_credit_note(request: Call, id: FromPath[UUID]) -> Response[bytes
         EffectiveTooEarly,
     ),
 )
-async def give_up(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+async def write_invoice_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Write off what is open, or a part of it; what arrives later is a recovery"""
     reason = await read_body(request, WriteOffInvoice)
-    return await execute(request, lambda unit: write_off(unit, id, reason), loads=(id,))
+    return await execute(request, lambda unit: write_off(unit, id, reason), prefetch_streams=(id,))
 
 
-ROUTES = (charge, give_up_part, issue_credit_note, give_up)
+ROUTES = (charge, waive_component, issue_credit_note, write_invoice_off)

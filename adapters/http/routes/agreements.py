@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, execute, query
+from adapters.http.api import Call
+from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import agreements as examples
 from adapters.http.openapi.examples.invoices import page
 from adapters.http.operations import command_route, query_route
@@ -92,6 +93,7 @@ class AgreementListQuery(ListQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/agreements",
+    operation_id="list_agreements",
     parameters=AgreementListQuery,
     response=Page[AgreementRow],
     response_example=page(examples.AGREEMENT_ROW),
@@ -116,6 +118,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/agreements",
+    operation_id="request_agreement",
     request=RequestAgreement,
     request_example=examples.REQUEST_AGREEMENT,
     response=AgreementView,
@@ -142,12 +145,17 @@ async def request_one(request: Call) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: request_agreement(unit, asked),
-        loads=(asked.customer_id, *asked.invoice_ids),
-        creates=("agreement",),
+        prefetch_streams=(asked.customer_id, *asked.invoice_ids),
+        prefetch_new=("agreement",),
     )
 
 
-@query_route("/agreements/{id:uuid}", response=AgreementView, response_example=examples.AGREEMENT)
+@query_route(
+    "/agreements/{id:uuid}",
+    operation_id="get_agreement",
+    response=AgreementView,
+    response_example=examples.AGREEMENT,
+)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """An agreement with its instalments, as their invoices stand now"""
     tenant_id = request.user.tenant_id
@@ -168,6 +176,7 @@ class AgreementPayOffQuery(ReadQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/agreements/{id:uuid}/pay-off",
+    operation_id="quote_agreement_pay_off",
     parameters=AgreementPayOffQuery,
     response=AgreementPayOffView,
     response_example=examples.PAY_OFF,
@@ -192,6 +201,7 @@ async def quote_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 @command_route(
     "/agreements/{id:uuid}/pay-off",
+    operation_id="pay_off_agreement",
     request=PayOffAgreement,
     request_example=examples.PAY_OFF_AGREEMENT,
     response=PaidOffView,
@@ -206,13 +216,14 @@ async def pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: pay_off_agreement(unit, id, paid),
-        loads=(id,),
-        creates=("payment",),
+        prefetch_streams=(id,),
+        prefetch_new=("payment",),
     )
 
 
 @command_route(
     "/agreements/{id:uuid}/approve",
+    operation_id="approve_agreement",
     request=ApproveAgreement,
     request_example=ApproveAgreement(),
     response=AgreementView,
@@ -225,11 +236,14 @@ async def approve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Not with the key that requested it.
     """
     approval = await read_body(request, ApproveAgreement)
-    return await execute(request, lambda unit: approve_agreement(unit, id, approval), loads=(id,))
+    return await execute(
+        request, lambda unit: approve_agreement(unit, id, approval), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/agreements/{id:uuid}/reject",
+    operation_id="reject_agreement",
     request=RejectAgreement,
     request_example=examples.REJECT_AGREEMENT,
     response=AgreementView,
@@ -242,11 +256,14 @@ async def reject(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Not with the key that requested it.
     """
     rejection = await read_body(request, RejectAgreement)
-    return await execute(request, lambda unit: reject_agreement(unit, id, rejection), loads=(id,))
+    return await execute(
+        request, lambda unit: reject_agreement(unit, id, rejection), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/agreements/{id:uuid}/activate",
+    operation_id="activate_agreement",
     request=ActivateAgreement,
     request_example=ActivateAgreement(),
     response=AgreementView,
@@ -271,12 +288,13 @@ async def activate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """
     activation = await read_body(request, ActivateAgreement)
     return await execute(
-        request, lambda unit: activate_agreement(unit, id, activation), loads=(id,)
+        request, lambda unit: activate_agreement(unit, id, activation), prefetch_streams=(id,)
     )
 
 
 @command_route(
     "/agreements/{id:uuid}/renegotiate",
+    operation_id="renegotiate_agreement",
     request=RenegotiateAgreement,
     request_example=examples.RENEGOTIATE_AGREEMENT,
     response=AgreementView,
@@ -303,13 +321,14 @@ async def renegotiate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: renegotiate_agreement(unit, id, terms),
-        loads=(id,),
-        creates=("agreement",),
+        prefetch_streams=(id,),
+        prefetch_new=("agreement",),
     )
 
 
 @command_route(
     "/agreements/{id:uuid}/lose",
+    operation_id="lose_agreement",
     request=LoseAgreement,
     request_example=examples.LOSE_AGREEMENT,
     response=AgreementView,
@@ -322,4 +341,6 @@ async def lose(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Writes off every open instalment. What arrives on them later is a recovery, and the agreement stays lost.
     """
     loss = await read_body(request, LoseAgreement)
-    return await execute(request, lambda unit: lose_agreement(unit, id, loss), loads=(id,))
+    return await execute(
+        request, lambda unit: lose_agreement(unit, id, loss), prefetch_streams=(id,)
+    )

@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, api_of, execute, query
+from adapters.http.api import Call, api_of
+from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import adjustments, credit_notes, invoices
 from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
@@ -41,6 +42,7 @@ class CreditNoteListQuery(ListQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/credit-notes",
+    operation_id="list_credit_notes",
     parameters=CreditNoteListQuery,
     response=Page[CreditNoteRow],
     response_example=invoices.page(credit_notes.CREDIT_NOTE_ROW),
@@ -66,6 +68,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/credit-notes",
+    operation_id="issue_credit_note",
     request=IssueCreditNote,
     request_example=credit_notes.ISSUE_CREDIT_NOTE,
     response=CreditNoteView,
@@ -83,12 +86,13 @@ async def issue(request: Call) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: credit_invoice(unit, note.invoice_id, note),
-        loads=(note.invoice_id,),
+        prefetch_streams=(note.invoice_id,),
     )
 
 
 @query_route(
     "/credit-notes/{id:uuid}",
+    operation_id="get_credit_note",
     response=CreditNoteDocument,
     response_example=credit_notes.CREDIT_NOTE_DOCUMENT,
     errors=(UnknownCreditNote,),

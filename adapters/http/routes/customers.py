@@ -5,7 +5,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, execute, query
+from adapters.http.api import Call
+from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import adjustments, invoices
 from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
@@ -57,6 +58,7 @@ class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/customers",
+    operation_id="list_customers",
     parameters=CustomerListQuery,
     response=Page[CustomerRow],
     response_example=invoices.page(invoices.CUSTOMER_ROW),
@@ -84,6 +86,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/customers",
+    operation_id="register_customer",
     request=RegisterCustomer,
     request_example=invoices.REGISTER_CUSTOMER,
     response=CustomerView,
@@ -101,7 +104,12 @@ async def register(request: Call) -> Response[bytes]:
     return await execute(request, lambda unit: register_customer(unit, customer))
 
 
-@query_route("/customers/{id:uuid}", response=CustomerView, response_example=invoices.CUSTOMER)
+@query_route(
+    "/customers/{id:uuid}",
+    operation_id="get_customer",
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
+)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A customer and its credit"""
     tenant_id = request.user.tenant_id
@@ -114,6 +122,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 @command_route(
     "/customers/{id:uuid}",
+    operation_id="change_customer",
     method="PATCH",
     request=ChangeCustomer,
     request_example=invoices.CHANGE_CUSTOMER,
@@ -127,12 +136,13 @@ async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: change_customer(unit, id, changes),
-        loads=(id,),
+        prefetch_streams=(id,),
     )
 
 
 @command_route(
     "/customers/{id:uuid}/apply-credit",
+    operation_id="apply_customer_credit",
     request=ApplyCredit,
     request_example=adjustments.APPLY_CREDIT,
     response=CreditAppliedView,
@@ -157,4 +167,6 @@ async def use_credit(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     To one invoice, to several, or, where none is named, to what falls due first.
     """
     wanted = await read_body(request, ApplyCredit)
-    return await execute(request, lambda unit: apply_credit(unit, id, wanted), loads=(id,))
+    return await execute(
+        request, lambda unit: apply_credit(unit, id, wanted), prefetch_streams=(id,)
+    )

@@ -13,7 +13,9 @@ import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Api, Call, api_of, idempotency_key, query
+from adapters.http.api import Api, Call, api_of
+from adapters.http.execution import query
+from adapters.http.idempotency import idempotency_key
 from adapters.http.middleware import context_of
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import command_route, query_route
@@ -67,6 +69,7 @@ class DayRun(msgspec.Struct, frozen=True):
 
 @query_route(
     "/days",
+    operation_id="list_business_days",
     parameters=DayListQuery,
     response=Page[DayRow],
     response_example=invoices.page(invoices.DAY),
@@ -91,6 +94,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/days/{date:date}/run",
+    operation_id="run_business_day",
     request=RunDay,
     request_example=RunDay(),
     response=DayRun,

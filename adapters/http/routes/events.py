@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 from litestar import Response
 
+from adapters.http.api import Call
 from adapters.http.event_pages import EventView, events_page
-from adapters.http.execution import Call, query
+from adapters.http.execution import query
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import query_route
 from adapters.http.query_parameters import ReadQuery, read_query
@@ -23,6 +24,7 @@ class EventsQuery(ReadQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/events",
+    operation_id="list_events",
     parameters=EventsQuery,
     response=Page[EventView],
     response_example=invoices.page(invoices.EVENT),

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response
 
-from adapters.http.execution import api_of
+from adapters.http.api import api_of
 from adapters.http.middleware import context_of
 from adapters.http.observability.metrics import metrics
 from adapters.http.operations import public_route
@@ -22,7 +22,9 @@ class Health(msgspec.Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
-@public_route("/health/live", response=Health, response_example=Health())
+@public_route(
+    "/health/live", operation_id="get_liveness", response=Health, response_example=Health()
+)
 async def live(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The process answers"""
     refuse_query(request.scope)
@@ -30,7 +32,11 @@ async def live(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @public_route(
-    "/health/ready", response=Health, response_example=Health(), errors=(ServiceUnavailable,)
+    "/health/ready",
+    operation_id="get_readiness",
+    response=Health,
+    response_example=Health(),
+    errors=(ServiceUnavailable,),
 )
 async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The process can serve: its database answers
@@ -45,6 +51,7 @@ async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @public_route(
     "/metrics",
+    operation_id="get_metrics",
     response=str,
     response_example="duebook_commands_waiting 0\n",
     media_type="text/plain",
@@ -59,5 +66,5 @@ async def show_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     refuse_query(request.scope)
     api = api_of(request)
     api.metrics_token.check(context_of(request.scope).authorization)
-    text = await api.read_pool.run(metrics, api.books, list(api.request_metrics.lines()))
-    return json_response(text.encode(), media_type=METRICS_TYPE)
+    text = await api.read_pool.run(metrics, api.books, api.request_metrics)
+    return json_response(text, media_type=METRICS_TYPE)

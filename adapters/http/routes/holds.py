@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, execute
+from adapters.http.api import Call
+from adapters.http.execution import execute
 from adapters.http.openapi.examples import adjustments as examples
 from adapters.http.openapi.examples.invoices import INVOICE
 from adapters.http.operations import command_route
@@ -48,6 +49,7 @@ from ledger.invoice.preconditions import (
 
 @command_route(
     "/invoices/{id:uuid}/dispute",
+    operation_id="dispute_invoice",
     request=DisputeInvoice,
     request_example=examples.DISPUTE_INVOICE,
     response=InvoiceView,
@@ -71,11 +73,14 @@ async def dispute(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     the dispute is resolved.
     """
     disputed = await read_body(request, DisputeInvoice)
-    return await execute(request, lambda unit: dispute_invoice(unit, id, disputed), loads=(id,))
+    return await execute(
+        request, lambda unit: dispute_invoice(unit, id, disputed), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/dispute/resolve",
+    operation_id="resolve_invoice_dispute",
     request=ResolveDispute,
     request_example=examples.RESOLVE_DISPUTE,
     response=InvoiceView,
@@ -88,11 +93,14 @@ async def resolve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Accepted, interest that was held is not charged; credit or waive what is not owed. Rejected, it is charged.
     """
     resolved = await read_body(request, ResolveDispute)
-    return await execute(request, lambda unit: resolve_dispute(unit, id, resolved), loads=(id,))
+    return await execute(
+        request, lambda unit: resolve_dispute(unit, id, resolved), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/promise",
+    operation_id="promise_invoice_payment",
     request=PromiseToPay,
     request_example=examples.PROMISE_TO_PAY,
     response=InvoiceView,
@@ -113,11 +121,14 @@ async def promise(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     The day after, the clock finds it kept or broken.
     """
     promised = await read_body(request, PromiseToPay)
-    return await execute(request, lambda unit: promise_to_pay(unit, id, promised), loads=(id,))
+    return await execute(
+        request, lambda unit: promise_to_pay(unit, id, promised), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/hold",
+    operation_id="hold_invoice",
     request=HoldInvoice,
     request_example=examples.HOLD_INVOICE,
     response=InvoiceView,
@@ -127,11 +138,12 @@ async def promise(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def hold(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Keep dunning from an invoice, until a day or until it is released"""
     held = await read_body(request, HoldInvoice)
-    return await execute(request, lambda unit: hold_invoice(unit, id, held), loads=(id,))
+    return await execute(request, lambda unit: hold_invoice(unit, id, held), prefetch_streams=(id,))
 
 
 @command_route(
     "/invoices/{id:uuid}/release",
+    operation_id="release_invoice",
     request=ReleaseInvoice,
     request_example=examples.RELEASE_INVOICE,
     response=InvoiceView,
@@ -141,7 +153,9 @@ async def hold(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def release(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Let dunning take an invoice up again"""
     released = await read_body(request, ReleaseInvoice)
-    return await execute(request, lambda unit: release_invoice(unit, id, released), loads=(id,))
+    return await execute(
+        request, lambda unit: release_invoice(unit, id, released), prefetch_streams=(id,)
+    )
 
 
 ROUTES = (dispute, resolve, promise, hold, release)

@@ -6,8 +6,9 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
+from adapters.http.api import Call
 from adapters.http.event_pages import EventView, events_page, numeric_cursor
-from adapters.http.execution import Call, execute, query
+from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import command_route, query_route
 from adapters.http.problem_details import RoleNotAllowed
@@ -78,6 +79,7 @@ class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/invoices",
+    operation_id="list_invoices",
     parameters=InvoiceListQuery,
     response=Page[InvoiceRow],
     response_example=invoices.page(invoices.INVOICE_ROW),
@@ -103,6 +105,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/invoices",
+    operation_id="draft_invoice",
     request=DraftInvoice,
     request_example=invoices.DRAFT_INVOICE,
     response=InvoiceView,
@@ -119,12 +122,17 @@ async def draft(request: Call) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: draft_invoice(unit, invoice),
-        loads=(invoice.customer_id,),
-        creates=("invoice",),
+        prefetch_streams=(invoice.customer_id,),
+        prefetch_new=("invoice",),
     )
 
 
-@query_route("/invoices/{id:uuid}", response=InvoiceView, response_example=invoices.INVOICE)
+@query_route(
+    "/invoices/{id:uuid}",
+    operation_id="get_invoice",
+    response=InvoiceView,
+    response_example=invoices.INVOICE,
+)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """An invoice as it stands now, amounts by component"""
     tenant_id = request.user.tenant_id
@@ -137,6 +145,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 @command_route(
     "/invoices/{id:uuid}",
+    operation_id="change_invoice",
     method="PATCH",
     request=ChangeInvoice,
     request_example=invoices.CHANGE_INVOICE,
@@ -155,11 +164,14 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a draft, or move the due date of a sent invoice to a later day"""
     changes = await read_body(request, ChangeInvoice)
-    return await execute(request, lambda unit: change_invoice(unit, id, changes), loads=(id,))
+    return await execute(
+        request, lambda unit: change_invoice(unit, id, changes), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/send",
+    operation_id="send_invoice",
     request=SendInvoice,
     request_example=invoices.SEND_INVOICE,
     response=InvoiceView,
@@ -179,11 +191,14 @@ async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     It gets the next number of the series, and its fee policy and calendar are frozen.
     """
     sending = await read_body(request, SendInvoice)
-    return await execute(request, lambda unit: send_invoice(unit, id, sending), loads=(id,))
+    return await execute(
+        request, lambda unit: send_invoice(unit, id, sending), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/void",
+    operation_id="void_invoice",
     request=GiveUpInvoice,
     request_example=invoices.GIVE_UP_INVOICE,
     response=InvoiceView,
@@ -197,11 +212,14 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """
     reason = await read_body(request, GiveUpInvoice)
     role = request.user.role
-    return await execute(request, lambda unit: _void(unit, id, reason, role), loads=(id,))
+    return await execute(
+        request, lambda unit: _void(unit, id, reason, role), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/invoices/{id:uuid}/cancel",
+    operation_id="cancel_invoice",
     request=GiveUpInvoice,
     request_example=invoices.GIVE_UP_INVOICE,
     response=InvoiceView,
@@ -211,11 +229,14 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def cancel(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Give up what is open on a sent invoice; what was paid stays paid"""
     reason = await read_body(request, GiveUpInvoice)
-    return await execute(request, lambda unit: cancel_invoice(unit, id, reason), loads=(id,))
+    return await execute(
+        request, lambda unit: cancel_invoice(unit, id, reason), prefetch_streams=(id,)
+    )
 
 
 @query_route(
     "/invoices/{id:uuid}/timeline",
+    operation_id="list_invoice_events",
     parameters=ListQuery,
     response=Page[EventView],
     response_example=invoices.page(invoices.EVENT),
@@ -237,6 +258,7 @@ async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 @query_route(
     "/invoices/{id:uuid}/explain",
+    operation_id="explain_invoice",
     parameters=DatedQuery,
     response=Explanation,
     response_example=invoices.EXPLANATION,
@@ -270,6 +292,7 @@ class PayOffQuery(ReadQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/invoices/{id:uuid}/pay-off",
+    operation_id="quote_invoice_pay_off",
     parameters=PayOffQuery,
     response=PayOff,
     response_example=invoices.PAY_OFF,

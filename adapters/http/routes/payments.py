@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, enqueue, execute, prefers_async, query
+from adapters.http.api import Call
+from adapters.http.execution import enqueue, execute, prefers_async, query
 from adapters.http.openapi.examples import adjustments, invoices
 from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
@@ -66,6 +67,7 @@ class PaymentListQuery(ListQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/payments",
+    operation_id="list_payments",
     parameters=PaymentListQuery,
     response=Page[PaymentRow],
     response_example=invoices.page(invoices.PAYMENT_ROW),
@@ -90,6 +92,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/payments",
+    operation_id="receive_payment",
     request=ReceivePayment,
     request_example=invoices.RECEIVE_PAYMENT,
     response=PaymentView,
@@ -129,13 +132,18 @@ async def receive(request: Call) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: receive_payment(unit, payment),
-        loads=loads,
-        creates=("payment",),
-        asks=lambda unit: names_asked(unit, payment),
+        prefetch_streams=loads,
+        prefetch_new=("payment",),
+        prefetch_names=lambda unit: names_asked(unit, payment),
     )
 
 
-@query_route("/payments/{id:uuid}", response=PaymentView, response_example=invoices.PAYMENT)
+@query_route(
+    "/payments/{id:uuid}",
+    operation_id="get_payment",
+    response=PaymentView,
+    response_example=invoices.PAYMENT,
+)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A payment and how it was spread over invoices"""
     tenant_id = request.user.tenant_id
@@ -148,6 +156,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 @command_route(
     "/payments/{id:uuid}/reverse",
+    operation_id="reverse_payment",
     request=ReversePayment,
     request_example=invoices.REVERSE_PAYMENT,
     response=PaymentView,
@@ -165,12 +174,13 @@ async def reverse(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: reverse_payment(unit, id, reversal),
-        loads=(id,),
+        prefetch_streams=(id,),
     )
 
 
 @command_route(
     "/payments/{id:uuid}/charge-back",
+    operation_id="charge_back_payment",
     request=ChargeBackPayment,
     request_example=adjustments.CHARGE_BACK_PAYMENT,
     response=PaymentView,
@@ -192,11 +202,14 @@ async def charge_back(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Effective on its own date: until then the payment stood, and from then on what it had closed is open again.
     """
     taken = await read_body(request, ChargeBackPayment)
-    return await execute(request, lambda unit: charge_back_payment(unit, id, taken), loads=(id,))
+    return await execute(
+        request, lambda unit: charge_back_payment(unit, id, taken), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/payments/{id:uuid}/reallocate",
+    operation_id="reallocate_payment",
     request=ReallocatePayment,
     request_example=adjustments.REALLOCATE_PAYMENT,
     response=PaymentView,
@@ -220,11 +233,14 @@ async def reallocate(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     Effective on the payment's own date, on each of the invoices. What is left is the customer's credit.
     """
     wanted = await read_body(request, ReallocatePayment)
-    return await execute(request, lambda unit: reallocate_payment(unit, id, wanted), loads=(id,))
+    return await execute(
+        request, lambda unit: reallocate_payment(unit, id, wanted), prefetch_streams=(id,)
+    )
 
 
 @command_route(
     "/payments/{id:uuid}/apply",
+    operation_id="apply_payment",
     request=ApplyPayment,
     request_example=adjustments.APPLY_PAYMENT,
     response=PaymentView,
@@ -248,4 +264,6 @@ async def apply(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     To one invoice, to several, or, where none is named, to what falls due first.
     """
     wanted = await read_body(request, ApplyPayment)
-    return await execute(request, lambda unit: apply_payment(unit, id, wanted), loads=(id,))
+    return await execute(
+        request, lambda unit: apply_payment(unit, id, wanted), prefetch_streams=(id,)
+    )

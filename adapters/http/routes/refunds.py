@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, execute, query
+from adapters.http.api import Call
+from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import invoices, refunds
 from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
@@ -42,6 +43,7 @@ class RefundListQuery(ListQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/refunds",
+    operation_id="list_refunds",
     parameters=RefundListQuery,
     response=Page[RefundRow],
     response_example=invoices.page(refunds.REFUND_ROW),
@@ -66,6 +68,7 @@ async def list_all(request: Call) -> Response[bytes]:
 
 @command_route(
     "/refunds",
+    operation_id="request_refund",
     request=RequestRefund,
     request_example=refunds.REQUEST_REFUND,
     response=RefundView,
@@ -84,12 +87,17 @@ async def ask(request: Call) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: request_refund(unit, refund),
-        loads=(refund.customer_id,),
-        creates=("refund",),
+        prefetch_streams=(refund.customer_id,),
+        prefetch_new=("refund",),
     )
 
 
-@query_route("/refunds/{id:uuid}", response=RefundView, response_example=refunds.REFUND)
+@query_route(
+    "/refunds/{id:uuid}",
+    operation_id="get_refund",
+    response=RefundView,
+    response_example=refunds.REFUND,
+)
 async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """A refund and how far it has come
 
@@ -106,6 +114,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
 @command_route(
     "/refunds/{id:uuid}/confirm",
+    operation_id="confirm_refund",
     request=ConfirmRefund,
     request_example=refunds.CONFIRM_REFUND,
     response=RefundView,
@@ -121,12 +130,13 @@ async def confirm(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: confirm_refund(unit, id, confirmation),
-        loads=(id,),
+        prefetch_streams=(id,),
     )
 
 
 @command_route(
     "/refunds/{id:uuid}/fail",
+    operation_id="fail_refund",
     request=FailRefund,
     request_example=refunds.FAIL_REFUND,
     response=RefundView,
@@ -142,5 +152,5 @@ async def fail(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request,
         lambda unit: fail_refund(unit, id, failure),
-        loads=(id,),
+        prefetch_streams=(id,),
     )

@@ -7,7 +7,8 @@ from uuid import UUID
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, query
+from adapters.http.api import Call
+from adapters.http.execution import query
 from adapters.http.openapi.examples import invoices, journal
 from adapters.http.operations import query_route
 from adapters.http.query_parameters import DatedQuery, ReadQuery, read_query
@@ -30,6 +31,7 @@ REFUSED_MOMENTS = (AsOfInFuture, KnownAtInFuture)
 
 @query_route(
     "/reports/aging",
+    operation_id="get_aging_report",
     parameters=DatedQuery,
     response=Aging,
     response_example=invoices.AGING,
@@ -62,6 +64,7 @@ async def show_aging(request: Call) -> Response[bytes]:
 
 @query_route(
     "/reports/dashboard",
+    operation_id="get_dashboard",
     parameters=DatedQuery,
     response=Dashboard,
     response_example=invoices.DASHBOARD,
@@ -89,6 +92,7 @@ async def show_dashboard(request: Call) -> Response[bytes]:
 
 @query_route(
     "/reports/trial-balance",
+    operation_id="get_trial_balance",
     parameters=DatedQuery,
     response=TrialBalance,
     response_example=journal.TRIAL_BALANCE,
@@ -121,7 +125,12 @@ async def show_trial_balance(request: Call) -> Response[bytes]:
     )
 
 
-@query_route("/reports/portfolio", response=Portfolio, response_example=invoices.PORTFOLIO)
+@query_route(
+    "/reports/portfolio",
+    operation_id="get_portfolio",
+    response=Portfolio,
+    response_example=invoices.PORTFOLIO,
+)
 async def show_portfolio(request: Call) -> Response[bytes]:
     """What agreements lent, brought back, and miss until they break even
 
@@ -145,6 +154,7 @@ class StatementQuery(DatedQuery, frozen=True, kw_only=True):
 
 @query_route(
     "/customers/{id:uuid}/statement",
+    operation_id="get_customer_statement",
     parameters=StatementQuery,
     response=Statement,
     response_example=invoices.STATEMENT,

@@ -8,10 +8,11 @@ import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
-from adapters.http.execution import Call, query
+from adapters.http.api import Call, api_of
+from adapters.http.execution import query
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import query_route
-from adapters.http.problem_details import TYPE_PREFIX
+from adapters.http.problem_details import problem_type
 from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.http.read_pool import Connection, found_snapshot
 from adapters.store.inbox import status_of
@@ -35,6 +36,7 @@ class AcceptedRequest(msgspec.Struct, frozen=True):
 
 @query_route(
     "/requests/{id:uuid}",
+    operation_id="get_accepted_request",
     response=AcceptedRequest,
     response_example=AcceptedRequest(invoices.PAYMENT_ID, "done"),
 )
@@ -43,15 +45,17 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
     Once it is `done`, what it made is found under the same id, for a payment at `/api/payments/{id}`.
     """
-    tenant_id = request.user.tenant_id
+    tenant_id, public_url = request.user.tenant_id, api_of(request).public_url
     return await query(
         request,
-        lambda connection: _standing(connection, tenant_id, id),
+        lambda connection: _status(connection, tenant_id, id, public_url),
         read_query(request.scope["query_string"], ReadQuery),
     )
 
 
-def _standing(connection: Connection, tenant_id: UUID, request_id: UUID) -> AcceptedRequest:
+def _status(
+    connection: Connection, tenant_id: UUID, request_id: UUID, public_url: str
+) -> AcceptedRequest:
     found = status_of(connection, tenant_id, request_id)
     if found is None or snapshot(connection, tenant_id, "payment", request_id) is not None:
         # It may have been carried out otherwise: under the same key, without waiting.
@@ -63,6 +67,6 @@ def _standing(connection: Connection, tenant_id: UUID, request_id: UUID) -> Acce
         id=request_id,
         status="refused",
         accepted_at=found.accepted_at,
-        problem=TYPE_PREFIX + found.refusal.code,
+        problem=problem_type(found.refusal.code, public_url),
         detail=found.refusal.detail,
     )

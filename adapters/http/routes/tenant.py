@@ -4,7 +4,8 @@ from typing import Any
 
 from litestar import Response
 
-from adapters.http.execution import Call, execute, query
+from adapters.http.api import Call
+from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import ADMINISTRATORS, command_route, query_route
 from adapters.http.query_parameters import ReadQuery, read_query
@@ -49,7 +50,9 @@ from ledger.tenant import Tenant
 from projections.pagination import Page
 
 
-@query_route("/tenant", response=TenantView, response_example=invoices.TENANT)
+@query_route(
+    "/tenant", operation_id="get_tenant", response=TenantView, response_example=invoices.TENANT
+)
 async def show_tenant(request: Call) -> Response[bytes]:
     """The tenant's settings and the fee policy in force"""
     tenant_id = request.user.tenant_id
@@ -62,6 +65,7 @@ async def show_tenant(request: Call) -> Response[bytes]:
 
 @command_route(
     "/tenant",
+    operation_id="configure_tenant",
     method="PATCH",
     roles=ADMINISTRATORS,
     request=ConfigureTenant,
@@ -93,6 +97,7 @@ async def configure(request: Call) -> Response[bytes]:
 
 @query_route(
     "/fee-policies",
+    operation_id="list_fee_policies",
     response=Page[FeePolicyView],
     response_example=invoices.page(invoices.FEE_POLICY),
 )
@@ -113,6 +118,7 @@ async def list_fee_policies(request: Call) -> Response[bytes]:
 
 @command_route(
     "/fee-policies",
+    operation_id="add_fee_policy",
     roles=ADMINISTRATORS,
     request=AddFeePolicy,
     request_example=invoices.ADD_FEE_POLICY,
@@ -129,6 +135,7 @@ async def add_policy(request: Call) -> Response[bytes]:
 
 @query_route(
     "/reference-rates",
+    operation_id="list_reference_rates",
     response=Page[ReferenceRateView],
     response_example=invoices.page(invoices.REFERENCE_RATE),
 )
@@ -146,6 +153,7 @@ async def list_reference_rates(request: Call) -> Response[bytes]:
 
 @command_route(
     "/reference-rates",
+    operation_id="set_reference_rate",
     roles=ADMINISTRATORS,
     request=SetReferenceRate,
     request_example=invoices.SET_REFERENCE_RATE,
