@@ -3,6 +3,8 @@
 import difflib
 import os
 from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,8 +30,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url       what the service calls itself in links; default: http:// with host and port
     log_level        debug, info, warning or error
     pool_size        connections each pool may open (one pool for the writer, one for the API)
-    payout_url       where refunds are handed over, by `PUT` of an instruction under the refund's id; unset: as files
-                     in the folder `payouts` of the home
+    log_ahead_until  an instant up to which the log's last event may lie after now: after a wrong system clock has
+                     written events; unset: none
+    payout_url       where refunds are handed over, by `PUT` of an instruction under the refund's id, over https except
+                     on this machine; unset: as files in the folder `payouts` of the home
     payout_token_file  a file with the bearer token of the payout URL; unset: none is sent
     """
 
@@ -43,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     log_level: str = "info"
     pool_size: int = 10
+    log_ahead_until: datetime | None = None
     payout_url: str | None = None
     payout_token_file: Path | None = None
 
@@ -77,8 +82,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             public_url=_web_url("public_url", given.get("public_url"), host, port),
             log_level=_one_of("log_level", given.get("log_level", "info").lower(), LOG_LEVELS),
             pool_size=_number("pool_size", given.get("pool_size", "10"), 1, 500),
+            log_ahead_until=_instant("log_ahead_until", given.get("log_ahead_until")),
             payout_url=(
-                _usable_url("payout_url", given["payout_url"]) if "payout_url" in given else None
+                _encrypted_url("payout_url", given["payout_url"]) if "payout_url" in given else None
             ),
             payout_token_file=_token_file(given),
         )
@@ -111,6 +117,20 @@ def _number(field: str, value: str, lowest: int, highest: int) -> int:
             f"{variable_of(field)} must be a whole number from {lowest} to {highest}, not {value!r}"
         )
     return int(value)
+
+
+def _instant(field: str, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise SettingsError(
+            f"{variable_of(field)} must be an instant such as 2026-03-31T12:00:00Z, not {value!r}"
+        )
+    return instant
 
 
 def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:
@@ -155,6 +175,24 @@ def _web_url(field: str, value: str | None, host: str, port: int) -> str:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}"
     return _usable_url(field, value)
+
+
+def _encrypted_url(field: str, value: str) -> str:
+    """An address to which personal data is sent: over TLS, unless it is on this machine."""
+    url = _usable_url(field, value)
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise SettingsError(
+            f"{variable_of(field)} must begin with https://; http:// is taken for this machine only"
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _usable_url(field: str, value: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from adapters.settings import Settings
 from adapters.store import reading
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.clock_guard import ClockGuard
 from adapters.store.encryption import PersonalDataCipher
 from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
@@ -72,6 +74,7 @@ class Books:
     database     pools and logins (adapters.postgres)
     application  the event-sourced application over the log
     cipher       encrypts and opens personal data
+    guard        says whether the system clock can be trusted
     writer       runs commands; it is running
     clock        the clock's bulk path
     inbox        requests that are accepted and carried out soon; once it is started
@@ -79,14 +82,21 @@ class Books:
     projections  the read models' runner; it runs once it is started
     """
 
-    def __init__(self, database: Database, *, owns_database: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        owns_database: bool = False,
+        log_ahead_until: datetime | None = None,
+    ) -> None:
         self.database = database
         self._owns_database = owns_database
         self.application = LedgerApplication(database.writer)
         self.cipher = PersonalDataCipher(database.writer, database.master_key)
-        self.writer = Writer(self.application, database.writer, self.cipher)
+        self.guard = ClockGuard(database.writer, log_ahead_until)
+        self.writer = Writer(self.application, database.writer, self.cipher, self.guard)
         self.writer.start()
-        self.clock = PostgresClock(database.writer, self.writer.waiting)
+        self.clock = PostgresClock(database.writer, self.writer.waiting, self.guard)
         self.inbox = Inbox(database.writer, self.writer, self.cipher)
         self.payouts = PostgresPayouts(database.writer, self.writer, self.cipher)
         self.projections = ReadModels(database, self.application.tracking())
@@ -148,7 +158,7 @@ def open_books(settings: Settings, *, make_key: bool = False) -> Books:
     """Opens the installation the settings name: starts or reaches the database, migrates it, starts the writer."""
     database = open_database(settings, make_key=make_key)
     try:
-        return Books(database, owns_database=True)
+        return Books(database, owns_database=True, log_ahead_until=settings.log_ahead_until)
     except BaseException:
         database.close()
         raise

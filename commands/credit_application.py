@@ -8,6 +8,7 @@ import msgspec
 from commands.credit import Lot, lots_of, oldest_due_first, use_credit
 from commands.payments import (
     Allocation,
+    Allocations,
     AllocationView,
     CurrencyDiffers,
     PaymentView,
@@ -42,7 +43,7 @@ class ApplyPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     invoice_id: UUID | None = None
-    allocations: tuple[Allocation, ...] = ()
+    allocations: Allocations = ()
     amount: Money | None = None
     effective_on: date | None = None
 
@@ -55,7 +56,7 @@ class ApplyCredit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     currency: str
     invoice_id: UUID | None = None
-    allocations: tuple[Allocation, ...] = ()
+    allocations: Allocations = ()
     amount: Money | None = None
     effective_on: date | None = None
 

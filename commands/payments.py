@@ -1,11 +1,11 @@
 """Payments: received over one invoice, several, or whatever the customer owes.
 
 Arrived money is never refused for an invoice's state or amount: what no invoice takes becomes the customer's
-credit in its own currency, flagged for a person (decision 10).
+credit in its own currency, flagged for a person (ADR 0014).
 """
 
 from datetime import date
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -67,6 +67,10 @@ class Allocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: Money
 
 
+MAX_ALLOCATIONS = 500
+Allocations = Annotated[tuple[Allocation, ...], msgspec.Meta(max_length=MAX_ALLOCATIONS)]
+
+
 class ReceivePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Money that arrived. Say where it goes in exactly one way: `invoice_id`, `allocations`, or `customer_id` alone.
 
@@ -80,7 +84,7 @@ class ReceivePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: Money
     customer_id: UUID | None = None
     invoice_id: UUID | None = None
-    allocations: tuple[Allocation, ...] = ()
+    allocations: Allocations = ()
     received_on: date | None = None
     reference: str = ""
 
@@ -264,6 +268,7 @@ def named_offers(
         )
     customer_id = command.customer_id
     offers: list[Offer] = []
+    seen: set[UUID] = set()
     for index, allocation in enumerate(command.allocations):
         field = f"allocations[{index}]"
         if allocation.amount.currency != command.amount.currency:
@@ -272,12 +277,13 @@ def named_offers(
                 field=f"{field}.amount",
             )
         most_minor = positive_minor(allocation.amount, f"{field}.amount")
-        if any(allocation.invoice_id == offer.invoice_id for offer in offers):
+        if allocation.invoice_id in seen:
             raise AllocatedTwice("name each invoice once", field=f"{field}.invoice_id")
         invoice: Invoice = load(unit, "invoice", allocation.invoice_id)
         _same_customer(customer_id, invoice.customer_id, f"{field}.invoice_id")
         customer_id = invoice.customer_id
         offers.append(Offer(allocation.invoice_id, invoice, most_minor))
+        seen.add(allocation.invoice_id)
     if sum(offer.most_minor for offer in offers) > amount_minor:
         raise OverAllocated("the allocations add up to more than the payment", field="allocations")
     assert customer_id is not None

@@ -15,7 +15,7 @@ from commands.credit import (
     use_credit_automatically,
 )
 from commands.payments import (
-    Allocation,
+    Allocations,
     CurrencyDiffers,
     Offer,
     PaymentView,
@@ -65,7 +65,7 @@ class ReallocatePayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Which invoices a payment is meant for, instead of those that have it. What is left is the customer's credit."""
 
     reason: str
-    allocations: tuple[Allocation, ...]
+    allocations: Allocations
 
 
 def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> PaymentView:

@@ -55,7 +55,7 @@ class MonthClosed(Rejected):
 
 
 class ClockStartsTooEarly(Rejected):
-    """Business days begin no earlier than 1970; each of them would be run."""
+    """Business days begin no earlier than 1970, over HTTP 400 days back: each of them would be run."""
 
 
 class CreateTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,8 +127,12 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
     return tenant_view(unit.tenant_id, state)
 
 
-def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
+def configure_tenant(
+    unit: Unit, command: ConfigureTenant, *, max_clock_days_back: int | None = None
+) -> TenantView:
     """Changes settings. Documents sent before keep the terms they were sent under.
+
+    `max_clock_days_back` bounds how many days before today the clock may be set to start: each of them is run.
 
     Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
     NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
@@ -141,6 +145,8 @@ def configure_tenant(unit: Unit, command: ConfigureTenant) -> TenantView:
         for name in command.__struct_fields__
         if (value := getattr(command, name)) is not msgspec.UNSET
     }
+    if max_clock_days_back is not None and command.clock_starts_on is not msgspec.UNSET:
+        _check_clock_start(command.clock_starts_on, today(unit) - timedelta(max_clock_days_back))
     settings = _with_holidays(
         msgspec.structs.replace(tenant.settings, **changes), before=tenant.settings
     )
@@ -208,6 +214,15 @@ def _check(settings: Settings) -> None:
     if settings.clock_starts_on < FIRST_CLOCK_DAY:
         raise ClockStartsTooEarly(
             f"clock_starts_on {settings.clock_starts_on} lies before {FIRST_CLOCK_DAY}; check the year",
+            field="clock_starts_on",
+        )
+
+
+def _check_clock_start(starts_on: date, earliest_on: date) -> None:
+    if starts_on < earliest_on:
+        raise ClockStartsTooEarly(
+            f"clock_starts_on {starts_on} lies before {earliest_on}; an operator may set an earlier day "
+            "with `duebook tenant configure`",
             field="clock_starts_on",
         )
 

@@ -20,8 +20,10 @@ from ledger.rounding import Rounding, divide, round_together
 
 TaxRounding = Literal["line", "document"]
 
+MAX_LINES = 1_000
 _QUANTITY_DECIMALS = 6
 _EXTRA_PRICE_DECIMALS = 4
+_TOO_LARGE = re.compile(r"-?0*[1-9][0-9]{15,}(\.[0-9]{1,12})?")
 _DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,12}))?")
 
 
@@ -43,12 +45,16 @@ class EmptyInvoice(Rejected):
     """An invoice needs at least one line."""
 
 
+class TooManyInvoiceLines(Rejected):
+    """An invoice has at most a thousand lines."""
+
+
 class MalformedQuantity(Rejected):
     """The quantity is not a decimal above zero with at most six decimals."""
 
 
 class MalformedPrice(Rejected):
-    """The unit price is not a decimal, or is finer than the currency allows."""
+    """The unit price is not a decimal, is finer than the currency allows, or has more than fifteen digits."""
 
 
 class NegativeTotal(Rejected):
@@ -118,12 +124,17 @@ def price_lines(
 ) -> Priced:
     """The lines' net, tax and gross, exactly.
 
-    Raises EmptyInvoice, MalformedQuantity, MalformedPrice, MalformedRate, RateTooHigh,
+    Raises EmptyInvoice, TooManyInvoiceLines, MalformedQuantity, MalformedPrice, MalformedRate, RateTooHigh,
     UnknownCurrency, AmountTooLarge, NegativeTotal, ZeroTotal; `field` names the line.
     """
     digits = exponent(currency)
     if not lines:
         raise EmptyInvoice("The invoice has no lines: give at least one.", field="lines")
+    if len(lines) > MAX_LINES:
+        raise TooManyInvoiceLines(
+            f"The invoice has {len(lines)} lines; at most {MAX_LINES} are taken: split it.",
+            field="lines",
+        )
     exact = [
         _exact(line, currency, digits, rounding, f"lines[{index}]")
         for index, line in enumerate(lines)
@@ -205,6 +216,11 @@ def _quantity(text: str, field: str) -> tuple[int, int]:
 def _price(text: str, currency: str, digits: int, field: str) -> tuple[int, int]:
     match = _DECIMAL.fullmatch(text)
     decimals = (match[3] or "") if match else ""
+    if _TOO_LARGE.fullmatch(text):
+        raise MalformedPrice(
+            f"The unit price {quoted(text)} is too large: it has more than fifteen digits.",
+            field=field,
+        )
     if match is None or len(decimals) > digits + _EXTRA_PRICE_DECIMALS:
         raise MalformedPrice(
             f"{quoted(text)} is not a unit price in {currency}: write a number such as 12.50, "

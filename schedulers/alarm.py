@@ -15,14 +15,19 @@ log = logging.getLogger("duebook.clock")
 
 
 class Alarm:
-    """Rings at every full minute, and at once when it is started. Rings never overlap; missed ones are one."""
+    """Rings at every full minute, and at once when it is started. Rings never overlap; missed ones are one.
+
+    `require_trusted_clock` raises what keeps business days from being run.
+    """
 
     def __init__(
         self,
         store: ClockStore,
         holder: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        require_trusted_clock: Callable[[], None] = lambda: None,
     ) -> None:
+        self._require_trusted_clock = require_trusted_clock
         self._store = store
         self._holder = holder
         self._now = now
@@ -49,6 +54,13 @@ class Alarm:
     def ring(self) -> None:
         """Runs what is due. A failure is logged; the next minute tries again."""
         try:
-            tick(self._store, self._holder, self._now(), self._stopping.is_set)
+            tick(
+                self._store,
+                self._holder,
+                self._now(),
+                self._stopping.is_set,
+                require_trusted_clock=self._require_trusted_clock,
+                pause=self._stopping.wait,
+            )
         except Exception:
             log.exception("the clock failed; it rings again in a minute")

@@ -1,6 +1,8 @@
 """Which days are due, and running them: one date at a time, in order, for every tenant of the shard."""
 
 import logging
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from uuid import UUID
@@ -13,6 +15,10 @@ from schedulers.business_day_steps import EARLIEST
 from schedulers.ports import ClockStore, ClockTaken, Fenced, Lease, Run
 
 log = logging.getLogger("duebook.clock")
+
+MAX_HELD_SECONDS = 4.0
+GIVEN_UP_SECONDS = 0.3
+"""Long enough for who waits for the clock to take it: the API asks four times a second, for five seconds."""
 
 
 def due_days(settings: Settings, last_closed: date | None, now: datetime) -> list[date]:
@@ -44,41 +50,61 @@ def catch_up(
 
 
 def tick(
-    store: ClockStore, holder: str, now: datetime, stopped: Callable[[], bool] = lambda: False
+    store: ClockStore,
+    holder: str,
+    now: datetime,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    require_trusted_clock: Callable[[], None] = lambda: None,
+    pause: Callable[[float], object] = time.sleep,
 ) -> int:
     """Runs every due day of every tenant; returns how many. Nothing when another runner has the clock.
 
-    One tenant's failure is logged and does not keep the others waiting; its day is tried again at the next tick.
+    Tenants take turns, a day each, and now and then the clock is given up for a moment. One tenant's failure is logged
+    and keeps no other waiting; its day is tried again at the next tick. Before each day `require_trusted_clock` raises
+    what keeps the clock from going on.
     """
     due = _due(store, now)
     if not due:
         return 0
-    try:
-        lease = store.acquire(holder)
-    except ClockTaken as taken:
-        log.debug("%s", taken)
-        return 0
     ran = 0
+    lease: Lease | None = None
     try:
-        for tenant_id, days in due.items():
+        turns = deque((tenant_id, deque(days)) for tenant_id, days in due.items())
+        while turns and not stopped():
+            require_trusted_clock()
+            if lease is None:
+                lease, held_since = store.acquire(holder), time.monotonic()
+            tenant_id, days = turns.popleft()
+            day = days.popleft()
             try:
-                for result in catch_up(store, tenant_id, lease, days[-1], stopped=stopped):
-                    ran += result.ran
-            except Fenced:
+                ran += run_day(store, Run(tenant_id, day, lease)).ran
+            except (Fenced, ClockTaken):
                 raise
             except Exception:
                 log.exception("the days of tenant %s failed; they are tried again", tenant_id)
+            else:
+                if days:
+                    turns.append((tenant_id, days))
+            if turns and time.monotonic() - held_since > MAX_HELD_SECONDS:
+                store.release(lease)
+                lease = None
+                pause(GIVEN_UP_SECONDS)
+    except ClockTaken as taken:
+        log.debug("%s", taken)
     except Fenced as fenced:
         log.warning("%s", fenced)
-        return ran
-    store.release(lease)
+        lease = None
+    finally:
+        if lease is not None:
+            store.release(lease)
     return ran
 
 
 def _due(store: ClockStore, now: datetime) -> dict[UUID, list[date]]:
     """The due days of each tenant that has any. One whose zone this machine does not know is left out, and logged."""
     due: dict[UUID, list[date]] = {}
-    for tenant_id, settings, last_closed in store.standing():
+    for tenant_id, settings, last_closed in store.clock_states():
         try:
             days = due_days(settings, last_closed, now)
         except LedgerError:

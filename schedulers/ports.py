@@ -83,7 +83,7 @@ class ClockStore(Protocol):
 
     def reference_rates(self, tenant_id: UUID) -> Table: ...
 
-    def standing(self) -> list[tuple[UUID, Settings, date | None]]:
+    def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         """(tenant, its settings, its last closed day) of every tenant of the shard."""
         ...
 

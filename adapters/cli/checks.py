@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 import psycopg
 
+from adapters.postgres.connection import login_of
 from adapters.postgres.migrate import read_migrations
 from adapters.postgres.roles import API, OWNER, WRITER
 from adapters.settings import Settings
+from adapters.store.clock_guard import ClockNotTrusted
 from adapters.wiring import Books
 from ledger.refund import MAX_ATTEMPTS
 from ledger.time_zones import business_date
@@ -24,6 +26,7 @@ BEHIND_EVENTS = 1_000
 PARKED_SHOWN = 5
 REFUNDS_SHOWN = 5
 LONG_ACCEPTED_SECONDS = 60
+LITTLE_FREE_BYTES = 1_000_000_000
 
 SELECT_ROLES = """
 SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)
@@ -101,6 +104,42 @@ def _roles(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Findin
         if wrong
         else "no service login is a superuser",
         "run: duebook migrate, with a login that may alter roles" if wrong else "",
+    )
+
+
+def _logins(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """The logins that are in use, whatever they are called."""
+    database = books.database
+    for name, pool, may_bypass in (("writer", database.writer, True), ("api", database.api, False)):
+        login, is_super, bypasses = login_of(pool)
+        wrong = is_super or (bypasses and not may_bypass)
+        yield Finding(
+            f"login {name}",
+            not wrong,
+            f"{login} gets around row-level security" if wrong else f"{login}",
+            f"set DUEBOOK_{name.upper()}_URL to a login that is bound by it" if wrong else "",
+        )
+
+
+def _system_clock(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    try:
+        books.guard.require()
+    except ClockNotTrusted as error:
+        yield Finding("system clock", False, str(error), "see the how-to on a wrong system clock")
+    else:
+        yield Finding("system clock", True, "agrees with the database's and the log's")
+
+
+def _disk(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    free_bytes = books.database.free_bytes()
+    if free_bytes is None:
+        return
+    enough = free_bytes >= LITTLE_FREE_BYTES
+    yield Finding(
+        "disk",
+        enough,
+        f"{free_bytes / 1e9:.1f} GB are free for the database",
+        "" if enough else "make room: without any, nothing can be written",
     )
 
 
@@ -199,7 +238,7 @@ def _business_days(books: Books, connection: psycopg.Connection[Any]) -> Iterato
     now = datetime.now(UTC)
     names = dict(books.tenants())
     overdue: list[str] = []
-    for tenant_id, settings, last_closed in books.clock.standing():
+    for tenant_id, settings, last_closed in books.clock.clock_states():
         today = business_date(now, settings.timezone)
         days = [day for day in due_days(settings, last_closed, now) if day < today]
         if days:
@@ -243,7 +282,10 @@ def _accepted(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Fin
 CHECKS: tuple[Check, ...] = (
     _migrations,
     _roles,
+    _logins,
     _durability,
+    _disk,
+    _system_clock,
     _log,
     _read_models,
     _locks,

@@ -21,7 +21,8 @@ def holder_name() -> str:
 
 @contextlib.contextmanager
 def held_clock(books: Books) -> Iterator[Lease]:
-    """The clock's lease; another runner's days are waited for. Raises ClockTaken when it keeps it."""
+    """The clock's lease; another runner's days are waited for. Raises ClockTaken when it keeps it, ClockNotTrusted."""
+    books.guard.require()
     give_up_at = time.monotonic() + WAIT_SECONDS
     while True:
         try:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
-from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.reporting import catch_up, stream_called
 from adapters.settings import Settings
 from adapters.wiring import open_books
@@ -131,7 +131,7 @@ def _print(note: CreditNoteDocument) -> None:
             ("went to credit", note.credit.amount),
         ]
     )
-    print()
+    print_line()
     print_table(
         ("line", "description", "quantity", "unit price", "rate", "net", "tax", "gross"),
         [
@@ -148,7 +148,7 @@ def _print(note: CreditNoteDocument) -> None:
             for one in note.lines
         ],
     )
-    print()
+    print_line()
     print_table(
         ("rate", "net", "tax", "gross"),
         [(one.tax_rate, one.net.amount, one.tax.amount, one.gross.amount) for one in note.taxes],

@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.cli.clock_lease import held_clock
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
-from adapters.cli.printing import print_json, print_table
+from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.progress import Progress
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
@@ -115,7 +115,7 @@ def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Na
         title=f"what the clock would post through {wanted}, nothing written",
     )
     for currency, minor in sorted(_totals(found).items()):
-        print(f"total {format_minor(minor, currency)} {currency}")
+        print_line(f"total {format_minor(minor, currency)} {currency}")
     return 0
 
 
@@ -194,7 +194,7 @@ def _tell(rows: list[DayRow], as_json: bool) -> None:
         print_json({"days": rows})
         return
     if not rows:
-        print("no day is due")
+        print_line("no day is due")
         return
     print_table(
         ("date", "status", "step", "looked at", "posted", "amounts"),

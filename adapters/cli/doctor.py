@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.cli.checks import CHECKS, Finding, kept_secrets
 from adapters.cli.parsing import add_command, add_json
-from adapters.cli.printing import print_json, print_table
+from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.progress import working
 from adapters.master_key import MasterKeyError
 from adapters.postgres.connection import Database, connect
@@ -54,14 +54,14 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(report)
     else:
-        print("  ".join(f"{name} {number}" for name, number in report.versions.items()))
+        print_line("  ".join(f"{name} {number}" for name, number in report.versions.items()))
         print_table(
             ("check", "", "found"),
             [(one.check, "ok" if one.ok else "WRONG", one.detail) for one in report.findings],
         )
         for one in report.findings:
             if not one.ok:
-                print(f"{one.check}: {one.what_to_do}")
+                print_line(f"{one.check}: {one.what_to_do}")
     return 0 if report.ok else 1
 
 

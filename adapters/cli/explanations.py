@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.printing import print_csv, print_fields, print_json, print_table
+from adapters.cli.printing import print_csv, print_fields, print_json, print_line, print_table
 from adapters.cli.reporting import Asked, Cells, Connection, add_report, reported, stream_called
 from adapters.store import reading
 from adapters.wiring import Books
@@ -89,7 +89,7 @@ def _print_explanation(found: Explanation) -> None:
             ("open", f"{found.open.amount} {found.open.currency}"),
         ]
     )
-    print()
+    print_line()
     print_table(
         ("component", "charged", "paid", "forgiven", "open", "rule"),
         [
@@ -140,5 +140,5 @@ def _print_explanation(found: Explanation) -> None:
 def _print_if(headers: Sequence[str], rows: Sequence[Cells]) -> None:
     """A table, where it has any rows."""
     if rows:
-        print()
+        print_line()
         print_table(headers, rows)

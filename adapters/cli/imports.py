@@ -12,7 +12,7 @@ from uuid import UUID
 
 from adapters.cli.clock_lease import held_clock
 from adapters.cli.parsing import add_command, add_json, add_tenant
-from adapters.cli.printing import print_json, say
+from adapters.cli.printing import print_json, print_line, say
 from adapters.cli.progress import Progress
 from adapters.importing.columns import UnknownColumn, known_field
 from adapters.importing.invoices import Importer, Outcome, RunDay, Wish
@@ -161,12 +161,12 @@ def _tell(arguments: argparse.Namespace, outcome: Outcome) -> None:
         )
         return
     for failed in outcome.failed:
-        print(f"{arguments.file}, line {failed.line}: {failed.reason}", file=sys.stderr)
-    print(
+        print_line(f"{arguments.file}, line {failed.line}: {failed.reason}", error=True)
+    print_line(
         f"added {outcome.added:,}, unchanged {outcome.unchanged:,}, failed {len(outcome.failed):,}"
     )
     if outcome.added:
-        print(f"correlation id {outcome.correlation_id}")
+        print_line(f"correlation id {outcome.correlation_id}")
 
 
 class _Columns(argparse.Action):

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
-from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.tenant_creation import ACTOR, add_key
 from adapters.settings import Settings
 from adapters.wiring import open_books
@@ -67,7 +67,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(view)
     else:
-        print(f"revoked {view.key_id} ({view.name})")
+        print_line(f"revoked {view.key_id} ({view.name})")
     return 0
 
 

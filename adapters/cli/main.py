@@ -29,6 +29,7 @@ from adapters.cli import (
     tenants,
     traces,
 )
+from adapters.cli.printing import print_line
 from adapters.master_key import MasterKeyError
 from adapters.postgres.errors import DatabaseError
 from adapters.settings import SettingsError
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
         )
     except KeyboardInterrupt:
-        print("duebook: interrupted", file=sys.stderr)
+        print_line("duebook: interrupted", error=True)
         return INTERRUPTED
 
 
@@ -135,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _refused(message: str) -> int:
-    print(f"duebook: {message}", file=sys.stderr)
+    print_line(f"duebook: {message}", error=True)
     return REFUSED
 
 

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from adapters.cli.parsing import add_command, add_json
-from adapters.cli.printing import print_json
+from adapters.cli.printing import print_json, print_line
 from adapters.postgres.connection import open_database
 from adapters.settings import Settings
 
@@ -25,8 +25,8 @@ def _migrate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"applied": applied})
     elif not applied:
-        print("the database is up to date")
+        print_line("the database is up to date")
     else:
         for name in applied:
-            print(f"applied {name}")
+            print_line(f"applied {name}")
     return 0

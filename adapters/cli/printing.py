@@ -1,4 +1,8 @@
-"""What commands print: tables for people, JSON and CSV for programs. Text from outside is data in each of them."""
+"""What commands print: lines and tables for people, JSON and CSV for programs.
+
+Everything goes through this module, which lets no control character through: text from outside is data, and steers no
+terminal.
+"""
 
 import csv
 import re
@@ -11,13 +15,21 @@ import msgspec
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_IN_CELL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL_IN_JSON = re.compile(r"[\x7f-\x9f]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def print_line(text: str = "", *, error: bool = False, flush: bool = False) -> None:
+    """One line, on stdout or as an error on stderr."""
+    print(printable(text), file=sys.stderr if error else sys.stdout, flush=flush)
 
 
 def print_json(answer: Any) -> None:
     """Any struct, dict or JSON bytes, on one line."""
     data = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-    print(data.decode())
+    print(_CONTROL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -28,7 +40,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title:
         _print_drawn(headers, cells, right, title)
         return
     if title:
-        print(title)
+        print_line(title)
     widths = [
         max([len(header), *(len(row[place]) for row in cells)])
         for place, header in enumerate(headers)
@@ -46,7 +58,7 @@ def print_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(headers)
     for row in rows:
-        writer.writerow([guarded(_text(cell)) for cell in row])
+        writer.writerow([guarded(_CONTROL_IN_CELL.sub(_REPLACEMENT, _text(cell))) for cell in row])
 
 
 def guarded(text: str) -> str:
@@ -67,7 +79,7 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
 def say(text: str) -> None:
     """A remark for the person at the terminal, beside the answer."""
     sys.stdout.flush()  # what was printed before comes first, wherever the two are read together
-    print(f"duebook: {text}", file=sys.stderr)
+    print_line(f"duebook: {text}", error=True)
 
 
 def _print_drawn(
@@ -78,7 +90,12 @@ def _print_drawn(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=Text(printable(title)) if title else None,
+        title_justify="left",
+        pad_edge=False,
+    )
     for header, to_right in zip(headers, right, strict=True):
         table.add_column(Text(header), justify="right" if to_right else "left", overflow="fold")
     for row in cells:
@@ -93,7 +110,7 @@ def _text(cell: object) -> str:
 
 def printable(cell: object) -> str:
     """A value as a terminal may show it: no control characters, so no escape sequences."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(cell))
+    return _CONTROL.sub(_REPLACEMENT, _text(cell))
 
 
 def _are_numbers(cells: Iterable[str]) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from adapters.cli.printing import print_line
+
 BEFORE_FIRST_SECONDS = 1.0
 BETWEEN_LINES_SECONDS = 5.0
 
@@ -43,7 +45,7 @@ class Progress:
         elif self._told_at is None or now - self._told_at >= BETWEEN_LINES_SECONDS:
             self._told_at = now
             of = f" of {total:,}" if total else ""
-            print(f"duebook: {what}: {done:,}{of}", file=sys.stderr, flush=True)
+            print_line(f"duebook: {what}: {done:,}{of}", error=True, flush=True)
 
     def _draw(self, what: str, done: int, total: int) -> None:
         if self._bar is None:
@@ -78,7 +80,7 @@ def working(what: str) -> Iterator[None]:
         if status is not None:
             status.start()
         else:
-            print(f"duebook: {what}", file=sys.stderr, flush=True)
+            print_line(f"duebook: {what}", error=True, flush=True)
 
     timer = threading.Timer(BEFORE_FIRST_SECONDS, tell)
     timer.daemon = True

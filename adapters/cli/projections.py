@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from adapters.cli.parsing import add_command, add_family, add_json
-from adapters.cli.printing import print_json, print_table, printable, say
+from adapters.cli.printing import print_json, print_line, print_table, say
 from adapters.cli.progress import Progress
 from adapters.cli.verifications import BESIDE, VerifiedName, named, verified, verified_beside
 from adapters.postgres.connection import owner_connection
@@ -184,9 +184,9 @@ def _verify(arguments: argparse.Namespace) -> int:
         )
         for item in items:
             for difference in item.differences:
-                print(f"{item.name}: {printable(difference)}")
+                print_line(f"{item.name}: {difference}")
             for note in item.notes:
-                print(f"{item.name}: {printable(note)}")
+                print_line(f"{item.name}: {note}")
     return 0 if all(item.equal for item in items) else 1
 
 

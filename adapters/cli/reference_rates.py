@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
-from adapters.cli.printing import print_json, print_table
+from adapters.cli.printing import print_json, print_line, print_table
 from adapters.importing.reference_rates import read_reference_rates
 from adapters.settings import Settings
 from adapters.wiring import open_books
@@ -79,7 +79,7 @@ def _set(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(view)
     else:
-        print(f"{view.name} is {view.rate} from {view.from_on} on")
+        print_line(f"{view.name} is {view.rate} from {view.from_on} on")
     return 0
 
 
@@ -99,6 +99,8 @@ def _import(arguments: argparse.Namespace) -> int:
         print_json(outcome)
     else:
         for failed in outcome.failed:
-            print(f"{arguments.file}, line {failed.line}: {failed.reason}", file=sys.stderr)
-        print(f"added {outcome.added}, unchanged {outcome.unchanged}, failed {len(outcome.failed)}")
+            print_line(f"{arguments.file}, line {failed.line}: {failed.reason}", error=True)
+        print_line(
+            f"added {outcome.added}, unchanged {outcome.unchanged}, failed {len(outcome.failed)}"
+        )
     return 1 if outcome.failed else 0

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
-from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.tenant_creation import ACTOR
 from adapters.payouts.chosen import chosen_payout
 from adapters.settings import Settings
@@ -93,7 +93,9 @@ def _retry(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(view)
     else:
-        print(f"refund {view.id} is handed over again by the worker, or by: duebook refunds run")
+        print_line(
+            f"refund {view.id} is handed over again by the worker, or by: duebook refunds run"
+        )
     return 0
 
 

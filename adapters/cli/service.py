@@ -14,6 +14,7 @@ from typing import Any
 from adapters.cli.clock_lease import holder_name
 from adapters.cli.demo import demo_tenant
 from adapters.cli.parsing import add_command
+from adapters.cli.printing import print_line
 from adapters.cli.tenant_creation import Opened
 from adapters.payouts.chosen import chosen_payout
 from adapters.postgres.server_watch import Watch
@@ -80,7 +81,7 @@ def _worker(arguments: argparse.Namespace) -> int:
         _watched(books),
         _background(books, settings),
     ):
-        print("duebook: the worker is running; stop it with Ctrl-C", flush=True)
+        print_line("duebook: the worker is running; stop it with Ctrl-C", flush=True)
         threading.Event().wait()
     return 0
 
@@ -93,7 +94,7 @@ def _watched(books: Books) -> Watch:
 def _background(books: Books, settings: Settings) -> Iterator[None]:
     """The read models' runner, the inbox, the clock's alarm and the payouts' rounds, in threads of their own."""
     with chosen_payout(settings) as payout:
-        alarm = Alarm(books.clock, holder_name())
+        alarm = Alarm(books.clock, holder_name(), require_trusted_clock=books.guard.require)
         payouts = Payouts(books.payouts, payout)
         books.projections.start()
         books.inbox.start()
@@ -131,11 +132,11 @@ def _listen(books: Books, settings: Settings, opened: Opened | None) -> None:
 
 def _greet(settings: Settings, opened: Opened | None) -> None:
     """Lines that can be copied into a shell."""
-    print(f"Duebook is ready at {settings.public_url}")
+    print_line(f"Duebook is ready at {settings.public_url}")
     if opened is not None:
-        print(f"The demo tenant (kept in {settings.home / 'demo.json'}):")
-        print(f"export TENANT_ID={opened.tenant_id}")
-        print(f"export API_KEY={opened.api_key}")
+        print_line(f"The demo tenant (kept in {settings.home / 'demo.json'}):")
+        print_line(f"export TENANT_ID={opened.tenant_id}")
+        print_line(f"export API_KEY={opened.api_key}")
     sys.stdout.flush()
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.cli.parsing import day
+from adapters.cli.printing import print_line
 from adapters.cli.reporting import (
     Asked,
     Cells,
@@ -70,7 +71,7 @@ def _statement(arguments: argparse.Namespace) -> int:
                 ("shortfall", currency.shortfall),
             ):
                 if amount.strip("0."):
-                    print(f"{what} {amount} {currency.currency}")
+                    print_line(f"{what} {amount} {currency.currency}")
     return 0
 
 

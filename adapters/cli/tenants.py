@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from adapters.cli.parsing import add_command, add_family, add_json
-from adapters.cli.printing import print_fields, print_json, print_table
+from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.tenant_creation import open_tenant
 from adapters.cli.tenant_settings import (
     CALENDAR_HELP,
@@ -102,10 +102,10 @@ def _configure(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"tenant_id": tenant_id, "changed": changes})
     elif not changes:
-        print("nothing changed")
+        print_line("nothing changed")
     else:
         for change in changes:
-            print(f"{change.setting}: {change.before} -> {change.after}")
+            print_line(f"{change.setting}: {change.before} -> {change.after}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Commands on their way to the writer's thread and back.
+"""The dispatch of commands to the writer's thread, and of its answers back to the event loop.
 
 The writer answers a whole group at once. Waking the event loop costs a system call, so that it is woken once for all
 the answers that are ready, not once for each.
@@ -7,8 +7,12 @@ the answers that are ready, not once for each.
 import asyncio
 from collections import deque
 from concurrent.futures import Future
+from typing import Final
 
-from adapters.store.writer import Answer, Request, Writer
+from adapters.store.writer import Answer, OutcomeUnknown, Request, Writer
+
+DEADLINE_SECONDS: Final = 30.0
+"""Longer than the writer takes to give up on a database that does not answer; one that stands still says nothing."""
 
 
 class Dispatcher:
@@ -21,14 +25,18 @@ class Dispatcher:
         self._woken = False
 
     async def run(self, request: Request) -> Answer:
-        """Runs a command. Raises what the writer's future raises."""
+        """Runs a command. Raises what the writer's future raises, and OutcomeUnknown when that takes too long."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Answer] = loop.create_future()
         asked = self._writer.submit(request)
         asked.add_done_callback(lambda done: self._put(loop, waiter, done))
-        return await waiter
+        deadline = loop.call_later(DEADLINE_SECONDS, _give_up, waiter)
+        try:
+            return await waiter
+        finally:
+            deadline.cancel()
 
     def _put(
         self,
@@ -54,3 +62,13 @@ class Dispatcher:
                 waiter.set_result(done.result())
             else:
                 waiter.set_exception(error)
+
+
+def _give_up(waiter: asyncio.Future[Answer]) -> None:
+    if not waiter.done():
+        waiter.set_exception(
+            OutcomeUnknown(
+                f"the database did not answer within {DEADLINE_SECONDS:.0f} seconds; "
+                "repeat the request with the same idempotency key"
+            )
+        )

@@ -6,7 +6,6 @@ stable, under the service's public URL.
 
 import inspect
 import logging
-import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,7 +17,8 @@ from litestar.exceptions import HTTPException
 from adapters.http.middleware import context_of
 from adapters.http.responses import json_response
 from adapters.store import writer
-from adapters.store.writer import StillRunning, StoreUnavailable
+from adapters.store.log_texts import kind_of, without_texts
+from adapters.store.writer import StillRunning, StorageFull, StoreUnavailable
 from ledger.errors import Conflict, LedgerError, NotFound, Rejected
 from projections.pagination import LimitOutOfRange, MalformedCursor
 
@@ -89,6 +89,10 @@ class ServiceUnavailable(Conflict):
     """The database does not answer, or too much is waiting. Nothing was written."""
 
 
+class DiskFull(Conflict):
+    """The database's disk is full. Nothing was written."""
+
+
 class OutcomeUnknown(Conflict):
     """The database went away during the commit. Repeating the request with its idempotency key is safe."""
 
@@ -116,6 +120,7 @@ STATUS_OF: Final[Mapping[type[LedgerError], int]] = {
     ReadModelBehind: 503,
     ServiceUnavailable: 503,
     OutcomeUnknown: 503,
+    DiskFull: 507,
 }
 """The nearest ancestor of an error decides; an error with none is an internal one, 500."""
 
@@ -173,7 +178,7 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
         refusal = InternalError(_INTERNAL)
     elif isinstance(error, psycopg.Error):
         log.warning(
-            "no answer from the database, correlation=%s: %s", correlation_id, _named(error)
+            "no answer from the database, correlation=%s: %s", correlation_id, kind_of(error)
         )
     headers = dict(_nearest(HEADERS_OF, type(refusal)) or {})
     if isinstance(error, HTTPException):
@@ -212,15 +217,8 @@ def problem(error: LedgerError, status: int, correlation_id: str, public_url: st
 
 
 def log_unforeseen(error: BaseException, correlation_id: str) -> None:
-    """Logs where an error came from. Its text is left out: a driver's messages quote data."""
-    parts: list[str] = []
-    while True:
-        parts.append(_named(error) + "\n" + "".join(traceback.format_tb(error.__traceback__)))
-        cause = error.__cause__ or error.__context__
-        if cause is None:
-            break
-        error = cause
-    log.error("unforeseen, correlation=%s: %s", correlation_id, "caused by ".join(parts))
+    """Logs where an error came from, without its text."""
+    log.error("unforeseen, correlation=%s: %s", correlation_id, without_texts(error))
 
 
 def _refusal(error: Exception) -> LedgerError:
@@ -233,16 +231,13 @@ def _refusal(error: Exception) -> LedgerError:
             return kind(_TEXTS.get(error.status_code, error.detail))
         case writer.OutcomeUnknown():
             return OutcomeUnknown(str(error))
+        case StorageFull() | psycopg.errors.DiskFull():
+            return DiskFull("the database's disk is full; nothing was written")
         case StoreUnavailable():
             return ServiceUnavailable(str(error))
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return ServiceUnavailable("the database does not answer; try again in a moment")
     return InternalError(_INTERNAL)
-
-
-def _named(error: BaseException) -> str:
-    state = getattr(error, "sqlstate", None)
-    return type(error).__name__ + (f" (SQLSTATE {state})" if state else "")
 
 
 def _nearest(table: Mapping[type[LedgerError], Any], kind: type[LedgerError]) -> Any | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from adapters.http.problem_details import DiskFull, ServiceUnavailable
 from adapters.store.reading import snapshot, tenant_seq
 from adapters.wiring import Books
 from commands.unit_of_work import Unknown
@@ -19,6 +20,10 @@ from ledger.time_zones import business_date
 
 MAX_THREADS: Final = 16
 CHECK_WAITS_SECONDS: Final = 2.0
+READY_SECONDS: Final = 3.0
+DEADLINE_SECONDS: Final = 30.0
+MIN_FREE_BYTES: Final = 100_000_000
+NO_ANSWER: Final = "the database does not answer; try again in a moment"
 
 Connection = psycopg.Connection[Any]
 P = ParamSpec("P")
@@ -50,14 +55,22 @@ class ReadPool:
         self._books = books
         threads = min(books.database.api.max_size, MAX_THREADS)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="duebook-read")
+        self._checks = ThreadPoolExecutor(1, thread_name_prefix="duebook-ready")
+        self._checking: asyncio.Future[None] | None = None
 
     def close(self) -> None:
         self._threads.shutdown()
+        self._checks.shutdown()
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs blocking work in one of the threads."""
+        """Runs blocking work in one of the threads. Raises ServiceUnavailable when it takes more than 30 seconds."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+        running = loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), DEADLINE_SECONDS)
+        except TimeoutError:
+            running.add_done_callback(_retrieve)
+            raise ServiceUnavailable(NO_ANSWER) from None
 
     def find(
         self,
@@ -77,16 +90,39 @@ class ReadPool:
             body = msgspec.json.encode(read(connection))
         return Found(self._books.cipher.decrypted(tenant_id, body), position)
 
-    def check(self) -> None:
-        """Asks both logins of the database for a sign of life; psycopg's errors when there is none."""
+    async def require_ready(self) -> None:
+        """Both logins of the database answer within seconds, and its disk has room.
+
+        One check runs at a time, however many ask: while the database stands still, no more threads wait for it.
+        Raises ServiceUnavailable, DiskFull, and psycopg's errors.
+        """
+        if self._checking is None or self._checking.done():
+            loop = asyncio.get_running_loop()
+            self._checking = loop.run_in_executor(self._checks, self._check)
+            self._checking.add_done_callback(_retrieve)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._checking), READY_SECONDS)
+        except TimeoutError:
+            raise ServiceUnavailable(NO_ANSWER) from None
+
+    def _check(self) -> None:
         for pool in (self._books.database.api, self._books.database.writer):
             with pool.connection(timeout=CHECK_WAITS_SECONDS) as connection:
                 connection.execute("SELECT 1")
+        free_bytes = self._books.database.free_bytes()
+        if free_bytes is not None and free_bytes < MIN_FREE_BYTES:
+            raise DiskFull(f"the database's disk has {free_bytes // 1_000_000} MB left")
 
     def last_position(self, tenant_id: UUID) -> int:
         """The number of the tenant's last event."""
         with self._books.reading(tenant_id) as connection:
             return tenant_seq(connection, tenant_id)
+
+
+def _retrieve(done: "asyncio.Future[Any]") -> None:
+    """Takes the result of work that nobody waits for any more, so that no error of it is logged as lost."""
+    if not done.cancelled():
+        done.exception()
 
 
 def reached(connection: Connection, tenant_id: UUID, models: Sequence[str]) -> int:

@@ -14,7 +14,13 @@ from psycopg_pool import ConnectionPool
 
 from adapters.master_key import MasterKeyError, derive_password, make_master_key, read_master_key
 from adapters.postgres.embedded_server import EmbeddedPostgres
-from adapters.postgres.errors import DatabaseMissing, Unreachable, WrongPassword, WrongUrl
+from adapters.postgres.errors import (
+    DatabaseMissing,
+    LoginTooPowerful,
+    Unreachable,
+    WrongPassword,
+    WrongUrl,
+)
 from adapters.postgres.migrate import (
     Shard,
     check_server,
@@ -29,6 +35,9 @@ Pool = ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
 
 EMBEDDED_DATABASE = "duebook"
 CONNECT_SECONDS = 5
+SELECT_LOGIN = """
+SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user
+"""
 POOL_WAIT_SECONDS = 10.0
 # The pool's own pauses between attempts double without end. Given up soon, the next caller tries at once.
 RECONNECT_SECONDS = 1.0
@@ -117,6 +126,10 @@ class Database:
         if self.embedded is not None:
             self.embedded.release()
 
+    def free_bytes(self) -> int | None:
+        """What is free on the embedded server's disk; None of another server, whose disk is not ours to see."""
+        return self.embedded.free_bytes() if self.embedded is not None else None
+
     def _close_pools(self) -> None:
         for pools in self.shards.values():
             pools.close()
@@ -160,14 +173,14 @@ def connect_database(
         shards = read_shards(admin)
         try:
             _check_login(writer_url, "DUEBOOK_WRITER_URL")
-            _check_login(api_url, "DUEBOOK_API_URL")
+            _check_login(api_url, "DUEBOOK_API_URL", is_api=True)
         except WrongPassword:
             if not derived:
                 raise
             # Somebody has changed a password by hand; it is ours to set.
             set_passwords(admin, master_key, derived)
             _check_login(writer_url, "DUEBOOK_WRITER_URL")
-            _check_login(api_url, "DUEBOOK_API_URL")
+            _check_login(api_url, "DUEBOOK_API_URL", is_api=True)
     return Database(
         admin_url=admin_url,
         writer_url=writer_url,
@@ -258,8 +271,26 @@ def _make_database(admin_url: str, name: str) -> None:
                 admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
 
 
-def _check_login(url: str, setting: str) -> None:
-    connect(url, setting).close()
+def _check_login(url: str, setting: str, *, is_api: bool = False) -> None:
+    """The login works, and does not get around what protects the tenants. Raises LoginTooPowerful, Unreachable."""
+    with connect(url, setting) as connection:
+        row = connection.execute(SELECT_LOGIN).fetchone()
+    assert row is not None
+    name, is_super, bypasses = row
+    if is_super:
+        raise LoginTooPowerful(f"{setting}: {name} is a superuser; use a login that is none")
+    if is_api and bypasses:
+        raise LoginTooPowerful(
+            f"{setting}: {name} has BYPASSRLS, and would see every tenant; use a login without it"
+        )
+
+
+def login_of(pool: Pool) -> tuple[str, bool, bool]:
+    """(name, is a superuser, bypasses row-level security) of the login that a pool uses."""
+    with pool.connection() as connection:
+        row = connection.execute(SELECT_LOGIN).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
 
 
 def _shard_url(shard: Shard, url: str, application: str) -> str:

@@ -87,6 +87,22 @@ class EmbeddedPostgres:
         """The superuser's URL of the database `postgres`."""
         return self.url("postgres")
 
+    def bound_log(self) -> None:
+        """Moves the server's log to `server.log.1` once it has 10 MB; the server goes on writing to the emptied file.
+
+        Lines that it writes in this very moment may be lost.
+        """
+        try:
+            if self.log.stat().st_size > LOG_BYTES:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                os.truncate(self.log, 0)
+        except FileNotFoundError:
+            return
+
+    def free_bytes(self) -> int:
+        """What is free on the disk of the cluster."""
+        return shutil.disk_usage(self.data).free
+
     @property
     def postmaster_pid(self) -> int | None:
         """The process of the running server, or None."""

@@ -7,6 +7,7 @@ DatabaseError
 │   └── DatabaseMissing
 ├── ServerTooOld
 ├── MissingPrivilege
+├── LoginTooPowerful
 ├── OtherMasterKey
 ├── MigrationRefused
 └── EmbeddedPostgresError
@@ -39,6 +40,10 @@ class ServerTooOld(DatabaseError):
 
 class MissingPrivilege(DatabaseError):
     """The login may not do what a migration needs."""
+
+
+class LoginTooPowerful(DatabaseError):
+    """A service's login may do more than it should: row-level security would not bind it."""
 
 
 class OtherMasterKey(DatabaseError):

@@ -1,4 +1,4 @@
-"""Watching the embedded server while a service uses it: a killed one is started again within a second."""
+"""Watching the embedded server while a service uses it: a killed one is restarted within a second, its log is bounded."""
 
 import logging
 import threading
@@ -37,6 +37,7 @@ class Watch:
     def _look(self) -> None:
         assert self._server is not None
         while not self._leaving.wait(LOOK_SECONDS):
+            self._server.bound_log()
             if self._server.postmaster_pid is not None:
                 continue
             log.error("the embedded PostgreSQL is gone; starting it again")

@@ -18,6 +18,7 @@ from adapters.postgres.connection import Pool
 from adapters.store import binary, reading
 from adapters.store.append import Origin, Row, Snapshot, StaleSnapshots, append, pack_row
 from adapters.store.binary import field
+from adapters.store.clock_guard import ClockGuard
 from adapters.store.group_commit import NOTIFY, snapshot_of
 from adapters.store.stalled_sessions import end_stalled_sessions
 from adapters.store.unit_of_work import Loaded
@@ -106,7 +107,7 @@ ON CONFLICT (tenant_id, day, step) DO NOTHING
 SELECT_LAST_CLOSED = """
 SELECT max(day) FROM clock_checkpoints WHERE tenant_id = %s AND step = 'close'
 """
-SELECT_STANDING = """
+SELECT_CLOCK_STATES = """
 SELECT snapshot.tenant_id, snapshot.fold_version, snapshot.state,
        (SELECT max(day) FROM clock_checkpoints AS point
          WHERE point.tenant_id = snapshot.tenant_id AND point.step = 'close')
@@ -142,8 +143,11 @@ class Chunk(msgspec.Struct):
 class PostgresClock:
     """`schedulers.ports.ClockStore` over one shard."""
 
-    def __init__(self, pool: Pool, waiting: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, pool: Pool, waiting: Callable[[], int] = lambda: 0, guard: ClockGuard | None = None
+    ) -> None:
         self._pool = pool
+        self._guard = guard or ClockGuard(pool)
         self._waiting = waiting
 
     def settings(self, tenant_id: UUID) -> Settings:
@@ -159,11 +163,11 @@ class PostgresClock:
         tenant: Tenant = found[1]
         return tenant
 
-    def standing(self) -> list[tuple[UUID, Settings, date | None]]:
+    def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         with self._pool.connection() as connection:
             known = [row[0] for row in connection.execute("SELECT tenant_id FROM duebook.tenants")]
-            rows = connection.execute(SELECT_STANDING, (known,)).fetchall()
-        standing: list[tuple[UUID, Settings, date | None]] = []
+            rows = connection.execute(SELECT_CLOCK_STATES, (known,)).fetchall()
+        states: list[tuple[UUID, Settings, date | None]] = []
         for tenant_id, fold_version, state, last_closed in rows:
             try:
                 if fold_version == STREAMS["tenant"].fold_version:
@@ -177,8 +181,8 @@ class PostgresClock:
                     "the settings of tenant %s cannot be read; its clock stands still", tenant_id
                 )
                 continue
-            standing.append((tenant_id, settings, last_closed))
-        return standing
+            states.append((tenant_id, settings, last_closed))
+        return states
 
     def acquire(self, holder: str) -> Lease:
         now = datetime.now(UTC)
@@ -375,7 +379,8 @@ class PostgresClock:
             )
             rows, snapshots = rows + more[0], snapshots + more[1]
         if rows:
-            append(connection, rows, snapshots, datetime.now(UTC))
+            appended = append(connection, rows, snapshots, datetime.now(UTC))
+            self._guard.require_log_behind(appended.recorded_at)
             connection.execute(NOTIFY, prepare=False)
         return Checkpoint(chunk.cursor, chunk.is_last, tally)
 
@@ -388,7 +393,8 @@ class PostgresClock:
     ) -> None:
         rows, snapshots = self._day_events(connection, run, events, unless)
         if rows:
-            append(connection, rows, snapshots, datetime.now(UTC))
+            appended = append(connection, rows, snapshots, datetime.now(UTC))
+            self._guard.require_log_behind(appended.recorded_at)
             connection.execute(NOTIFY, prepare=False)
 
     def _day_events(

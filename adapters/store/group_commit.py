@@ -22,8 +22,10 @@ from adapters.postgres.connection import Pool
 from adapters.store import binary
 from adapters.store.append import UNCOUNTED, Appended, Snapshot, StaleSnapshots, Statement
 from adapters.store.application import LedgerApplication
+from adapters.store.clock_guard import ClockGuard
 from adapters.store.encryption import PersonalDataCipher
 from adapters.store.envelope import Recorded
+from adapters.store.log_texts import without_texts
 from adapters.store.reading import tenant_seq
 from adapters.store.requests import Answer, KeyReused, OutcomeUnknown, Request
 from adapters.store.stalled_sessions import end_stalled_sessions
@@ -132,12 +134,14 @@ class Group:
         application: LedgerApplication,
         pool: Pool,
         cipher: PersonalDataCipher,
+        guard: ClockGuard,
         jobs: Sequence[Job],
         lock_first: Sequence[tuple[UUID, str, str]] | None,
     ) -> None:
         self._application = application
         self._pool = pool
         self._cipher = cipher
+        self._guard = guard
         self._jobs = jobs
         self._lock_first = lock_first
         self._view: View | None = None
@@ -219,7 +223,7 @@ class Group:
                 raise  # the transaction is lost for all of the group
             except Exception as error:
                 if not isinstance(error, LedgerError):
-                    log.exception("a command of %s failed", request.actor)
+                    log.error("a command of %s failed: %s", request.actor, without_texts(error))
                 self._refusals.append((job, error))
                 continue
             unit.keep()
@@ -270,7 +274,7 @@ class Group:
                 raise  # the transaction is lost for all of the group
             except Exception as error:
                 if not isinstance(error, LedgerError):
-                    log.exception("a command of %s cannot tell its names", request.actor)
+                    log.error("a command of %s failed: %s", request.actor, without_texts(error))
         return asked
 
     def _replay(self, job: Job, recorded: _Recorded) -> None:
@@ -300,6 +304,7 @@ class Group:
             self._advance_series(cursor)
 
         def beside(appended: Appended) -> list[Statement]:
+            self._guard.require_log_behind(appended.recorded_at)
             _place(writing, appended)
             return _beside(writing, appended.recorded_at)
 

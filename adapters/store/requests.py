@@ -23,6 +23,10 @@ class StoreUnavailable(Exception):
     """The database cannot be reached, or the writer is overloaded or closed. Nothing was written."""
 
 
+class StorageFull(StoreUnavailable):
+    """The database's disk is full. Nothing was written."""
+
+
 class Request(msgspec.Struct, kw_only=True):
     """A command to run for a tenant.
 

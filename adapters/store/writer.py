@@ -12,7 +12,6 @@ transaction would still hold) and looks for its own first event. There or not th
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Sequence
@@ -25,14 +24,18 @@ from adapters.postgres.connection import Pool
 from adapters.store import group_commit
 from adapters.store.append import StaleSnapshots
 from adapters.store.application import LedgerApplication
+from adapters.store.clock_guard import ClockGuard, ClockNotTrusted
 from adapters.store.encryption import PersonalDataCipher
+from adapters.store.fair_queue import FairQueue
 from adapters.store.group_commit import UNREACHABLE, Group, Job, refuse
+from adapters.store.log_texts import without_texts
 from adapters.store.requests import (
     Answer,
     KeyReused,
     OutcomeUnknown,
     Request,
     StillRunning,
+    StorageFull,
     StoreUnavailable,
 )
 from adapters.store.stalled_sessions import end_stalled_sessions
@@ -41,6 +44,8 @@ from adapters.store.unit_of_work import new_command_id
 log = logging.getLogger("duebook.writer")
 
 MAX_GROUP = 256
+MAX_GROUP_OF_TENANT = 64
+"""While others wait, a tenant has no more of a group: what it asks may take long to decide."""
 MAX_QUEUE = 10_000
 DUPLICATE_WAITS_SECONDS = 2.0
 
@@ -49,12 +54,17 @@ class Writer:
     """Runs commands for one shard. Start it before use; close it to finish what waits and stop."""
 
     def __init__(
-        self, application: LedgerApplication, pool: Pool, cipher: PersonalDataCipher
+        self,
+        application: LedgerApplication,
+        pool: Pool,
+        cipher: PersonalDataCipher,
+        guard: ClockGuard,
     ) -> None:
+        self._guard = guard
         self._application = application
         self._pool = pool
         self._cipher = cipher
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: FairQueue[Job] = FairQueue()
         self._running: dict[tuple[UUID, str], int] = {}
         self._running_lock = threading.Lock()
         self._submitting = threading.Lock()
@@ -69,13 +79,13 @@ class Writer:
         """Finishes what waits, then stops."""
         with self._submitting:  # nothing is queued behind the end
             self._closed = True
-            self._queue.put(None)
+            self._queue.close()
         if self._thread.is_alive():
             self._thread.join()
 
     def waiting(self) -> int:
         """How many commands have been asked for and not answered."""
-        return self._queue.qsize() + self._busy
+        return len(self._queue) + self._busy
 
     def run(self, request: Request) -> Answer:
         """Runs a command and waits for its answer. Raises what its handler refused with."""
@@ -90,9 +100,9 @@ class Writer:
         if request.key is not None:
             self._watch(job, (request.tenant_id, request.key))
         with self._submitting:
-            refused = self._closed or self._queue.qsize() >= MAX_QUEUE
+            refused = self._closed or len(self._queue) >= MAX_QUEUE
             if not refused:
-                self._queue.put(job)
+                self._queue.put(request.tenant_id, job)
         if refused:
             refuse(future, StoreUnavailable("too much is waiting; try again shortly"))
         return future
@@ -118,53 +128,37 @@ class Writer:
                 del self._running[key]
 
     def _run(self) -> None:
-        while True:
-            jobs, last = self._next_group()
+        while taken := self._queue.take(MAX_GROUP, MAX_GROUP_OF_TENANT):
+            jobs = [job for job in taken if not job.future.done()]
             if jobs:
                 self._busy = len(jobs)
                 try:
                     self._answer(jobs)
-                except OutcomeUnknown as error:
+                except (OutcomeUnknown, ClockNotTrusted) as error:
                     log.error("%s", error)
                     for job in jobs:
                         refuse(job.future, error)
-                except Exception:
-                    # What one command brought with it must not fail the others: each is tried by itself.
-                    log.exception("a group of %d commands failed", len(jobs))
+                except Exception as error:
+                    # What one command brought with it must not fail the others: each is tried alone.
+                    log.error("a group of %d commands failed: %s", len(jobs), without_texts(error))
                     for job in jobs:
                         self._answer_alone(job)
                 self._busy = 0
-            if last:
-                return
 
     def _answer_alone(self, job: Job) -> None:
         try:
             self._answer([job])
         except Exception as error:
-            log.exception("a command of %s failed", job.request.actor)
+            log.error("a command of %s failed: %s", job.request.actor, without_texts(error))
             refuse(job.future, error)
-
-    def _next_group(self) -> tuple[list[Job], bool]:
-        """(what waits, whether it is the last): at least one job, unless the writer was closed."""
-        jobs: list[Job] = []
-        job = self._queue.get()
-        while job is not None:
-            if not job.future.done():
-                jobs.append(job)
-            if len(jobs) == MAX_GROUP:
-                return jobs, False
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return jobs, False
-        return jobs, True
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         give_up_at = time.monotonic() + group_commit.GIVE_UP_SECONDS
         pause_seconds = 0.05
         series: list[tuple[UUID, str, str]] | None = None
+        self._guard.require_steady()
         while True:
-            together = Group(self._application, self._pool, self._cipher, jobs, series)
+            together = Group(self._application, self._pool, self._cipher, self._guard, jobs, series)
             try:
                 together.run()
                 return
@@ -177,6 +171,11 @@ class Writer:
             except UNREACHABLE as error:
                 if _is_of_a_command(error):
                     raise
+                if isinstance(error, psycopg.errors.DiskFull):
+                    log.error("the database's disk is full")
+                    for job in jobs:
+                        refuse(job.future, StorageFull("the database's disk is full"))
+                    return
                 if time.monotonic() + pause_seconds > give_up_at:
                     log.error("the database does not answer: %s", error)
                     for job in jobs:
@@ -202,6 +201,7 @@ __all__ = [
     "OutcomeUnknown",
     "Request",
     "StillRunning",
+    "StorageFull",
     "StoreUnavailable",
     "Writer",
 ]

@@ -90,17 +90,17 @@ class Runner:
         now = time.monotonic()
         with self._connect() as connection:
             self._start(connection)
-            standing = self._standing(connection, now)
+            at_position = self._by_position(connection, now)
             with connection.cursor() as cursor:
                 end = events_log.end(cursor)
             connection.rollback()
-            positions = sorted({*standing, end})
+            positions = sorted({*at_position, end})
             read = 0
             for position, following in pairwise(positions):
                 page = self._page(connection, position, following)
                 # Where the log has a gap up to `following`, the doctor reports it; nothing is to be applied.
                 reached = page[-1][0] if page else following
-                self._apply_page(connection, standing[position], (position, reached), page)
+                self._apply_page(connection, at_position[position], (position, reached), page)
                 read += len(page)
         with self._moved:
             self._moved.notify_all()
@@ -190,7 +190,9 @@ class Runner:
             connection.commit()
             self._started = True
 
-    def _standing(self, connection: tracking.Connection, now: float) -> dict[int, list[Projection]]:
+    def _by_position(
+        self, connection: tracking.Connection, now: float
+    ) -> dict[int, list[Projection]]:
         """The projections that can advance, by position."""
         at, built_by = tracking.positions(connection), tracking.versions(connection)
         outdated = frozenset(p.name for p in self._projections if built_by[p.name] != p.version)
@@ -199,13 +201,13 @@ class Runner:
                 "the projection %s was built by another version and waits to be rebuilt", name
             )
         self._outdated = outdated
-        standing: dict[int, list[Projection]] = {}
+        at_position: dict[int, list[Projection]] = {}
         for projection in self._projections:
             failure = self.failures.get(projection.name)
             if projection.name in outdated or (failure is not None and failure.again_at > now):
                 continue
-            standing.setdefault(at[projection.name], []).append(projection)
-        return standing
+            at_position.setdefault(at[projection.name], []).append(projection)
+        return at_position
 
     def _page(self, connection: tracking.Connection, after: int, upto: int) -> list[Logged]:
         with connection.cursor() as cursor:

@@ -1,16 +1,27 @@
 """Text from outside is data in every output."""
 
+import ast
 import csv
 import io
+import json
 import os
 import pty
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from adapters.cli.printing import guarded, print_csv, print_fields, print_table
+from adapters.cli import printing
+from adapters.cli.printing import (
+    guarded,
+    print_csv,
+    print_fields,
+    print_json,
+    print_line,
+    print_table,
+)
 from adapters.cli.progress import Progress, working
 
 
@@ -121,3 +132,39 @@ def test_work_that_cannot_be_counted_is_told_once(
     with working("reading"):
         time.sleep(0.2)
     assert capsys.readouterr().err == "duebook: reading\n"
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_a_title_from_outside_is_data(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, on_terminal: bool
+) -> None:
+    """A customer's name once steered the terminal, and `[/oops]` ended in a traceback."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: on_terminal)
+    print_table(("a",), [("wide" * 12,)], title="[/oops] \x1b]0;owned\x07 \x9b31m")
+    out = capsys.readouterr().out
+    assert "[/oops]" in out
+    assert "\x1b]" not in out
+    assert not set(out) & {"\x07", "\x9b"}
+
+
+def test_lines_json_and_csv_hold_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line("a\x1b[2Jb\nc")
+    print_json({"name": "d\x9b31m\x7f"})
+    print_csv(("name",), [("e\x1b[1m",)])
+    line, data, *_, cell = capsys.readouterr().out.splitlines()
+    assert line == "a\ufffd[2Jb\ufffdc"
+    assert json.loads(data) == {"name": "d\x9b31m\x7f"}
+    assert "\x9b" not in data
+    assert cell == "e\ufffd[1m"
+
+
+def test_nothing_is_printed_past_it() -> None:
+    """Every line of the command line goes through one module."""
+    for file in sorted(Path(printing.__file__).parent.glob("*.py")):
+        if file.name != "printing.py":
+            calls = [
+                node
+                for node in ast.walk(ast.parse(file.read_text()))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            ]
+            assert not [node.lineno for node in calls if node.func.id == "print"], file.name

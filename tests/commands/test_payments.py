@@ -108,7 +108,7 @@ class TestOnOneInvoice:
 
 
 class TestThatAnInvoiceCannotTake:
-    """Arrived money is never refused for an invoice's state: it is credit, flagged (decision 10)."""
+    """Arrived money is never refused for an invoice's state: it is credit, flagged (ADR 0014)."""
 
     @pytest.mark.parametrize("status", ["draft", "paid", "void", "cancelled"])
     def test_in_its_state(self, books: Books, status: str) -> None:

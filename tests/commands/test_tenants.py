@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -240,3 +241,17 @@ class TestKeys:
         with pytest.raises(LooksEncrypted):
             books.run(create_key, CreateKey("encrypted:1:x"), b"hash")
         assert books.keys == {}
+
+
+def test_over_http_the_clock_starts_no_longer_ago_than_is_allowed() -> None:
+    unit = MemoryUnit()
+    create(unit)
+    today_on = unit.now.date()
+    for days, refused in ((400, False), (401, True)):
+        command = ConfigureTenant(clock_starts_on=today_on - timedelta(days))
+        if refused:
+            with pytest.raises(ClockStartsTooEarly, match="an operator may"):
+                unit.run(partial(configure_tenant, max_clock_days_back=400), command)
+        else:
+            unit.run(partial(configure_tenant, max_clock_days_back=400), command)
+    unit.run(configure_tenant, ConfigureTenant(clock_starts_on=date(2000, 1, 1)))

@@ -25,7 +25,9 @@ def generated(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Ite
     document.write_bytes(httpx.get(service.url + "/schema/openapi.json").content)
     configuration = folder / "configuration.json"
     configuration.write_text(
-        json.dumps({"package_name_override": PACKAGE, "project_name_override": PACKAGE, "post_hooks": []})
+        json.dumps(
+            {"package_name_override": PACKAGE, "project_name_override": PACKAGE, "post_hooks": []}
+        )
     )
     done = subprocess.run(
         [

@@ -17,6 +17,7 @@ from ledger.tax import (
     Priced,
     PricedLine,
     TaxRounding,
+    TooManyInvoiceLines,
     ZeroTotal,
     price_lines,
 )
@@ -182,3 +183,17 @@ def test_sums_hold_and_no_tax_is_a_cent_off(
     if tax_rounding == "document":
         for name, exact in exact_by_rate.items():
             assert tax_by_rate[name] == divide(exact.numerator, exact.denominator, rounding)
+
+
+def test_a_price_that_is_too_large_is_told_so() -> None:
+    for price in ("1000000000000000", "-1000000000000000.5"):
+        with pytest.raises(MalformedPrice, match="too large"):
+            price_lines([Line("x", "1", price)], "JPY")
+
+
+def test_an_invoice_has_at_most_a_thousand_lines() -> None:
+    line = Line("x", "1", "1.00")
+    assert price_lines([line] * 1_000, "USD").total_minor == 100_000
+    with pytest.raises(TooManyInvoiceLines, match="1001 lines") as refused:
+        price_lines([line] * 1_001, "USD")
+    assert refused.value.field == "lines"

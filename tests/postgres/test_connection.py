@@ -16,6 +16,7 @@ from adapters.postgres.connection import open_database
 from adapters.postgres.errors import (
     DatabaseError,
     DatabaseMissing,
+    LoginTooPowerful,
     MissingPrivilege,
     OtherMasterKey,
     Unreachable,
@@ -159,6 +160,27 @@ def test_logins_managed_elsewhere(url: str, settings_for: Callable[..., Settings
     finally:
         with psycopg.connect(url, autocommit=True) as admin:
             admin.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
+def test_a_login_that_row_security_does_not_bind_is_refused(
+    url: str, settings_for: Callable[..., Settings]
+) -> None:
+    with open_database(settings_for(url)):
+        pass
+    message = refusal(settings_for(url, DUEBOOK_API_URL=url), LoginTooPowerful)
+    assert "DUEBOOK_API_URL: " in message
+    assert "is a superuser" in message
+    message = refusal(settings_for(url, DUEBOOK_WRITER_URL=url), LoginTooPowerful)
+    assert "DUEBOOK_WRITER_URL: " in message
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE seer LOGIN BYPASSRLS PASSWORD 'hunter2' IN ROLE duebook_api")
+    try:
+        login = with_login(url, "seer", "hunter2")
+        message = refusal(settings_for(url, DUEBOOK_API_URL=login), LoginTooPowerful)
+        assert "seer has BYPASSRLS" in message
+    finally:
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("DROP ROLE seer")
 
 
 def test_unreadable_url(settings_for: Callable[..., Settings]) -> None:

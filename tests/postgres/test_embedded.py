@@ -1,5 +1,6 @@
 """The embedded server: shared, killed, crashed in the making, and closed to everybody else."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 
+from adapters.postgres import embedded_server
 from adapters.postgres.embedded_server import EmbeddedPostgres
 from adapters.postgres.errors import EmbeddedPostgresError
 from adapters.postgres.tuning import server_parameters
@@ -319,3 +321,25 @@ def test_memory_settings_follow_the_machine() -> None:
     assert server_parameters(1 * gigabyte)["shared_buffers"] == "256MB"
     assert server_parameters(64 * gigabyte)["shared_buffers"] == "1024MB"
     assert server_parameters(32 * 1024**2)["shared_buffers"] == "16MB"
+
+
+def test_its_log_is_bounded_while_it_runs(
+    private_server: Callable[..., EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_server, "LOG_BYTES", 10_000)
+    server = private_server()
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        for number in range(300):
+            with contextlib.suppress(psycopg.Error):
+                connection.execute(f"SELECT no_such_column_{number:03d}".encode())
+        assert server.log.stat().st_size > 10_000
+        server.bound_log()
+        assert server.log.stat().st_size < 1_000
+        kept = server.log.with_suffix(".log.1").read_text()
+        assert "no_such_column_299" in kept
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("SELECT told_after_that")
+    assert "told_after_that" in server.log.read_text()
+    server.bound_log()
+    assert server.log.with_suffix(".log.1").read_text() == kept
+    assert server.free_bytes() > 0

@@ -1,5 +1,6 @@
 """Settings: defaults, every variable, and a clear line for each wrong one."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_every_variable_is_read() -> None:
         "DUEBOOK_PUBLIC_URL": "https://duebook.example.com/",
         "DUEBOOK_LOG_LEVEL": "DEBUG",
         "DUEBOOK_POOL_SIZE": "25",
+        "DUEBOOK_LOG_AHEAD_UNTIL": "2026-03-31T12:00:00+02:00",
         "DUEBOOK_PAYOUT_URL": "https://bank.example.com/payouts/",
         "DUEBOOK_PAYOUT_TOKEN_FILE": "/run/secrets/payout",
     }
@@ -38,6 +40,7 @@ def test_every_variable_is_read() -> None:
     assert settings.public_url == "https://duebook.example.com"
     assert settings.log_level == "debug"
     assert settings.pool_size == 25
+    assert settings.log_ahead_until == datetime(2026, 3, 31, 10, tzinfo=UTC)
     assert settings.payout_url == "https://bank.example.com/payouts"
     assert settings.payout_token_file == Path("/run/secrets/payout")
 
@@ -80,3 +83,27 @@ def test_wrong_values_are_one_clear_line(variable: str, value: str, said: str) -
     assert said in message
     assert "\n" not in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/pay", "http://localhost/pay", "http://[::1]/pay"]
+)
+def test_a_payout_url_on_this_machine_may_do_without_tls(url: str) -> None:
+    assert Settings.from_environment({"DUEBOOK_PAYOUT_URL": url}).payout_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://bank.example.com", "http://10.0.0.7/pay", "http://localhost.evil.example"]
+)
+def test_personal_data_goes_nowhere_else_in_the_clear(url: str) -> None:
+    with pytest.raises(SettingsError, match="must begin with https"):
+        Settings.from_environment({"DUEBOOK_PAYOUT_URL": url})
+
+
+def test_an_instant_needs_its_offset() -> None:
+    given = {"DUEBOOK_LOG_AHEAD_UNTIL": "2026-03-31T12:00:00Z"}
+    found = Settings.from_environment(given).log_ahead_until
+    assert found == datetime(2026, 3, 31, 12, tzinfo=UTC)
+    for wrong in ("2026-03-31T12:00:00", "soon", "2026"):
+        with pytest.raises(SettingsError, match="must be an instant"):
+            Settings.from_environment({"DUEBOOK_LOG_AHEAD_UNTIL": wrong})

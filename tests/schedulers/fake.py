@@ -62,7 +62,7 @@ class FakeClockStore:
     def reference_rates(self, tenant_id: UUID) -> Table:
         return self.rates.get(tenant_id, {})
 
-    def standing(self) -> list[tuple[UUID, Settings, date | None]]:
+    def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         return [(one, settings, self.closed.get(one)) for one, settings in self.tenants.items()]
 
     def acquire(self, holder: str) -> Lease:

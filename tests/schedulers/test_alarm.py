@@ -60,15 +60,15 @@ def test_it_rings_again_and_again(store: FakeClockStore) -> None:
 
 @pytest.mark.usefixtures("often")
 def test_a_failure_does_not_silence_it(store: FakeClockStore) -> None:
-    standing, failures = store.standing, [3]
+    states, failures = store.clock_states, [3]
 
     def failing() -> list[tuple[UUID, Settings, date | None]]:
         if failures[0]:
             failures[0] -= 1
             raise RuntimeError("the database is away")
-        return standing()
+        return states()
 
-    store.standing = failing  # type: ignore[method-assign]
+    store.clock_states = failing  # type: ignore[method-assign]
     alarm = Alarm(store, "here", now=lambda: NOW)
     alarm.start()
     until(lambda: store.closed.get(TENANT) == day(3))

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.business_day import Tally
 from ledger.tenant import Settings
+from schedulers import catch_up as catch_up_module
 from schedulers import chunks
 from schedulers.business_day import (
     BeforeClockStart,
@@ -189,6 +190,53 @@ def test_a_tenant_that_fails_leaves_the_others_running(store: FakeClockStore) ->
     assert store.closed == {TENANT: day(15), THIRD: day(15)}
     store.broken = set()
     assert tick(store, "here", NOON) == 16
+
+
+def test_tenants_take_turns_a_day_each(store: FakeClockStore) -> None:
+    """One that has years to catch up keeps no other waiting for its night."""
+    store.tenants = {OTHER: settings(day(-1_000)), TENANT: settings(day(15))}
+    ran: list[UUID] = []
+    closing = store.close_day
+
+    def close_day(run: Run, *, in_turn: bool) -> None:
+        ran.append(run.tenant_id)
+        closing(run, in_turn=in_turn)
+
+    store.close_day = close_day  # type: ignore[method-assign]
+    assert tick(store, "here", NOON) == 1_016 + 1
+    assert ran[:3] == [OTHER, TENANT, OTHER]
+
+
+def test_a_long_catch_up_gives_the_clock_up_now_and_then(
+    store: FakeClockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up_module, "MAX_HELD_SECONDS", -1.0)
+    pauses: list[float] = []
+    assert tick(store, "here", NOON, pause=pauses.append) == 16
+    assert store.calls.count("acquire") == store.calls.count("release") == 16
+    assert len(pauses) == 15
+
+
+def test_whoever_takes_the_clock_in_a_pause_keeps_it(
+    store: FakeClockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up_module, "MAX_HELD_SECONDS", -1.0)
+    assert tick(store, "here", NOON, pause=lambda _: store.acquire("there")) == 1
+    assert store.holder == "there"
+
+
+def test_no_day_is_run_once_the_clock_is_not_trusted(store: FakeClockStore) -> None:
+    trusted = [True] * 3
+
+    def require_trusted_clock() -> None:
+        if not trusted:
+            raise RuntimeError("the clock was set")
+        trusted.pop()
+
+    with pytest.raises(RuntimeError, match="was set"):
+        tick(store, "here", NOON, require_trusted_clock=require_trusted_clock)
+    assert store.closed == {TENANT: day(2)}
+    assert store.holder == "", "the clock is given up"
 
 
 def test_a_tenant_in_a_zone_nobody_knows_leaves_the_others_running(store: FakeClockStore) -> None:

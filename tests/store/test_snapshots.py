@@ -59,7 +59,7 @@ def test_reads_fold_them_anew_under_row_security(
 def test_the_clock_reads_them(asking: Asking, database: Database, invoice: UUID) -> None:
     of_another_release(database)
 
-    assert [standing[0] for standing in asking.books.clock.standing()] == [asking.tenant_id]
+    assert [standing[0] for standing in asking.books.clock.clock_states()] == [asking.tenant_id]
     assert [one for one, _ in asking.books.clock.open_invoices(asking.tenant_id)] == [invoice]
 
 

@@ -32,6 +32,11 @@ class LedgerCollector(Collector):
         yield _gauge("duebook_log_position", "Events in the log.", max(lag.end for lag in lags))
         waiting = self._books.writer.waiting()
         yield _gauge("duebook_commands_waiting", "Commands asked for and not answered.", waiting)
+        free_bytes = self._books.database.free_bytes()
+        if free_bytes is not None:
+            yield _gauge(
+                "duebook_disk_free_bytes", "Free space on the database's disk.", free_bytes
+            )
         yield _by_projection(
             "duebook_projection_lag_events",
             "Events that a read model has not applied.",

@@ -113,6 +113,7 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     idempotency_key(context_of(request.scope), required=False)
     await read_body(request, RunDay)
     api, principal = api_of(request), request.user
+    await api.read_pool.run(api.books.guard.require)
     await api.read_pool.run(_require_runnable, api, principal.tenant_id, date)
     lease = await _lease(api)
     try:

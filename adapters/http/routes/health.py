@@ -9,7 +9,7 @@ from adapters.http.api import api_of
 from adapters.http.middleware import context_of
 from adapters.http.observability.metrics import metrics
 from adapters.http.operations import public_route
-from adapters.http.problem_details import NoValidKey, ServiceUnavailable
+from adapters.http.problem_details import DiskFull, NoValidKey, ServiceUnavailable
 from adapters.http.query_parameters import refuse_query
 from adapters.http.responses import json_response
 
@@ -36,16 +36,15 @@ async def live(request: Request[Any, Any, Any]) -> Response[bytes]:
     operation_id="get_readiness",
     response=Health,
     response_example=Health(),
-    errors=(ServiceUnavailable,),
+    errors=(ServiceUnavailable, DiskFull),
 )
 async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The process can serve: its database answers
+    """The process can serve: its database answers, and its disk has room
 
-    503 while it does not, so that a load balancer sends nobody here.
+    503 or 507 while it does not, so that a load balancer sends nobody here.
     """
     refuse_query(request.scope)
-    read_pool = api_of(request).read_pool
-    await read_pool.run(read_pool.check)
+    await api_of(request).read_pool.require_ready()
     return json_response(msgspec.json.encode(Health()))
 
 

@@ -43,7 +43,7 @@ from ledger.invoice.preconditions import (
 )
 from ledger.invoice.state import Status
 from ledger.money import WithdrawnCurrency
-from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity
+from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity, TooManyInvoiceLines
 from ledger.tenant import Role
 from projections.invoices.explanation import Explanation, NothingToExplain, explain
 from projections.invoices.fold import INVOICES
@@ -111,7 +111,14 @@ async def list_all(request: Call) -> Response[bytes]:
     response=InvoiceView,
     response_example=invoices.DRAFTED_INVOICE,
     status=201,
-    errors=(Unknown, WithdrawnCurrency, EmptyInvoice, MalformedQuantity, MalformedPrice),
+    errors=(
+        Unknown,
+        WithdrawnCurrency,
+        EmptyInvoice,
+        TooManyInvoiceLines,
+        MalformedQuantity,
+        MalformedPrice,
+    ),
 )
 async def draft(request: Call) -> Response[bytes]:
     """Draft an invoice

@@ -1,6 +1,6 @@
 """`/api/tenant`, `/api/fee-policies`, `/api/reference-rates`: a tenant's own settings."""
 
-from typing import Any
+from typing import Any, Final
 
 from litestar import Response
 
@@ -49,6 +49,8 @@ from ledger.reference_rates import (
 from ledger.tenant import Tenant
 from projections.pagination import Page
 
+MAX_CLOCK_DAYS_BACK: Final = 400
+
 
 @query_route(
     "/tenant", operation_id="get_tenant", response=TenantView, response_example=invoices.TENANT
@@ -92,7 +94,10 @@ async def configure(request: Call) -> Response[bytes]:
     What is left out stays. Invoices sent before keep the terms under which they were sent.
     """
     change = await read_body(request, ConfigureTenant)
-    return await execute(request, lambda unit: configure_tenant(unit, change))
+    return await execute(
+        request,
+        lambda unit: configure_tenant(unit, change, max_clock_days_back=MAX_CLOCK_DAYS_BACK),
+    )
 
 
 @query_route(
