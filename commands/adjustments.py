@@ -131,7 +131,7 @@ def credit_invoice(unit: Unit, invoice_id: UUID, command: CreditInvoice) -> Cred
 
     It takes principal off what is open. What is left had been paid: it covers the fees and interest that are open, and
     the rest is the customer's credit. Raises Unknown, NotCreditable, BelongsToAgreement, ReasonMissing, OverCredited,
-    LineOverCredited, GivenUpOtherwise, DiscountLeftOver, UnknownLine, AmountOrLines, CurrencyDiffers,
+    LineOverCredited, ForgivenOtherwise, DiscountLeftOver, UnknownLine, AmountOrLines, CurrencyDiffers,
     NumberBeforeSeries, and the refusals of a malformed amount.
     """
     invoice: Invoice = load(unit, "invoice", invoice_id)

@@ -21,7 +21,9 @@ class CustomerNameMissing(Rejected):
 
 
 class RegisterCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new customer. `reference` is your own code for it, unique; it is stored in the clear, so it holds no personal data."""
+    """A new customer. `reference` is your own code for it, unique; it is stored in the clear, so it holds no
+    personal data.
+    """
 
     name: str
     reference: str = ""

@@ -1,7 +1,7 @@
 """Payments that look alike: of one customer, alike in amount and reference, within the tenant's window of days.
 
-They are accepted, and flagged for a person. A payment's reference is encrypted, so that it is compared by a keyed hash of
-currency, amount and reference, which the payment holds as a name together with its value date.
+They are accepted, and flagged for a person. A payment's reference is encrypted, so that it is compared by a keyed
+hash of currency, amount and reference, which the payment holds as a name together with its value date.
 """
 
 from datetime import date, timedelta

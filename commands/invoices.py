@@ -15,7 +15,7 @@ from ledger.encrypted import plain
 from ledger.errors import Rejected
 from ledger.event_registry import New
 from ledger.invoice import accrual, adjusting, issuing
-from ledger.invoice.events import GivenUpAs
+from ledger.invoice.events import ForgivenessKind
 from ledger.invoice.evolve import evolve
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
 from ledger.money import Money, require_in_use
@@ -57,7 +57,7 @@ class SendInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     issued_on: date | None = None
 
 
-class GiveUpInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CloseInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why an invoice is voided or cancelled."""
 
     reason: str
@@ -251,7 +251,7 @@ def with_rates(draft: Invoice, sent: New, tenant: Tenant, today_on: date) -> lis
     return [sent, *accrual.rates_due(invoice, tenant.reference_rates, today_on)]
 
 
-def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
+def void_invoice(unit: Unit, invoice_id: UUID, command: CloseInvoice) -> InvoiceView:
     """Raises Unknown, NotVoidable, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.encrypt(invoice.customer_id, command.reason.strip())
@@ -259,7 +259,7 @@ def void_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> Invoic
     return _append(unit, invoice_id, decision.new)
 
 
-def cancel_invoice(unit: Unit, invoice_id: UUID, command: GiveUpInvoice) -> InvoiceView:
+def cancel_invoice(unit: Unit, invoice_id: UUID, command: CloseInvoice) -> InvoiceView:
     """Raises Unknown, NotOpen, ReasonMissing."""
     invoice: Invoice = load(unit, "invoice", invoice_id)
     reason = unit.encrypt(invoice.customer_id, command.reason.strip())
@@ -304,9 +304,9 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
             for line in lines_of(invoice)
         ],
         notes=invoice.notes,
-        waived=_given_up(invoice, "waived"),
-        credited=_given_up(invoice, "credited"),
-        written_off=_given_up(invoice, "written_off"),
+        waived=_forgiven(invoice, "waived"),
+        credited=_forgiven(invoice, "credited"),
+        written_off=_forgiven(invoice, "written_off"),
         instalment=_instalment_view(invoice),
         dispute=_dispute_view(invoice),
         promise=_promise_view(invoice),
@@ -324,8 +324,8 @@ def components_view(split: Split, currency: str) -> ComponentsView:
     )
 
 
-def _given_up(invoice: Invoice, way: GivenUpAs) -> Money:
-    return Money.of(invoice.forgiven_of.get(way, NOTHING).total, invoice.currency)
+def _forgiven(invoice: Invoice, kind: ForgivenessKind) -> Money:
+    return Money.of(invoice.forgiven_of.get(kind, NOTHING).total, invoice.currency)
 
 
 def _instalment_view(invoice: Invoice) -> InstalmentView | None:

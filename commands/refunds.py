@@ -1,7 +1,7 @@
 """Refunds: a customer's credit paid back. Credit is set aside, handed over, confirmed; or fails and is given back.
 
-The runner (`schedulers.refund_payouts`) begins attempts and records their outcomes by the functions at the end. Each outcome
-names its attempt, so that one that comes too late changes nothing.
+The runner (`schedulers.refund_payouts`) begins attempts and records their outcomes by the functions at the end.
+Each outcome names its attempt, so that one that comes too late changes nothing.
 """
 
 from datetime import date, datetime

@@ -40,7 +40,7 @@ from ledger.payment import (
     Payment,
     Reallocated,
     Reversed,
-    offers_to_take_back,
+    offers_to_reverse,
     require_chargeable_back,
     reversible,
 )
@@ -84,11 +84,11 @@ def reverse_payment(unit: Unit, payment_id: UUID, command: ReversePayment) -> Pa
         room = _without(room_of(unit, invoice_id), payment_id)
         return settling.reverse(invoice, payment_id, less_minor, now_on, room)
 
-    offers = offers_to_take_back(payment, amount_minor)
-    changes = _take_back(unit, payment_id, offers, reversed_)
+    offers = offers_to_reverse(payment, amount_minor)
+    changes = _change_offers(unit, payment_id, offers, reversed_)
     event = Reversed(reason, amount_minor, changes)
     because = "reversal of the payment it came from"
-    return _taken_back(unit, payment_id, New(event, payment.received_on), because)
+    return _appended(unit, payment_id, New(event, payment.received_on), because)
 
 
 def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment) -> PaymentView:
@@ -109,11 +109,11 @@ def charge_back_payment(unit: Unit, payment_id: UUID, command: ChargeBackPayment
         room = _without(room_of(unit, invoice_id), payment_id)
         return settling.charge_back(invoice, payment_id, less_minor, on, now_on, room)
 
-    offers = offers_to_take_back(payment, amount_minor)
-    changes = _take_back(unit, payment_id, offers, charged_back)
+    offers = offers_to_reverse(payment, amount_minor)
+    changes = _change_offers(unit, payment_id, offers, charged_back)
     event = ChargedBack(reason, amount_minor, changes)
     because = "charge-back of the payment it came from"
-    return _taken_back(unit, payment_id, New(event, on), because)
+    return _appended(unit, payment_id, New(event, on), because)
 
 
 def reallocate_payment(unit: Unit, payment_id: UUID, command: ReallocatePayment) -> PaymentView:
@@ -152,14 +152,14 @@ def reallocate_payment(unit: Unit, payment_id: UUID, command: ReallocatePayment)
         received_on = payment.received_on
         return settling.receive(invoice, payment_id, more_minor, received_on, now_on, room)[0]
 
-    changes = _take_back(unit, payment_id, less, offered_less)
+    changes = _change_offers(unit, payment_id, less, offered_less)
     more = {invoice_id: minor for invoice_id, minor in more.items() if minor}
-    changes += _take_back(unit, payment_id, more, offered_more, sign=1)
+    changes += _change_offers(unit, payment_id, more, offered_more, sign=1)
     event = Reallocated(changes, reason)
-    return _taken_back(unit, payment_id, New(event, now_on), "reallocation of the payment")
+    return _appended(unit, payment_id, New(event, now_on), "reallocation of the payment")
 
 
-def _take_back(
+def _change_offers(
     unit: Unit,
     payment_id: UUID,
     offers: Mapping[UUID, int],
@@ -178,7 +178,7 @@ def _take_back(
     return tuple(changes)
 
 
-def _taken_back(unit: Unit, payment_id: UUID, new: New, because: str) -> PaymentView:
+def _appended(unit: Unit, payment_id: UUID, new: New, because: str) -> PaymentView:
     """Appends what became of a payment; what is left of it as credit follows from what it has left."""
     before: Payment = load(unit, "payment", payment_id)
     after: Payment = unit.append("payment", payment_id, [new])

@@ -21,7 +21,7 @@ import msgspec
 from ledger.errors import LedgerError
 
 
-class UnknownTag(LedgerError):
+class UnknownEventType(LedgerError):
     """A stored event carries a tag this release does not know; it was written by a newer one, or not by Duebook."""
 
 
@@ -82,7 +82,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(tag: str, data: bytes) -> Event:
-    """The event stored under a tag. Raises UnknownTag, or msgspec.ValidationError when the bytes do not fit."""
+    """The event stored under a tag. Raises UnknownEventType, or msgspec.ValidationError when the bytes do not fit."""
     decoder = _decoders.get(tag)
     if decoder is not None:
         return decoder.decode(data)
@@ -93,7 +93,7 @@ def _decode_old(tag: str, data: dict[str, Any]) -> Event:
     while tag in _upcasts:
         tag, data = _upcasts[tag](data)
     if tag not in _types:
-        raise UnknownTag(
+        raise UnknownEventType(
             f"the event tag {tag!r} is unknown to this release; upgrade Duebook to read it"
         )
     return msgspec.convert(data, _types[tag])

@@ -194,12 +194,12 @@ def evolve(payment: Payment | None, event: Event, effective_on: date) -> Payment
             return _changed(payment, event.changes)
         case Reversed():
             payment = replace(payment, reversed_minor=payment.reversed_minor + event.amount_minor)
-            return _taken_back(_changed(payment, event.changes), "reversed")
+            return _ended(_changed(payment, event.changes), "reversed")
         case ChargedBack():
             payment = replace(
                 payment, charged_back_minor=payment.charged_back_minor + event.amount_minor
             )
-            return _taken_back(_changed(payment, event.changes), "charged_back")
+            return _ended(_changed(payment, event.changes), "charged_back")
     raise AssertionError(f"a payment does not know {event.TAG}")
 
 
@@ -231,7 +231,7 @@ def require_chargeable_back(payment: Payment, on: date, today: date) -> None:
         )
 
 
-def offers_to_take_back(payment: Payment, amount_minor: int) -> dict[UUID, int]:
+def offers_to_reverse(payment: Payment, amount_minor: int) -> dict[UUID, int]:
     """By invoice, what is taken off the payment's offers when so much of it is taken back, in minor units.
 
     First goes what it offers to no invoice, then its offers, from the last to the first. What an invoice was offered
@@ -291,5 +291,5 @@ def _allocated(invoice_id: UUID, amount_minor: int, offered_minor: int) -> Alloc
     )
 
 
-def _taken_back(payment: Payment, status: Status) -> Payment:
+def _ended(payment: Payment, status: Status) -> Payment:
     return payment if payment.left_minor else replace(payment, status=status)

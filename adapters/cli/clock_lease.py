@@ -23,13 +23,13 @@ def holder_name() -> str:
 def held_clock(books: Books) -> Iterator[Lease]:
     """The clock's lease; another runner's days are waited for. Raises ClockTaken when it keeps it, ClockNotTrusted."""
     books.guard.require()
-    give_up_at = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             lease = books.clock.acquire(holder_name())
             break
         except ClockTaken:
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(ASK_EVERY_SECONDS)
     try:

@@ -104,9 +104,9 @@ def _print_explanation(found: Explanation) -> None:
     _print_if(
         ("given up of", "as", "amount"),
         [
-            (component.component, one.way.replace("_", " "), one.amount.amount)
+            (component.component, one.kind.replace("_", " "), one.amount.amount)
             for component in found.components
-            for one in component.given_up
+            for one in component.forgiveness
         ],
     )
     stretches = [one for component in found.components for one in component.stretches]

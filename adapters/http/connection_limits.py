@@ -35,7 +35,9 @@ HEAD_SECONDS: Final = 20.0
 """From the connection, or from the first byte of a later request, to the end of its headers."""
 BODY_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 0.5
-"""How long a refused client may go on sending before the connection is closed: one that is reset may lose the answer."""
+"""How long a refused client may go on sending before the connection is closed: one that is reset may lose the
+answer.
+"""
 LOGGED_EVERY_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 4_096
 RESERVED_DESCRIPTORS: Final = 100

@@ -32,7 +32,7 @@ class Dispatcher:
         waiter: asyncio.Future[Answer] = loop.create_future()
         asked = self._writer.submit(request)
         asked.add_done_callback(lambda done: self._put(loop, waiter, done))
-        deadline = loop.call_later(DEADLINE_SECONDS, _give_up, waiter)
+        deadline = loop.call_later(DEADLINE_SECONDS, _time_out, waiter)
         try:
             return await waiter
         finally:
@@ -64,7 +64,7 @@ class Dispatcher:
                 waiter.set_exception(error)
 
 
-def _give_up(waiter: asyncio.Future[Answer]) -> None:
+def _time_out(waiter: asyncio.Future[Answer]) -> None:
     if not waiter.done():
         waiter.set_exception(
             OutcomeUnknown(

@@ -110,14 +110,14 @@ async def query(
     that the tenant's log has not reached itself.
     """
     api, tenant_id = api_of(call), call.user.tenant_id
-    give_up_at = monotonic() + POSITION_WAIT_SECONDS
+    deadline = monotonic() + POSITION_WAIT_SECONDS
     found = await api.read_pool.run(api.read_pool.find, tenant_id, read, models, query.min_position)
     if not isinstance(found, Found):
         last = await api.read_pool.run(api.read_pool.last_position, tenant_id)
         if query.min_position > last:
             raise Malformed(f"min_position is after the last event, {last}", field="min_position")
     while not isinstance(found, Found):
-        if monotonic() >= give_up_at:
+        if monotonic() >= deadline:
             raise ReadModelBehind(
                 f"the read model has reached {found} and not yet {query.min_position}; "
                 "ask again in a moment"

@@ -87,12 +87,12 @@ def _outcome(status: int, body: dict[str, Any]) -> Outcome:
 
 def _body(answer: httpx.Response) -> dict[str, Any]:
     """The JSON object in an answer; an empty one where there is none. The status has said what matters."""
-    give_up_at = monotonic() + ANSWER_WITHIN_SECONDS
+    deadline = monotonic() + ANSWER_WITHIN_SECONDS
     parts: list[bytes] = []
     try:
         for part in answer.iter_bytes():
             parts.append(part)
-            if sum(map(len, parts)) > LONGEST_ANSWER_BYTES or monotonic() > give_up_at:
+            if sum(map(len, parts)) > LONGEST_ANSWER_BYTES or monotonic() > deadline:
                 return {}
         return msgspec.json.decode(b"".join(parts), type=dict[str, Any])
     except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,6 @@
-"""Watching the embedded server while a service uses it: a killed one is restarted within a second, its log is bounded."""
+"""Watching the embedded server while a service uses it: a killed one is restarted within a second, its log is
+bounded.
+"""
 
 import logging
 import threading

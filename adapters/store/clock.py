@@ -1,4 +1,5 @@
-"""The clock's bulk path: chunks of snapshots are read by keyset, decided in Python, and committed by COPY and one UPDATE.
+"""The clock's bulk path: chunks of snapshots are read by keyset, decided in Python, and committed by COPY and one
+UPDATE.
 
 A chunk's transaction renews the lease, moves the step's checkpoint from where this runner left it, appends the
 events and moves the snapshots. A runner that has lost its lease, or another at the same checkpoint, finds its row moved

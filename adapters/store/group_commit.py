@@ -345,12 +345,12 @@ class Group:
 
         Raises OutcomeUnknown when it does not: then the commands must not be run again.
         """
-        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        deadline = time.monotonic() + GIVE_UP_SECONDS
         while True:
             try:
                 return self._is_committed(appended)
             except UNREACHABLE as error:
-                if time.monotonic() > give_up_at:
+                if time.monotonic() > deadline:
                     raise OutcomeUnknown(
                         "the database went away during the commit; "
                         "repeat the request with the same idempotency key"

@@ -1,4 +1,5 @@
-"""The payouts' runner over PostgreSQL: what waits is read from snapshots, outcomes go through the writer like any command.
+"""The payouts' runner over PostgreSQL: what waits is read from snapshots, outcomes go through the writer like any
+command.
 
 A claim and an outcome are appended at the version they were decided on: of two runners, one gets the claim.
 """

@@ -53,7 +53,9 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Answer(msgspec.Struct):
-    """What a command answered. `body` is JSON with personal texts still encrypted; `tenant_seq` its place in the log."""
+    """What a command answered. `body` is JSON with personal texts still encrypted; `tenant_seq` its place in the
+    log.
+    """
 
     status: int
     body: bytes

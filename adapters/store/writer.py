@@ -153,7 +153,7 @@ class Writer:
             refuse(job.future, error)
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        give_up_at = time.monotonic() + group_commit.GIVE_UP_SECONDS
+        deadline = time.monotonic() + group_commit.GIVE_UP_SECONDS
         pause_seconds = 0.05
         series: list[tuple[UUID, str, str]] | None = None
         self._guard.require_steady()
@@ -176,7 +176,7 @@ class Writer:
                     for job in jobs:
                         refuse(job.future, StorageFull("the database's disk is full"))
                     return
-                if time.monotonic() + pause_seconds > give_up_at:
+                if time.monotonic() + pause_seconds > deadline:
                     log.error("the database does not answer: %s", error)
                     for job in jobs:
                         refuse(job.future, StoreUnavailable("the database does not answer"))

@@ -168,7 +168,8 @@ def renegotiate_agreement(
     """Closes every open instalment, and puts a new agreement over their open total into force at once.
 
     The new one remembers the value that was first asked for. Answers the new one. Raises Unknown, NotActive,
-    ReasonMissing, DueInPast, NothingToTakeOver, NothingLeft, NumberBeforeSeries, and what `ledger.instalment_schedules` refuses.
+    ReasonMissing, DueInPast, NothingToTakeOver, NothingLeft, NumberBeforeSeries, and what
+    `ledger.instalment_schedules` refuses.
     """
     before: Agreement = load(unit, "agreement", agreement_id)
     successor_id = unit.new_id("agreement")

@@ -1,4 +1,6 @@
-"""What can happen to an agreement. Amounts are minor units of its currency; free text is encrypted: `ledger.encrypted`."""
+"""What can happen to an agreement. Amounts are minor units of its currency; free text is encrypted:
+`ledger.encrypted`.
+"""
 
 from datetime import date
 from typing import Literal

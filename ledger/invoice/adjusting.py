@@ -118,7 +118,7 @@ def credit(
     room: Room = NO_ROOM,
 ) -> Decision:
     """Takes back lines that `ledger.invoice.credit_notes` found. Principal that is open is owed no longer; the rest had
-    been paid. Raises ReasonMissing, NotCreditable, BelongsToAgreement, OverCredited, GivenUpOtherwise."""
+    been paid. Raises ReasonMissing, NotCreditable, BelongsToAgreement, OverCredited, ForgivenOtherwise."""
     require_reason(reason)
     require_creditable(invoice)
     net_minor = sum(line.net_minor for line in lines)

@@ -12,12 +12,12 @@ from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from ledger.errors import Rejected
-from ledger.invoice.events import CreditedLine, GivenUpAs, InvoiceLine
+from ledger.invoice.events import CreditedLine, ForgivenessKind, InvoiceLine
 from ledger.invoice.state import NOTHING, Invoice, lines_of
 from ledger.money import format_minor
 from ledger.rates import Rate, parse_rate
 
-_WAYS: dict[GivenUpAs, str] = {
+_FORGIVEN_OTHERWISE: dict[ForgivenessKind, str] = {
     "void": "voided",
     "cancelled": "cancelled",
     "waived": "waived",
@@ -40,7 +40,7 @@ class CreditedSince(Rejected):
     """Principal that a later credit note took back is not given up on an earlier day."""
 
 
-class GivenUpOtherwise(Rejected):
+class ForgivenOtherwise(Rejected):
     """Principal that was waived, written off or taken over was not paid: a credit note gives none of it back."""
 
 
@@ -92,7 +92,7 @@ def left_of(invoice: Invoice) -> list[Left]:
 def creditable_minor(invoice: Invoice) -> int:
     """What credit notes can still take back in all, in minor units: what is left of the lines, less principal that was
     given up in another way. Nobody paid that, so nobody is given it back."""
-    return sum(line.gross_minor for line in left_of(invoice)) - _given_up_minor(invoice)
+    return sum(line.gross_minor for line in left_of(invoice)) - _forgiven_minor(invoice)
 
 
 def require_not_credited(invoice: Invoice, principal_minor: int, on: date) -> None:
@@ -113,7 +113,7 @@ def by_amount(
 ) -> tuple[CreditedLine, ...]:
     """Takes an amount back: the same part of what is left of every line, discounts included.
 
-    Raises OverCredited, GivenUpOtherwise.
+    Raises OverCredited, ForgivenOtherwise.
     """
     require_left(invoice, amount_minor, field)
     lines = lines_of(invoice)
@@ -136,7 +136,7 @@ def by_amount(
 def by_lines(invoice: Invoice, wanted: Mapping[int, int | None]) -> tuple[CreditedLine, ...]:
     """Takes lines back, by their places: so much of the gross of each, or with None all that is left of it.
 
-    A discount is taken back whole. Raises UnknownLine, LineOverCredited, OverCredited, GivenUpOtherwise,
+    A discount is taken back whole. Raises UnknownLine, LineOverCredited, OverCredited, ForgivenOtherwise,
     DiscountLeftOver; `field` names the place among the lines wanted.
     """
     lines = lines_of(invoice)
@@ -157,21 +157,21 @@ def by_lines(invoice: Invoice, wanted: Mapping[int, int | None]) -> tuple[Credit
 
 
 def all_left(invoice: Invoice) -> tuple[CreditedLine, ...]:
-    """Takes back all that can be credited. Raises OverCredited, GivenUpOtherwise."""
+    """Takes back all that can be credited. Raises OverCredited, ForgivenOtherwise."""
     return by_amount(invoice, creditable_minor(invoice), field=None)
 
 
 def require_left(invoice: Invoice, amount_minor: int, field: str | None = "amount") -> None:
-    """A credit note is above zero and within what is left. Raises OverCredited, GivenUpOtherwise."""
+    """A credit note is above zero and within what is left. Raises OverCredited, ForgivenOtherwise."""
     of_lines_minor = sum(line.gross_minor for line in left_of(invoice))
     creditable = creditable_minor(invoice)
     if 0 < amount_minor <= creditable:
         return
     shown = f"{_money(invoice, creditable)} can be credited still"
     if creditable < amount_minor <= of_lines_minor or creditable <= 0 < of_lines_minor:
-        raise GivenUpOtherwise(
+        raise ForgivenOtherwise(
             f"of the {_money(invoice, of_lines_minor)} that is left of the invoice's lines, "
-            f"{_ways_given_up(invoice)}, which nobody paid; {shown}",
+            f"{_forgiveness(invoice)}, which nobody paid; {shown}",
             field=field,
         )
     if amount_minor > 0 or of_lines_minor <= 0:
@@ -203,16 +203,16 @@ def _left(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[Left]:
     ]
 
 
-def _given_up_minor(invoice: Invoice) -> int:
+def _forgiven_minor(invoice: Invoice) -> int:
     return (invoice.forgiven - invoice.forgiven_of.get("credited", NOTHING)).principal
 
 
-def _ways_given_up(invoice: Invoice) -> str:
+def _forgiveness(invoice: Invoice) -> str:
     """Such as: principal of 20.00 was waived and of 30.00 was written off."""
     return "principal " + " and ".join(
-        f"of {_money(invoice, invoice.forgiven_of[way].principal)} was {words}"
-        for way, words in _WAYS.items()
-        if way in invoice.forgiven_of and invoice.forgiven_of[way].principal > 0
+        f"of {_money(invoice, invoice.forgiven_of[kind].principal)} was {words}"
+        for kind, words in _FORGIVEN_OTHERWISE.items()
+        if kind in invoice.forgiven_of and invoice.forgiven_of[kind].principal > 0
     )
 
 

@@ -196,7 +196,7 @@ class PaymentChargedBack(Event, frozen=True):
     recovered: Split = Split()
 
 
-GivenUpAs = Literal[
+ForgivenessKind = Literal[
     "void",
     "cancelled",
     "waived",
@@ -206,7 +206,7 @@ GivenUpAs = Literal[
     "interest_returned",
     "small_balance",
 ]
-"""The ways in which a debt, or a part of it, stops being owed without being paid."""
+"""The kinds of forgiveness: how a debt, or a part of it, stops being owed without being paid."""
 
 ImputationKind = Literal[
     "payment",

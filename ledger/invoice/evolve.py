@@ -32,7 +32,7 @@ from ledger.reference_rates import ReferenceRate
 
 _lines_encoder = msgspec.msgpack.Encoder()
 
-GIVEN_UP_BY: dict[e.ImputationKind, e.GivenUpAs] = {
+GIVEN_UP_BY: dict[e.ImputationKind, e.ForgivenessKind] = {
     "waived": "waived",
     "credited": "credited",
     "interest_returned": "interest_returned",
@@ -41,7 +41,7 @@ GIVEN_UP_BY: dict[e.ImputationKind, e.GivenUpAs] = {
     "void": "void",
     "renegotiated": "renegotiated",
 }
-"""The way in which a kind of imputation gives up what it forgives."""
+"""The kind of forgiveness of each kind of imputation."""
 
 
 def evolve(invoice: Invoice | None, event: Event, effective_on: date) -> Invoice:
@@ -202,12 +202,12 @@ def _offers_less(
 
 
 def _gives_up(kind: e.ImputationKind) -> Callable[[Invoice, Any, date], Invoice]:
-    def given_up(invoice: Invoice, event: Any, on: date) -> Invoice:
+    def forgiven(invoice: Invoice, event: Any, on: date) -> Invoice:
         asked = event.forgiven if event.asked is None else event.asked
         covered = e.Covered(forgiven=event.forgiven)
         return _imputed(invoice, Imputation(kind, on, NO_SOURCE, 0, asked, covered))
 
-    return given_up
+    return forgiven
 
 
 def _voided(invoice: Invoice, event: e.Voided, on: date) -> Invoice:
@@ -284,10 +284,10 @@ def _imputed(invoice: Invoice, one: Imputation) -> Invoice:
 
 
 class _Change(NamedTuple):
-    """So much more is covered from a day on, and given up in a way where anything is."""
+    """So much more is covered from a day on, and forgiven where its kind forgives."""
 
     on: date
-    way: e.GivenUpAs | None
+    kind: e.ForgivenessKind | None
     more: e.Covered
 
 
@@ -295,12 +295,12 @@ def _covered(invoice: Invoice, changes: list[_Change]) -> Invoice:
     forgiven_of = invoice.forgiven_of
     paid = forgiven = recovered = NOTHING
     moved: dict[date, int] = {}
-    for on, way, more in changes:
+    for on, kind, more in changes:
         paid += more.paid
         forgiven += more.forgiven
         recovered += more.recovered
-        if way is not None:
-            forgiven_of = _more(forgiven_of, way, more.forgiven)
+        if kind is not None:
+            forgiven_of = _more(forgiven_of, kind, more.forgiven)
         principal_minor = more.paid.principal + more.forgiven.principal
         if principal_minor:
             moved[on] = moved.get(on, 0) - principal_minor
@@ -315,11 +315,11 @@ def _covered(invoice: Invoice, changes: list[_Change]) -> Invoice:
 
 
 def _more(
-    forgiven_of: dict[e.GivenUpAs, Split], way: e.GivenUpAs, change: Split
-) -> dict[e.GivenUpAs, Split]:
+    forgiven_of: dict[e.ForgivenessKind, Split], kind: e.ForgivenessKind, change: Split
+) -> dict[e.ForgivenessKind, Split]:
     if change == NOTHING:
         return forgiven_of
-    after = {**forgiven_of, way: forgiven_of.get(way, NOTHING) + change}
+    after = {**forgiven_of, kind: forgiven_of.get(kind, NOTHING) + change}
     return {one: split for one, split in after.items() if split != NOTHING}
 
 

@@ -113,7 +113,7 @@ def resolve(
             f"effective_on {on} lies before the dispute, raised on {invoice.dispute.on}",
             field="effective_on",
         )
-    keeps_hold = outcome == "rejected" and _is_given_up(invoice, on, room)
+    keeps_hold = outcome == "rejected" and _is_forgiven(invoice, on, room)
     decision = bring_up_to_date(invoice, today)
     event = e.DisputeResolved(outcome, reason, keeps_hold)
     tell(decision, event, on, today, f"dispute {outcome}", room)
@@ -190,7 +190,7 @@ def _require_after_last(invoice: Invoice, on: date) -> None:
         )
 
 
-def _is_given_up(invoice: Invoice, on: date, room: Room) -> bool:
+def _is_forgiven(invoice: Invoice, on: date, room: Room) -> bool:
     """Whether the debt was closed without being paid by a day."""
     by_then = replace(
         invoice,

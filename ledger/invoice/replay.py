@@ -271,7 +271,7 @@ class _Walk:
         return e.Covered(paid=paid, recovered=recovered)
 
     def _charge_back(self, one: Imputation) -> e.Covered:
-        paid_minor, recovered_minor = self._sources.take_back(one)
+        paid_minor, recovered_minor = self._sources.give_back(one)
         backwards = tuple(reversed(self._order))
         recovered, _ = waterfall(recovered_minor, self._recovered, backwards)
         paid, rest_minor = waterfall(paid_minor, self._paid, backwards)

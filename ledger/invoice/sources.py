@@ -76,7 +76,7 @@ class Sources:
         self._free[one.source_id] -= minor
         self._take(one, minor, recovered_minor)
 
-    def take_back(self, one: Imputation) -> tuple[int, int]:
+    def give_back(self, one: Imputation) -> tuple[int, int]:
         """(what a charge-back takes back of what is paid, and of what is recovered): what the payment has taken beyond
         what it still offers."""
         source_id = one.source_id

@@ -160,7 +160,7 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     imputations: tuple[Imputation, ...] = ()
     fees: tuple[Fee, ...] = ()
     small_balances: tuple[SmallBalance, ...] = ()
-    forgiven_of: dict[e.GivenUpAs, Split] = {}
+    forgiven_of: dict[e.ForgivenessKind, Split] = {}
     due_moved_on: date | None = None
     instalment: e.Instalment | None = None
     disputes: tuple[Dispute, ...] = ()

@@ -29,7 +29,7 @@ class Known(Protocol):
     @property
     def amount_minor(self) -> int: ...
     @property
-    def given_up_as(self) -> str: ...
+    def forgiveness_kind(self) -> str: ...
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -39,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     is_instalment   the invoice is an instalment of an agreement
     net_minor, tax_minor  what an invoice stands for, less what credit notes took back
     amount_minor    of an instalment, its contractual interest; of a payment or a refund, its amount
-    given_up_as     the last way in which a part of the invoice was given up
+    forgiveness_kind     the kind of the last forgiveness of a part of the invoice
     """
 
     currency: str = ""
@@ -48,7 +48,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     net_minor: int = 0
     tax_minor: int = 0
     amount_minor: int = 0
-    given_up_as: str = ""
+    forgiveness_kind: str = ""
 
 
 def evolve(facts: Facts, event: Event) -> Facts:
@@ -84,12 +84,12 @@ def _was_sent(facts: Facts, event: e.Sent) -> Facts:
 def _was_credited(facts: Facts, event: e.Credited) -> Facts:
     net_minor, tax_minor = facts.net_minor - event.net_minor, facts.tax_minor - event.tax_minor
     facts = replace(facts, net_minor=net_minor, tax_minor=tax_minor)
-    return _was_given_up("credited")(facts, event)
+    return _was_forgiven("credited")(facts, event)
 
 
-def _was_given_up(way: e.GivenUpAs) -> Callable[[Facts, Any], Facts]:
+def _was_forgiven(kind: e.ForgivenessKind) -> Callable[[Facts, Any], Facts]:
     def told(facts: Facts, event: Any) -> Facts:
-        return facts if event.forgiven == Split() else replace(facts, given_up_as=way)
+        return facts if event.forgiven == Split() else replace(facts, forgiveness_kind=kind)
 
     return told
 
@@ -106,12 +106,12 @@ _TELLING: Final[dict[type[Event], Callable[[Facts, Any], Facts]]] = {
     e.Drafted: _drafted,
     e.Redrafted: _redrafted,
     e.Sent: _was_sent,
-    e.Waived: _was_given_up("waived"),
+    e.Waived: _was_forgiven("waived"),
     e.Credited: _was_credited,
-    e.WrittenOff: _was_given_up("written_off"),
-    e.Renegotiated: _was_given_up("renegotiated"),
-    e.Voided: _was_given_up("void"),
-    e.Cancelled: _was_given_up("cancelled"),
+    e.WrittenOff: _was_forgiven("written_off"),
+    e.Renegotiated: _was_forgiven("renegotiated"),
+    e.Voided: _was_forgiven("void"),
+    e.Cancelled: _was_forgiven("cancelled"),
     payment.Received: _amount,
     refund.Requested: _amount,
     agreement.Requested: _agreed,

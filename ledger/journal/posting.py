@@ -26,7 +26,7 @@ from ledger.journal.facts import Known
 STREAMS: Final = ("invoice", "payment", "refund", "agreement")
 """The kinds of stream whose events post entries."""
 
-_WAYS: dict[str, Account] = {
+_FORGIVENESS_ACCOUNTS: dict[str, Account] = {
     "cancelled": "cancellations",
     "waived": "waivers",
     "written_off": "bad_debt",
@@ -58,9 +58,9 @@ def _receivables(facts: Known, split: Split) -> tuple[tuple[Account, int], ...]:
     )
 
 
-def _way(way: str, split: Split) -> tuple[tuple[Account, int], ...]:
+def _by_kind(kind: str, split: Split) -> tuple[tuple[Account, int], ...]:
     """A split on the accounts of the way in which it was given up."""
-    account = _WAYS.get(way)
+    account = _FORGIVENESS_ACCOUNTS.get(kind)
     if account is not None:
         return ((account, split.total),)
     return tuple((_INCOME[part], getattr(split, part)) for part in _INCOME)
@@ -149,7 +149,7 @@ def _credit_applied(facts: Known, event: e.CreditApplied, on: date) -> Entries:
     return _covered(facts, event, on, "credit applied")
 
 
-def _taken_back(
+def _reversed(
     facts: Known,
     event: e.PaymentReversed | e.PaymentReallocated | e.PaymentChargedBack,
     on: date,
@@ -179,7 +179,7 @@ def _recalculated(facts: Known, event: e.Recalculated, on: date) -> Entries:
     for small in event.small_balances:
         change_of = small.after - small.before
         by_day.setdefault(small.on, []).extend(
-            (*_way("small_balance", change_of), *_receivables(facts, -change_of))
+            (*_by_kind("small_balance", change_of), *_receivables(facts, -change_of))
         )
     return tuple(
         one
@@ -200,17 +200,17 @@ def _reimputed(facts: Known, one: e.Reimputed) -> tuple[tuple[Account, int], ...
             ("interest_income", change.forgiven.total),
             *_receivables(facts, -change.forgiven),
         )
-    return (*_way(one.kind, change.forgiven), *_receivables(facts, -change.forgiven))
+    return (*_by_kind(one.kind, change.forgiven), *_receivables(facts, -change.forgiven))
 
 
 def _waived(facts: Known, event: e.Waived, on: date) -> Entries:
     """Debits `waivers`, credits the accounts receivable."""
-    return _given_up(facts, "waived", event.forgiven, on)
+    return _forgiven(facts, "waived", event.forgiven, on)
 
 
 def _small_balance_waived(facts: Known, event: e.SmallBalanceWaived, on: date) -> Entries:
     """Debits `waivers`, credits the accounts receivable."""
-    return _given_up(facts, "small_balance", event.forgiven, on)
+    return _forgiven(facts, "small_balance", event.forgiven, on)
 
 
 def _interest_returned(facts: Known, event: e.InterestReturned, on: date) -> Entries:
@@ -237,23 +237,25 @@ def _interest_returned(facts: Known, event: e.InterestReturned, on: date) -> Ent
 
 def _written_off(facts: Known, event: e.WrittenOff, on: date) -> Entries:
     """Debits `bad_debt`, credits the accounts receivable."""
-    return _given_up(facts, "written_off", event.forgiven, on)
+    return _forgiven(facts, "written_off", event.forgiven, on)
 
 
 def _cancelled(facts: Known, event: e.Cancelled, on: date) -> Entries:
     """Debits `cancellations`, credits the accounts receivable."""
-    return _given_up(facts, "cancelled", event.forgiven, on)
+    return _forgiven(facts, "cancelled", event.forgiven, on)
 
 
 def _renegotiated(facts: Known, event: e.Renegotiated, on: date) -> Entries:
     """Debits `loans_receivable` with all that was open, credits the accounts receivable: the agreement's instalments
     are owed instead."""
-    return _given_up(facts, "renegotiated", event.forgiven, on)
+    return _forgiven(facts, "renegotiated", event.forgiven, on)
 
 
-def _given_up(facts: Known, way: str, forgiven: Split, on: date) -> Entries:
-    says = way.replace("_", " ")
-    return entry(on, facts.currency, says, *_way(way, forgiven), *_receivables(facts, -forgiven))
+def _forgiven(facts: Known, kind: str, forgiven: Split, on: date) -> Entries:
+    says = kind.replace("_", " ")
+    return entry(
+        on, facts.currency, says, *_by_kind(kind, forgiven), *_receivables(facts, -forgiven)
+    )
 
 
 def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
@@ -265,17 +267,21 @@ def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
         return NONE
     forgiven = event.forgiven
     if facts.is_instalment:
-        return _given_up(facts, "cancelled", forgiven, on)
+        return _forgiven(facts, "cancelled", forgiven, on)
     charges = replace(forgiven, principal=0)
     over_minor = forgiven.principal - facts.net_minor - facts.tax_minor
-    other = _WAYS.get(facts.given_up_as, "waivers") if over_minor < 0 else "cancellations"
+    other = (
+        _FORGIVENESS_ACCOUNTS.get(facts.forgiveness_kind, "waivers")
+        if over_minor < 0
+        else "cancellations"
+    )
     return entry(
         on,
         facts.currency,
         "voided",
         ("revenue", facts.net_minor),
         ("tax", facts.tax_minor),
-        *_way("void", charges),
+        *_by_kind("void", charges),
         *_receivables(facts, -forgiven),
         (other, over_minor),
     )
@@ -359,9 +365,9 @@ POSTING: Final[dict[type[Event], Callable[[Known, Any, date], Entries]]] = {
     e.FeeCharged: _fee_charged,
     e.PaymentReceived: _payment_received,
     e.CreditApplied: _credit_applied,
-    e.PaymentReversed: _taken_back,
-    e.PaymentReallocated: _taken_back,
-    e.PaymentChargedBack: _taken_back,
+    e.PaymentReversed: _reversed,
+    e.PaymentReallocated: _reversed,
+    e.PaymentChargedBack: _reversed,
     e.Recalculated: _recalculated,
     e.SmallBalanceWaived: _small_balance_waived,
     e.InterestReturned: _interest_returned,

@@ -20,7 +20,7 @@ from ledger.event_registry import Event, decode
 from ledger.invoice import charges
 from ledger.invoice import events as e
 from ledger.invoice.as_of import before_effect, effective_by
-from ledger.invoice.events import GivenUpAs, Outcome
+from ledger.invoice.events import ForgivenessKind, Outcome
 from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
 from ledger.money import Money
@@ -74,10 +74,10 @@ class Stretch(msgspec.Struct, frozen=True):
     held: Money
 
 
-class GivenUp(msgspec.Struct, frozen=True):
+class Forgiveness(msgspec.Struct, frozen=True):
     """What was given up in one way, recoveries of a write-off taken off."""
 
-    way: GivenUpAs
+    kind: ForgivenessKind
     amount: Money
 
 
@@ -99,7 +99,7 @@ class DisputeExplained(msgspec.Struct, frozen=True):
 class ComponentExplained(msgspec.Struct, frozen=True):
     """A component of an invoice. `open` is charged less paid less forgiven.
 
-    given_up    the ways that add up to `forgiven`
+    forgiveness    the kinds that add up to `forgiven`
     rule        how it is calculated, in words
     calculated  what the rule gives by the facts; `charged` follows it when interest is posted or recalculated
     stretches   of interest
@@ -109,7 +109,7 @@ class ComponentExplained(msgspec.Struct, frozen=True):
     charged: Money
     paid: Money
     forgiven: Money
-    given_up: list[GivenUp]
+    forgiveness: list[Forgiveness]
     open: Money
     rule: str
     calculated: Money
@@ -227,8 +227,8 @@ def _component(
         charged=_amount(invoice.charged, component, invoice),
         paid=_amount(invoice.paid, component, invoice),
         forgiven=_amount(invoice.forgiven, component, invoice),
-        given_up=[
-            GivenUp(way, _amount(split, component, invoice))
+        forgiveness=[
+            Forgiveness(way, _amount(split, component, invoice))
             for way, split in invoice.forgiven_of.items()
             if getattr(split, component)
         ],

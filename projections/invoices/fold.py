@@ -236,7 +236,7 @@ def _payment_received(row: Folded, event: e.PaymentReceived | e.CreditApplied, o
     _settle(row, on)
 
 
-def _taken_back(
+def _reversed(
     row: Folded, event: e.PaymentReversed | e.PaymentReallocated | e.PaymentChargedBack, on: date
 ) -> None:
     _pay(row, -event.split)
@@ -379,9 +379,9 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.FeeCharged: _fee_charged,
     e.PaymentReceived: _payment_received,
     e.CreditApplied: _payment_received,
-    e.PaymentReversed: _taken_back,
-    e.PaymentReallocated: _taken_back,
-    e.PaymentChargedBack: _taken_back,
+    e.PaymentReversed: _reversed,
+    e.PaymentReallocated: _reversed,
+    e.PaymentChargedBack: _reversed,
     e.Recalculated: _recalculated,
     e.ReferenceRateApplied: _reference_rate_applied,
     e.Waived: _waived,

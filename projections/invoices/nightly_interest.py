@@ -1,7 +1,8 @@
 """The shortcut of the read model `invoices` for interest alone: what the clock posts to every overdue invoice, every
 night, in one statement, for a third of what loading, folding and writing whole rows costs.
 
-It comes to exactly what `projections.invoices.fold.fold` and `parts` come to; the tests hold the two against each other.
+It comes to exactly what `projections.invoices.fold.fold` and `parts` come to; the tests hold the two against each
+other.
 """
 
 from datetime import date

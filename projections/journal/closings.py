@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 import ledger.streams  # noqa: F401  registers every event's tag
-from ledger.event_registry import UnknownTag, decode
+from ledger.event_registry import UnknownEventType, decode
 from ledger.tenant import Configured, Created
 
 SETTINGS = """
@@ -69,7 +69,7 @@ def closings(cursor: psycopg.Cursor[Any], tenants: Collection[bytes]) -> dict[by
     for tenant, tenant_seq, tag, data in rows:
         try:
             event = decode(tag, data)
-        except (msgspec.DecodeError, UnknownTag):
+        except (msgspec.DecodeError, UnknownEventType):
             found[tenant].doubt(tenant_seq)
             continue
         if isinstance(event, Created | Configured):

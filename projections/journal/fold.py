@@ -48,7 +48,7 @@ TABLE = RowTable(
     is_sent="boolean",
     is_instalment="boolean",
     currency="text",
-    given_up_as="text",
+    forgiveness_kind="text",
 )
 TOTALS = SumTable(
     "journal_totals",
@@ -70,7 +70,7 @@ class Folded(msgspec.Struct, gc=False):
     is_sent: bool = False
     is_instalment: bool = False
     currency: str = ""
-    given_up_as: str = ""
+    forgiveness_kind: str = ""
 
     @property
     def facts(self) -> Facts:
@@ -82,7 +82,7 @@ class Folded(msgspec.Struct, gc=False):
             self.net_minor,
             self.tax_minor,
             self.amount_minor,
-            self.given_up_as,
+            self.forgiveness_kind,
         )
 
 

@@ -99,15 +99,15 @@ def _allocations_changed(
 
 def _reversed(row: Folded, event: e.Reversed, on: date) -> None:
     row.reversed_minor += event.amount_minor
-    _take_back(row, event, "reversed")
+    _change_offers(row, event, "reversed")
 
 
 def _charged_back(row: Folded, event: e.ChargedBack, on: date) -> None:
     row.charged_back_minor += event.amount_minor
-    _take_back(row, event, "charged_back")
+    _change_offers(row, event, "charged_back")
 
 
-def _take_back(row: Folded, event: e.Reversed | e.ChargedBack, status: str) -> None:
+def _change_offers(row: Folded, event: e.Reversed | e.ChargedBack, status: str) -> None:
     row.unapplied_minor -= event.amount_minor
     for change in event.changes:
         _change(row, change)

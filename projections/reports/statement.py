@@ -3,8 +3,8 @@
 The balance is what is open on the customer's invoices; credit that no invoice has taken stands beside it. Entries
 stand on their effective dates, so a late recorded payment stands where its value date puts it; those of one day stand
 as they were recorded, after what the clock has charged. Interest is one entry per invoice and month. What each event
-writes is in `projections.reports.statement_entries`. The customer's invoices are found by the read model and folded from their
-events.
+writes is in `projections.reports.statement_entries`. The customer's invoices are found by the read model and folded
+from their events.
 """
 
 from collections.abc import Iterable, Iterator
@@ -58,12 +58,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class CurrencyStatement(msgspec.Struct, frozen=True):
-    """One currency: opening + invoiced + charges + payments + given_up = closing. Amounts are signed decimal text.
+    """One currency: opening + invoiced + charges + payments + forgiven = closing. Amounts are signed decimal text.
 
     invoiced  invoices, and the instalments of agreements
     charges   late fees, fees by hand, interest and their adjustments
     payments  what payments and applied credit covered, less what was taken back and what went over to credit
-    given_up  waivers, credit notes, write-offs less recoveries, void, cancelled and renegotiated invoices
+    forgiven  waivers, credit notes, write-offs less recoveries, void, cancelled and renegotiated invoices
     unapplied_credit  the customer's money that no invoice has taken, at the end
     shortfall         credit that was taken back after it was spent, and is owed beside the invoices, at the end
     """
@@ -73,7 +73,7 @@ class CurrencyStatement(msgspec.Struct, frozen=True):
     invoiced: str
     charges: str
     payments: str
-    given_up: str
+    forgiven: str
     closing: str
     unapplied_credit: str
     shortfall: str
@@ -242,7 +242,7 @@ def _currency(
     currency: str, lines: Iterable[_Line], credit_minor: int, shortfall_minor: int, from_on: date
 ) -> CurrencyStatement:
     opening = balance = 0
-    columns: dict[Column, int] = {"invoiced": 0, "charges": 0, "payments": 0, "given_up": 0}
+    columns: dict[Column, int] = {"invoiced": 0, "charges": 0, "payments": 0, "forgiven": 0}
     entries: list[Entry] = []
     for line in sorted(lines, key=lambda one: one.place):
         balance += line.minor

@@ -37,7 +37,7 @@ Kind = Literal[
     "void",
     "cancelled",
 ]
-Column = Literal["invoiced", "charges", "payments", "given_up"]
+Column = Literal["invoiced", "charges", "payments", "forgiven"]
 
 COLUMNS: dict[Kind, Column] = {
     "invoice": "invoiced",
@@ -52,14 +52,14 @@ COLUMNS: dict[Kind, Column] = {
     "payment_reallocated": "payments",
     "charge_back": "payments",
     "to_credit": "payments",
-    "waiver": "given_up",
-    "small_balance": "given_up",
-    "interest_returned": "given_up",
-    "credit_note": "given_up",
-    "written_off": "given_up",
-    "renegotiated": "given_up",
-    "void": "given_up",
-    "cancelled": "given_up",
+    "waiver": "forgiven",
+    "small_balance": "forgiven",
+    "interest_returned": "forgiven",
+    "credit_note": "forgiven",
+    "written_off": "forgiven",
+    "renegotiated": "forgiven",
+    "void": "forgiven",
+    "cancelled": "forgiven",
 }
 
 _MONEY: dict[e.ImputationKind, Kind] = {
@@ -100,7 +100,7 @@ def _sent(row: Folded, event: e.Sent) -> list[Change]:
     return [Change("invoice" if row.agreement_id is None else "instalment", row.total_minor)]
 
 
-def _taken_back(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
+def _reversed(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
     def write(row: Folded, event: Any) -> list[Change]:
         recovered_minor = event.recovered.total
         back = Change(kind, event.split.total + recovered_minor)
@@ -169,9 +169,9 @@ _WRITES: dict[type[Event], Callable[[Folded, Any], list[Change]]] = {
     e.Recalculated: _recalculated,
     e.PaymentReceived: _paid("payment"),
     e.CreditApplied: _paid("credit_applied"),
-    e.PaymentReversed: _taken_back("payment_reversed"),
-    e.PaymentReallocated: _taken_back("payment_reallocated"),
-    e.PaymentChargedBack: _taken_back("charge_back"),
+    e.PaymentReversed: _reversed("payment_reversed"),
+    e.PaymentReallocated: _reversed("payment_reallocated"),
+    e.PaymentChargedBack: _reversed("charge_back"),
     e.Waived: _given_up("waiver"),
     e.Credited: _credited,
     e.SmallBalanceWaived: _given_up("small_balance"),

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.customer import Registered
-from ledger.event_registry import Event, UnknownTag, decode
+from ledger.event_registry import Event, UnknownEventType, decode
 from ledger.invoice.events import Credited, Sent
 from ledger.numbering import DOCUMENT_NUMBER, DocumentKind, begins_again, numbers_from, series_of
 from ledger.numbering import Series as NumberSeries
@@ -329,7 +329,7 @@ def _readable(tag: str, data: bytes) -> Event | None:
     """The event, or None for one that cannot be decoded: what it should have given out is then found missing."""
     try:
         return decode(tag, data)
-    except (msgspec.DecodeError, UnknownTag):
+    except (msgspec.DecodeError, UnknownEventType):
         return None
 
 

@@ -1,7 +1,8 @@
-"""Verifying snapshots: every stream is folded from its events by the ledger itself and compared with its stored snapshot.
+"""Verifying snapshots: every stream is folded from its events by the ledger itself and compared with its stored
+snapshot.
 
-Commands are decided on snapshots, so a snapshot that was tampered with would be believed. Snapshots move while this runs: they
-are read after their events, and the events that have come since are folded too.
+Commands are decided on snapshots, so a snapshot that was tampered with would be believed. Snapshots move while this
+runs: they are read after their events, and the events that have come since are folded too.
 """
 
 import threading
@@ -40,7 +41,8 @@ MAX_SHOWN = 200
 class SnapshotsVerified(msgspec.Struct, frozen=True):
     """What a verification of snapshots found. `differences` are the first ten; it holds when there is none.
 
-    older  snapshots folded by another release's code: only their kind and version are compared, a command folds them anew
+    older  snapshots folded by another release's code: only their kind and version are compared, a command folds
+            them anew
     """
 
     snapshots: int

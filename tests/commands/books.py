@@ -7,8 +7,8 @@ from uuid import UUID
 from commands.customers import RegisterCustomer, register_customer
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import (
+    CloseInvoice,
     DraftInvoice,
-    GiveUpInvoice,
     InvoiceView,
     SendInvoice,
     cancel_invoice,
@@ -71,11 +71,11 @@ class Books(MemoryUnit):
         return view
 
     def void(self, invoice_id: UUID, reason: str = "a slip") -> InvoiceView:
-        view: InvoiceView = self.run(void_invoice, invoice_id, GiveUpInvoice(reason))
+        view: InvoiceView = self.run(void_invoice, invoice_id, CloseInvoice(reason))
         return view
 
     def cancel(self, invoice_id: UUID, reason: str = "hopeless") -> InvoiceView:
-        view: InvoiceView = self.run(cancel_invoice, invoice_id, GiveUpInvoice(reason))
+        view: InvoiceView = self.run(cancel_invoice, invoice_id, CloseInvoice(reason))
         return view
 
     def run_clock(self, first: date, last: date) -> None:

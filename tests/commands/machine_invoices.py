@@ -33,8 +33,8 @@ from commands.holds import (
 )
 from commands.invoices import (
     ChangeInvoice,
+    CloseInvoice,
     DraftInvoice,
-    GiveUpInvoice,
     SendInvoice,
     cancel_invoice,
     change_invoice,
@@ -136,9 +136,9 @@ class Invoicing(Journey):
         self.ask(write_off, invoice_id, WriteOffInvoice("hopeless", amount, self.earlier(days)))
 
     @rule(pick=picks, how=st.sampled_from((cancel_invoice, void_invoice)))
-    def give_up(self, pick: int, how: Callable[..., Any]) -> None:
+    def close_or_write_off(self, pick: int, how: Callable[..., Any]) -> None:
         if pick < 2:  # what is given up is dull from then on
-            self.ask(how, self.invoice(pick, *IS_OPEN), GiveUpInvoice("hopeless"))
+            self.ask(how, self.invoice(pick, *IS_OPEN), CloseInvoice("hopeless"))
 
     @rule(pick=picks, days=st.integers(-1, 40), ago=back)
     def move_the_due_date(self, pick: int, days: int, ago: int) -> None:

@@ -42,7 +42,7 @@ class Life:
             (self.pay, 9),
             (self.take_back, 4),
             (self.charge_back, 2),
-            (self.give_up, 1),
+            (self.close_or_write_off, 1),
             (self.waive, 1),
             (self.renegotiate, 2),
             (self.lose, 1),
@@ -103,7 +103,7 @@ class Life:
             payment_id = self.choose.choice(self.payments)
             self.books.run(charge_back_payment, payment_id, ChargeBackPayment("denied"))
 
-    def give_up(self) -> None:
+    def close_or_write_off(self) -> None:
         self.books.run(write_off, self.instalment(), WriteOffInvoice("hopeless"))
 
     def waive(self) -> None:

@@ -15,7 +15,7 @@ from commands.agreements.lifecycle import (
 from commands.agreements.view import agreement_view
 from commands.invoices import (
     ChangeInvoice,
-    GiveUpInvoice,
+    CloseInvoice,
     cancel_invoice,
     change_invoice,
     void_invoice,
@@ -147,9 +147,9 @@ def test_a_payment_plan_takes_over_what_is_open_today(books: Lending) -> None:
         closed = books.of_invoice(invoice_id)
         assert (closed.status, closed.open.total) == ("renegotiated", 0)
         assert closed.forgiven_of["renegotiated"].total > 20_000
-    given_up = sum(books.of_invoice(one).forgiven.total for one in (first, second))
-    assert given_up == 50_000 + 1000 + 183 + 20_000 + 400 + 73
-    assert view.principal == Money.of(given_up - 200, "BRL")
+    forgiven = sum(books.of_invoice(one).forgiven.total for one in (first, second))
+    assert forgiven == 50_000 + 1000 + 183 + 20_000 + 400 + 73
+    assert view.principal == Money.of(forgiven - 200, "BRL")
     assert view.original == brl("800.00")
     assert sum(one.mora_base.minor for one in view.instalments) == 80_000
     event = books.events("agreement", view.id)[-1]
@@ -242,8 +242,8 @@ def test_a_first_date_that_has_gone_by_is_refused_when_it_comes_into_force(books
 def test_an_instalment_is_not_dealt_with_by_itself(books: Lending) -> None:
     invoice_id = books.lend().instalments[1].invoice_id
     for handler, command in (
-        (void_invoice, GiveUpInvoice("a slip")),
-        (cancel_invoice, GiveUpInvoice("hopeless")),
+        (void_invoice, CloseInvoice("a slip")),
+        (cancel_invoice, CloseInvoice("hopeless")),
         (credit_invoice, CreditInvoice("too much")),
     ):
         with pytest.raises(BelongsToAgreement):

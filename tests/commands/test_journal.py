@@ -74,11 +74,11 @@ class Life:
             self._pay,
             self._pay,
             self._pay,
-            self._take_back,
-            self._take_back,
+            self._change_offers,
+            self._change_offers,
             self._adjust,
             self._adjust,
-            self._give_up,
+            self._forgive,
             self._extend,
             self._agree,
             self._pass,
@@ -108,7 +108,7 @@ class Life:
             customer_id = self.choose.choice(self.customers)
             self.books.pay(amount, customer_id=customer_id, received_on=on)
 
-    def _take_back(self) -> None:
+    def _change_offers(self) -> None:
         payment_id = self._one("payment")
         kind = self.choose.choice(("reverse", "charge back", "apply"))
         if kind == "reverse":
@@ -133,7 +133,7 @@ class Life:
         else:
             self.books.run(credit_invoice, invoice_id, CreditInvoice("not delivered", some))
 
-    def _give_up(self) -> None:
+    def _forgive(self) -> None:
         invoice_id = self._one("invoice")
         some = self.choose.choice((None, brl(self._amount())))
         kind = self.choose.choice(("void", "cancel", "write off"))

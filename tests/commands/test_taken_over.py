@@ -18,7 +18,7 @@ from commands.adjustments import (
     waive,
     write_off,
 )
-from commands.invoices import ChangeInvoice, GiveUpInvoice, change_invoice, void_invoice
+from commands.invoices import ChangeInvoice, CloseInvoice, change_invoice, void_invoice
 from commands.payments import Allocation
 from commands.reversals import (
     ChargeBackPayment,
@@ -195,7 +195,7 @@ class TestReopened:
         how(taken)
         before = len(taken.books.log)
         for handler, command in (
-            (void_invoice, GiveUpInvoice("a slip")),
+            (void_invoice, CloseInvoice("a slip")),
             (change_invoice, ChangeInvoice(date(2024, 6, 1), reason="agreed")),
         ):
             with pytest.raises(TakenOver, match="waive or write off what is open beside"):

@@ -127,8 +127,8 @@ def served(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    give_up_at = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while "Duebook is ready at" not in log.read_text():
-        if process.poll() is not None or time.monotonic() > give_up_at:
+        if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"duebook up did not start:\n{log.read_text()}")
         time.sleep(0.05)

@@ -23,7 +23,7 @@ SERVED = [
     ROOT / "README.md",
     DOCS / "tutorial" / "first-invoice.md",
     DOCS / "how-to" / "adjust-an-invoice.md",
-    DOCS / "how-to" / "credit-and-payments-taken-back.md",
+    DOCS / "how-to" / "credit-reversals-and-charge-backs.md",
     DOCS / "how-to" / "explain-a-late-fact.md",
     DOCS / "how-to" / "lend-and-collect-in-instalments.md",
     DOCS / "how-to" / "number-documents.md",

@@ -245,12 +245,12 @@ class Driver:
         credit_invoice(unit, *self._with(fact, command))
 
     def _write_off(self, unit: Unit, fact: Fact) -> None:
-        self._give_up(unit, fact, "written_off", lambda f, a: e.WrittenOff("lost", f, a))
+        self._forgive(unit, fact, "written_off", lambda f, a: e.WrittenOff("lost", f, a))
 
     def _cancellation(self, unit: Unit, fact: Fact) -> None:
-        self._give_up(unit, fact, "cancelled", lambda f, a: e.Cancelled("over", f, a))
+        self._forgive(unit, fact, "cancelled", lambda f, a: e.Cancelled("over", f, a))
 
-    def _give_up(
+    def _forgive(
         self,
         unit: Unit,
         fact: Fact,

@@ -706,7 +706,7 @@ class _Calculation:
 
     # -- what is given up
 
-    def _give_up(self, account: Account, on_account: str, asked: Amounts) -> Amounts:
+    def _forgive(self, account: Account, on_account: str, asked: Amounts) -> Amounts:
         """The smaller of what is asked and what is open, of each component."""
         given = {c: min(asked.get(c, 0), account.open(c)) for c in COMPONENTS}
         currency = account.terms.currency
@@ -720,14 +720,14 @@ class _Calculation:
         return given
 
     def _waiver(self, account: Account, fact: Fact, day: date) -> None:
-        self._give_up(account, "waivers", {fact.component: fact.amount})
+        self._forgive(account, "waivers", {fact.component: fact.amount})
 
     def _write_off(self, account: Account, fact: Fact, day: date) -> None:
-        self._give_up(account, "bad_debt", dict(zip(COMPONENTS, fact.split, strict=True)))
+        self._forgive(account, "bad_debt", dict(zip(COMPONENTS, fact.split, strict=True)))
         account.close("written_off", day)
 
     def _cancellation(self, account: Account, fact: Fact, day: date) -> None:
-        self._give_up(account, "cancellations", dict(zip(COMPONENTS, fact.split, strict=True)))
+        self._forgive(account, "cancellations", dict(zip(COMPONENTS, fact.split, strict=True)))
         account.close("cancelled", day)
 
     def _takeover(self, account: Account, fact: Fact, day: date) -> None:
@@ -737,7 +737,7 @@ class _Calculation:
             left -= asked[component]
         if left:
             self.books.contested.append(f"{day}: {left} of a takeover is not open any more")
-        given = self._give_up(account, "loans_receivable", asked)
+        given = self._forgive(account, "loans_receivable", asked)
         account.taken_over.append((day, given["principal"]))
         account.close("renegotiated", day)
 
@@ -767,7 +767,7 @@ class _Calculation:
     def _waive_small_balance(self, account: Account, day: date) -> None:
         is_paid_today = any(offer.on == day and offer.paid for offer in account.offers)  # [A10]
         if is_paid_today and 0 < account.open_total <= account.terms.small_balance:
-            self._give_up(account, "waivers", {c: account.open(c) for c in COMPONENTS})
+            self._forgive(account, "waivers", {c: account.open(c) for c in COMPONENTS})
 
     # -- promises
 

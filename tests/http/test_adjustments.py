@@ -60,8 +60,8 @@ def test_a_credit_note_takes_open_amounts_first_and_gives_back_what_was_paid(
 def test_a_write_off_is_recovered_by_a_late_payment(clients: Clients) -> None:
     client = clients(role="operator")
     invoice_id = client.sent(price="100.00")
-    given_up = post(client, f"/api/invoices/{invoice_id}/write-off", {"reason": "insolvent"})
-    assert (given_up["status"], given_up["written_off"]) == ("written_off", usd("100.00"))
+    forgiven = post(client, f"/api/invoices/{invoice_id}/write-off", {"reason": "insolvent"})
+    assert (forgiven["status"], forgiven["written_off"]) == ("written_off", usd("100.00"))
     client.paid(invoice_id, "40.00")
     invoice = client.get(f"/api/invoices/{invoice_id}").json()
     assert (invoice["status"], invoice["written_off"]) == ("written_off", usd("60.00"))

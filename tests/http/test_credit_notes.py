@@ -179,7 +179,7 @@ def test_refusals_say_which_limit_was_met(client: Client) -> None:
         "100.00 is left of the invoice's lines; 70.00 can be credited still",
     )
     assert refused("2", lines=[{"line": 0}]) == (
-        "given_up_otherwise",
+        "forgiven_otherwise",
         "of the 100.00 that is left of the invoice's lines, principal of 30.00 was waived, which nobody "
         "paid; 70.00 can be credited still",
     )

@@ -140,8 +140,8 @@ def test_a_part_is_written_off_and_recovered_last(clients: Clients) -> None:
     invoice_id = sent_ago(client, 5, -30)
     path = f"/api/invoices/{invoice_id}"
     some = {"reason": "a settlement", "amount": usd("40.00"), "effective_on": ago(2)}
-    given_up = post(client, f"{path}/write-off", some)
-    assert (given_up["status"], given_up["written_off"], given_up["open"]) == (
+    forgiven = post(client, f"{path}/write-off", some)
+    assert (forgiven["status"], forgiven["written_off"], forgiven["open"]) == (
         "sent",
         usd("40.00"),
         usd("60.00"),

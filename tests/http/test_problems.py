@@ -16,7 +16,7 @@ from adapters.http import problem_details
 from adapters.http.problem_details import STATUS_OF, Problem, log_unforeseen
 from adapters.http.routes.problems import remedies
 from ledger.errors import LedgerError
-from ledger.event_registry import UnknownTag
+from ledger.event_registry import UnknownEventType
 from tests.http.conftest import LATER, Client, Clients, Service, usd
 
 
@@ -347,7 +347,7 @@ def test_an_event_of_a_newer_release_is_an_internal_error(
     """It is the domain's error, and nothing that a principal could put right."""
 
     def unreadable(*_: Any) -> None:
-        raise UnknownTag("the event tag 'tenant.moved.v9' is unknown to this release")
+        raise UnknownEventType("the event tag 'tenant.moved.v9' is unknown to this release")
 
     client = clients()
     monkeypatch.setattr("adapters.http.routes.tenant.tenant_view", unreadable)

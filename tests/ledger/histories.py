@@ -294,7 +294,7 @@ def _credit(ledger: Ledger, fact: Fact, number: int) -> ToBooks:
     return lambda books: books.apply_credit(payment_id(number), amount, fact.today)
 
 
-def _taken_back(ledger: Ledger, fact: Fact) -> tuple[int, int] | None:
+def _reversed(ledger: Ledger, fact: Fact) -> tuple[int, int] | None:
     """(payment, what is taken back of it)."""
     standing = ledger.standing
     if not standing:
@@ -305,7 +305,7 @@ def _taken_back(ledger: Ledger, fact: Fact) -> tuple[int, int] | None:
 
 
 def _reverse(ledger: Ledger, fact: Fact, number: int) -> ToBooks | None:
-    found = _taken_back(ledger, fact)
+    found = _reversed(ledger, fact)
     if found is None:
         return None
     paid, amount = found
@@ -314,7 +314,7 @@ def _reverse(ledger: Ledger, fact: Fact, number: int) -> ToBooks | None:
 
 
 def _charge_back(ledger: Ledger, fact: Fact, number: int) -> ToBooks | None:
-    found = _taken_back(ledger, fact)
+    found = _reversed(ledger, fact)
     if found is None:
         return None
     paid, amount = found

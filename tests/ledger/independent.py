@@ -194,16 +194,16 @@ class Books:
 
     def waive(self, component: str, amount: int | None, on: date) -> None:
         open_ = self.at(on).open[component]
-        self._give_up("waived", nothing() | {component: open_ if amount is None else amount}, on)
+        self._forgive("waived", nothing() | {component: open_ if amount is None else amount}, on)
 
     def write_off(self, amount: int | None, on: date) -> None:
         open_ = self.at(on).open
         wanted = sum(open_.values()) if amount is None else amount
-        self._give_up("written off", self._poured(wanted, open_), on)
+        self._forgive("written off", self._poured(wanted, open_), on)
 
     def close(self, kind: str, on: date) -> None:
         """Cancels or voids all that is open."""
-        self._give_up(kind, self.at(on).open, on)
+        self._forgive(kind, self.at(on).open, on)
 
     def take_over(self, on: date) -> None:
         self.facts.append(Fact("renegotiated", on, amount=sum(self.at(on).open.values())))
@@ -225,7 +225,7 @@ class Books:
         if stays:
             self.holds.append(replace(hold, until=on))
 
-    def _give_up(self, kind: str, asked: Amounts, on: date) -> None:
+    def _forgive(self, kind: str, asked: Amounts, on: date) -> None:
         self.facts.append(Fact(kind, on, asked=asked))
 
     # What follows.

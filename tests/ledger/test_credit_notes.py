@@ -16,7 +16,7 @@ from ledger.errors import Rejected
 from ledger.invoice import credit_notes, issuing
 from ledger.invoice.credit_notes import (
     DiscountLeftOver,
-    GivenUpOtherwise,
+    ForgivenOtherwise,
     LineOverCredited,
     OverCredited,
     UnknownLine,
@@ -304,12 +304,12 @@ class TestRefused:
             lambda: credit_notes.by_amount(invoice, 150_01),
             lambda: credit_notes.by_lines(invoice, {0: None, 1: None}),
         ):
-            with pytest.raises(GivenUpOtherwise) as refused:
+            with pytest.raises(ForgivenOtherwise) as refused:
                 note()
             assert str(refused.value) == said
         assert total_of(credit_notes.all_left(invoice)) == 150_00
         invoice = credited(invoice, credit_notes.all_left(invoice))
-        with pytest.raises(GivenUpOtherwise, match=r"0\.00 can be credited still"):
+        with pytest.raises(ForgivenOtherwise, match=r"0\.00 can be credited still"):
             credit_notes.all_left(invoice)
 
     def test_where_a_discount_would_be_left_over(self) -> None:

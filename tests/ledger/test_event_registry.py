@@ -8,7 +8,16 @@ import msgspec
 import pytest
 
 from ledger import event_registry
-from ledger.event_registry import Event, UnknownTag, decode, encode, stored, stream_of, tags, upcast
+from ledger.event_registry import (
+    Event,
+    UnknownEventType,
+    decode,
+    encode,
+    stored,
+    stream_of,
+    tags,
+    upcast,
+)
 from ledger.invoice.state import Invoice, given_back_minor
 from ledger.streams import STREAMS, decode_state, encode_state, fold
 
@@ -284,13 +293,13 @@ def _collect(info: Any, found: set[type[Any]]) -> None:
 
 
 def test_an_unknown_tag_is_refused_by_name() -> None:
-    with pytest.raises(UnknownTag, match="upgrade"):
+    with pytest.raises(UnknownEventType, match="upgrade"):
         decode("invoice.sent.v99", b"{}")
 
 
 def test_a_tag_is_data_and_never_a_path() -> None:
     for tag in ("os:system", "ledger.event_registry:Event", "__import__", ""):
-        with pytest.raises(UnknownTag):
+        with pytest.raises(UnknownEventType):
             decode(tag, b"{}")
 
 

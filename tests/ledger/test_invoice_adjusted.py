@@ -11,7 +11,7 @@ from ledger.calendars import Calendar
 from ledger.event_registry import New
 from ledger.invoice import accrual, adjusting, credit_notes, issuing
 from ledger.invoice.adjusting import BelongsToAgreement, NotCreditable, OverWaived
-from ledger.invoice.credit_notes import GivenUpOtherwise, OverCredited
+from ledger.invoice.credit_notes import ForgivenOtherwise, OverCredited
 from ledger.invoice.events import (
     Credited,
     CreditedLine,
@@ -278,7 +278,7 @@ class TestCreditNote:
         ledger.pay(1, 30_000, DUE, DUE)
         ledger.waive("principal", DUE)
         assert credit_notes.creditable_minor(ledger.invoice) == 30_000
-        with pytest.raises(GivenUpOtherwise):
+        with pytest.raises(ForgivenOtherwise):
             credit(ledger, [CreditedLine(0, 30_001, 0)], DUE)
         event = credit(ledger, credit_notes.by_amount(ledger.invoice, 30_000), day(1))
         assert event.credit_minor == 30_000

@@ -19,7 +19,7 @@ from ledger.payment import (
     Received,
     Reversed,
     evolve,
-    offers_to_take_back,
+    offers_to_reverse,
     require_chargeable_back,
     reversible,
 )
@@ -119,4 +119,4 @@ def test_what_is_taken_back_goes_off_the_last_offer_first(
 ) -> None:
     offered = (Allocated(INVOICE, 6_000), Allocated(OTHER, 2_000, offered_minor=3_000))
     payment = evolve(None, Received(CUSTOMER, "BRL", 10_000, ON, offered, 2_000), ON)
-    assert offers_to_take_back(payment, amount) == offers
+    assert offers_to_reverse(payment, amount) == offers

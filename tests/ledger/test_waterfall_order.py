@@ -54,10 +54,10 @@ def walked(ledger: Ledger) -> Iterator[tuple[Imputation, Amounts, Amounts]]:
         day: (fee, terms.rounded(exact)) for day, _, fee, exact in implied(ledger.events).days(last)
     }
     small = {one.on: amounts_of(one.forgiven) for one in invoice.small_balances}
-    paid, given_up = nothing(), nothing()
+    paid, forgiven = nothing(), nothing()
     for one in facts:
         for on in [on for on in small if on < one.on]:
-            given_up = plus(given_up, small.pop(on))
+            forgiven = plus(forgiven, small.pop(on))
         late_fee, mora = charged.get(one.on, (0, 0))
         fees = sum(fee.minor for fee in invoice.fees if fee.on <= one.on)
         owed = nothing() | {
@@ -67,8 +67,8 @@ def walked(ledger: Ledger) -> Iterator[tuple[Imputation, Amounts, Amounts]]:
             "principal": invoice.total_minor,
         }
         paid = plus(paid, amounts_of(one.covered.paid))
-        given_up = plus(given_up, amounts_of(one.covered.forgiven))
-        yield one, minus(minus(owed, paid), given_up), dict(paid)
+        forgiven = plus(forgiven, amounts_of(one.covered.forgiven))
+        yield one, minus(minus(owed, paid), forgiven), dict(paid)
 
 
 @settings(deadline=None)

@@ -97,7 +97,7 @@ def peer() -> Iterator[Peer]:
 
 
 def wait_until(true: Any, seconds: float = 10) -> None:
-    give_up_at = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < give_up_at, "it never came true"
+        assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)

@@ -60,8 +60,8 @@ from commands.holds import (
 )
 from commands.invoices import (
     ChangeInvoice,
+    CloseInvoice,
     DraftInvoice,
-    GiveUpInvoice,
     SendInvoice,
     cancel_invoice,
     change_invoice,
@@ -451,16 +451,16 @@ class History:
             self.ask(lambda unit: change_invoice(unit, invoice_id, command))
 
     def _void(self) -> None:
-        self._give_up(void_invoice, GiveUpInvoice("a mistake"))
+        self._forgive(void_invoice, CloseInvoice("a mistake"))
 
     def _cancel(self) -> None:
-        self._give_up(cancel_invoice, GiveUpInvoice("a mistake"))
+        self._forgive(cancel_invoice, CloseInvoice("a mistake"))
 
     def _write_off(self) -> None:
         command = WriteOffInvoice("insolvent", effective_on=self._day(12))
-        self._give_up(write_off, command)
+        self._forgive(write_off, command)
 
-    def _give_up(self, handler: Any, command: Any) -> None:
+    def _forgive(self, handler: Any, command: Any) -> None:
         if self.invoices:
             invoice_id = self.choose.choice(self.invoices)
             self.ask(lambda unit: handler(unit, invoice_id, command))

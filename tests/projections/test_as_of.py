@@ -13,8 +13,8 @@ from adapters.wiring import Books
 from commands.adjustments import ChargeFee, WaiveComponent, charge_fee, waive
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.invoices import (
+    CloseInvoice,
     DraftInvoice,
-    GiveUpInvoice,
     SendInvoice,
     cancel_invoice,
     draft_invoice,
@@ -187,7 +187,7 @@ def test_a_debt_that_was_cancelled_later_was_paid_before(books: Books) -> None:
     recalled = ChargeBackPayment("recalled", amount=Money("30.00", "BRL"))
     done(charge_back_payment, payment_id, recalled)
     life.night(2)
-    done(cancel_invoice, invoice_id, GiveUpInvoice("goodwill"))
+    done(cancel_invoice, invoice_id, CloseInvoice("goodwill"))
     life.night(1)
 
     def status_on(*days: int) -> list[str]:

@@ -187,7 +187,7 @@ def _assert_adds_up(one: Any) -> None:
     def minor(text: str) -> int:
         return parse_minor(text, one.currency)
 
-    moved = sum(map(minor, (one.invoiced, one.charges, one.payments, one.given_up)))
+    moved = sum(map(minor, (one.invoiced, one.charges, one.payments, one.forgiven)))
     assert minor(one.opening) + moved == minor(one.closing)
     assert moved == sum(minor(entry.amount) for entry in one.entries)
     if one.entries:
@@ -264,7 +264,7 @@ def _assert_component(component: Any) -> None:
     for side in ("charged", "paid", "forgiven"):
         changed_minor = sum(getattr(change, side).minor for change in component.changes)
         assert changed_minor == getattr(component, side).minor
-    assert sum(one.amount.minor for one in component.given_up) == component.forgiven.minor
+    assert sum(one.amount.minor for one in component.forgiveness) == component.forgiven.minor
     left_minor = component.charged.minor - component.paid.minor - component.forgiven.minor
     assert left_minor == component.open.minor
 
@@ -359,7 +359,7 @@ def test_an_explanation_shows_what_a_dispute_held_and_what_was_given_up(books: B
     assert (dispute.amount.amount, dispute.outcome) == ("400.00", "accepted")
     assert dispute.resolved_on == first + timedelta(days=15)
     ways = {
-        one.component: {given.way: given.amount.amount for given in one.given_up}
+        one.component: {given.kind: given.amount.amount for given in one.forgiveness}
         for one in found.components
     }
     # The payment of 100.00 brought back the fee by hand, the late fee and the interest, and 71.57 of principal.

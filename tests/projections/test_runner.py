@@ -361,8 +361,8 @@ def _overdue_invoice(database: Database) -> UUID:
     """An invoice that events were appended to after its row was written."""
     with database.writer.connection() as connection:
         row = connection.execute(
-            """SELECT snapshot.stream_id FROM snapshots AS snapshot JOIN invoices AS row ON row.invoice_id = snapshot.stream_id
-                WHERE snapshot.version > row.version ORDER BY snapshot.stream_id"""
+            """SELECT snapshot.stream_id FROM snapshots AS snapshot JOIN invoices AS row ON row.invoice_id =
+            snapshot.stream_id WHERE snapshot.version > row.version ORDER BY snapshot.stream_id"""
         ).fetchone()
     assert row is not None
     found: UUID = row[0]

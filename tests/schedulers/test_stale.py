@@ -67,7 +67,9 @@ def test_a_payment_between_decision_and_commit(
 def test_a_payment_on_hold_in_its_commit_is_waited_for(
     nights: Nights, clock: Watched, database: Database
 ) -> None:
-    """A payment is in the middle of its COMMIT when the clock reads the snapshot: the chunk queues, and is decided anew."""
+    """A payment is in the middle of its COMMIT when the clock reads the snapshot: the chunk queues, and is decided
+    anew.
+    """
     invoices = nights.invoices(3)
     with gate(database) as held:
         command = ReceivePayment(

@@ -136,7 +136,9 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def assert_log_is_whole(database: Database) -> None:
-    """Positions and every tenant's numbers are gapless, time never runs backwards, every snapshot is its events' fold."""
+    """Positions and every tenant's numbers are gapless, time never runs backwards, every snapshot is its events'
+    fold.
+    """
     found = rows(
         database,
         "SELECT position, tenant_id, tenant_seq, recorded_at FROM events ORDER BY position",

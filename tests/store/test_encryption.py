@@ -21,8 +21,8 @@ from commands.customers import (
 )
 from commands.invoices import (
     ChangeInvoice,
+    CloseInvoice,
     DraftInvoice,
-    GiveUpInvoice,
     cancel_invoice,
     change_invoice,
     draft_invoice,
@@ -79,7 +79,7 @@ def customer(asking: Asking) -> UUID:
     lines = (Line(TEXTS["redrafted_description"], "1", "90.00"),)
     redraft = ChangeInvoice(lines=lines)
     ask(lambda unit: change_invoice(unit, redrafted, redraft), key="redraft")
-    void = GiveUpInvoice(TEXTS["void_reason"])
+    void = CloseInvoice(TEXTS["void_reason"])
     ask(lambda unit: void_invoice(unit, redrafted, void), key="void")
     sent = asking.invoice(customer)
     moved = ChangeInvoice(due_on=due_on + timedelta(days=30), reason=TEXTS["due_date_reason"])
@@ -88,7 +88,7 @@ def customer(asking: Asking) -> UUID:
     paid = UUID(ask(lambda unit: receive_payment(unit, pay), key="pay")["id"])
     back = ReversePayment(TEXTS["reversal_reason"])
     ask(lambda unit: reverse_payment(unit, paid, back), key="reverse")
-    cancel = GiveUpInvoice(TEXTS["cancel_reason"])
+    cancel = CloseInvoice(TEXTS["cancel_reason"])
     ask(lambda unit: cancel_invoice(unit, sent, cancel), key="cancel")
     return customer
 

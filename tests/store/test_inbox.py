@@ -197,9 +197,9 @@ def test_one_that_fails_does_not_keep_the_others_waiting(
 def test_in_the_background(books: Books, asking: Asking, customer: UUID) -> None:
     books.inbox.start()
     request_id = accept(asking, body_of(customer))
-    give_up_at = time.monotonic() + 10
+    deadline = time.monotonic() + 10
     while asking.state("payment", request_id) is None:
-        assert time.monotonic() < give_up_at
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 

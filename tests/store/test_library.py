@@ -28,7 +28,7 @@ from adapters.store.group_commit import snapshot_of
 from adapters.store.recorder import LedgerFactory
 from adapters.store.unit_of_work import Loaded
 from ledger import customer as customers
-from ledger.event_registry import UnknownTag
+from ledger.event_registry import UnknownEventType
 from ledger.streams import STREAMS
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows
@@ -269,7 +269,7 @@ def test_an_unknown_topic_is_refused_and_nothing_is_imported(
 
     loaded = set(sys.modules)
     monkeypatch.setattr(builtins, "__import__", importing)
-    with pytest.raises(UnknownTag):
+    with pytest.raises(UnknownEventType):
         application.mapper.to_domain_event(replace(STORED, topic=topic))
     monkeypatch.undo()
     assert isinstance(application.mapper, EventMapper)

@@ -34,7 +34,7 @@ from ledger.invoice.adjusting import (
 )
 from ledger.invoice.credit_notes import (
     DiscountLeftOver,
-    GivenUpOtherwise,
+    ForgivenOtherwise,
     LineOverCredited,
     OverCredited,
     UnknownLine,
@@ -53,7 +53,7 @@ CREDIT_NOTE_REFUSALS: Final = (
     ReasonMissing,
     OverCredited,
     LineOverCredited,
-    GivenUpOtherwise,
+    ForgivenOtherwise,
     DiscountLeftOver,
     UnknownLine,
     AmountOrLines,

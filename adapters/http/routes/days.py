@@ -143,12 +143,12 @@ def _require_runnable(api: Api, tenant_id: UUID, day: dt.date) -> None:
 async def _lease(api: Api) -> Lease:
     """The right to run the clock; the alarm's short turns are waited for. Raises ClockBusy."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-    give_up_at = monotonic() + CLOCK_WAIT_SECONDS
+    deadline = monotonic() + CLOCK_WAIT_SECONDS
     while True:
         try:
             return await api.read_pool.run(api.books.clock.acquire, holder)
         except ClockTaken as taken:
-            if monotonic() >= give_up_at:
+            if monotonic() >= deadline:
                 raise ClockBusy(f"{taken}; try again in a moment") from taken
         await asyncio.sleep(CLOCK_ASKED_EVERY_SECONDS)
 

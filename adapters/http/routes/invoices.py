@@ -18,8 +18,8 @@ from adapters.http.request_bodies import read_body
 from adapters.store.reading import stream_events
 from commands.invoices import (
     ChangeInvoice,
+    CloseInvoice,
     DraftInvoice,
-    GiveUpInvoice,
     InvoiceView,
     IssuedInFuture,
     SendInvoice,
@@ -206,7 +206,7 @@ async def send(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command_route(
     "/invoices/{id:uuid}/void",
     operation_id="void_invoice",
-    request=GiveUpInvoice,
+    request=CloseInvoice,
     request_example=invoices.GIVE_UP_INVOICE,
     response=InvoiceView,
     response_example=invoices.VOID_INVOICE,
@@ -217,7 +217,7 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 
     A draft, or, by an administrator, a sent one on which nothing is paid. It keeps its number.
     """
-    reason = await read_body(request, GiveUpInvoice)
+    reason = await read_body(request, CloseInvoice)
     role = request.user.role
     return await execute(
         request, lambda unit: _void(unit, id, reason, role), prefetch_streams=(id,)
@@ -227,7 +227,7 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 @command_route(
     "/invoices/{id:uuid}/cancel",
     operation_id="cancel_invoice",
-    request=GiveUpInvoice,
+    request=CloseInvoice,
     request_example=invoices.GIVE_UP_INVOICE,
     response=InvoiceView,
     response_example=invoices.VOID_INVOICE,
@@ -235,7 +235,7 @@ async def void(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 )
 async def cancel(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Give up what is open on a sent invoice; what was paid stays paid"""
-    reason = await read_body(request, GiveUpInvoice)
+    reason = await read_body(request, CloseInvoice)
     return await execute(
         request, lambda unit: cancel_invoice(unit, id, reason), prefetch_streams=(id,)
     )
@@ -321,7 +321,7 @@ async def show_pay_off(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await query(request, read, parameters)
 
 
-def _void(unit: Unit, invoice_id: UUID, reason: GiveUpInvoice, role: Role) -> InvoiceView:
+def _void(unit: Unit, invoice_id: UUID, reason: CloseInvoice, role: Role) -> InvoiceView:
     """Decided on the stream itself: a draft may have been sent since the caller looked."""
     if role != "administrator" and load(unit, "invoice", invoice_id).status != "draft":
         raise RoleNotAllowed(

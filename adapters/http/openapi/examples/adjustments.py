@@ -1,4 +1,6 @@
-"""Examples for the OpenAPI document: the invoice of `adapters.http.openapi.examples.invoices`, adjusted, disputed, promised and held."""
+"""Examples for the OpenAPI document: the invoice of `adapters.http.openapi.examples.invoices`, adjusted, disputed,
+promised and held.
+"""
 
 from datetime import date
 from typing import Final

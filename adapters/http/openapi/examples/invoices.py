@@ -12,9 +12,9 @@ from commands.customers import ChangeCustomer, CustomerView, RegisterCustomer
 from commands.fee_policies import AddFeePolicy, FeePolicyView
 from commands.invoices import (
     ChangeInvoice,
+    CloseInvoice,
     ComponentsView,
     DraftInvoice,
-    GiveUpInvoice,
     InvoiceView,
     LineView,
     SendInvoice,
@@ -111,7 +111,7 @@ DRAFT_INVOICE: Final = DraftInvoice(
 )
 CHANGE_INVOICE: Final = ChangeInvoice(due_on=date(2026, 3, 20), reason="asked for ten days more")
 SEND_INVOICE: Final = SendInvoice(issued_on=date(2026, 2, 27))
-GIVE_UP_INVOICE: Final = GiveUpInvoice(reason="billed twice")
+GIVE_UP_INVOICE: Final = CloseInvoice(reason="billed twice")
 
 
 def components(principal: str, late_fee: str = "0.00", mora: str = "0.00") -> ComponentsView:
@@ -266,7 +266,7 @@ STATEMENT: Final = Statement(
             invoiced="100.00",
             charges="2.00",
             payments="0.00",
-            given_up="0.00",
+            forgiven="0.00",
             closing="102.00",
             unapplied_credit="0.25",
             shortfall="0.00",
@@ -388,7 +388,7 @@ EXPLANATION: Final = Explanation(
             charged=reais("0.33"),
             paid=reais("0.00"),
             forgiven=reais("0.00"),
-            given_up=[],
+            forgiveness=[],
             open=reais("0.33"),
             rule="1%/month simple, by 30 days a month, on the principal open of each day through 2026-03-20; "
             "the sum is rounded once, half_even",

@@ -1,4 +1,6 @@
-"""Examples of refunds, in the story of `adapters.http.openapi.examples.invoices`: what was paid too much is paid back."""
+"""Examples of refunds, in the story of `adapters.http.openapi.examples.invoices`: what was paid too much is paid
+back.
+"""
 
 from datetime import date
 from typing import Final

@@ -12,7 +12,7 @@ CREATE TABLE journal_streams (
     is_sent       boolean NOT NULL,
     is_instalment boolean NOT NULL,
     currency      text    NOT NULL COLLATE "C",
-    given_up_as   text    NOT NULL COLLATE "C",
+    forgiveness_kind   text    NOT NULL COLLATE "C",
     PRIMARY KEY (tenant_id, stream_id)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1);
 

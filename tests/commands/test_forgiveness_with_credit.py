@@ -18,7 +18,7 @@ from commands.adjustments import (
     write_off,
 )
 from commands.credit_application import ApplyPayment, apply_payment
-from commands.invoices import GiveUpInvoice, cancel_invoice, void_invoice
+from commands.invoices import CloseInvoice, cancel_invoice, void_invoice
 from commands.payments import Allocation, PaymentView
 from commands.refunds import FailRefund, RequestRefund, fail_refund, request_refund
 from commands.reversals import (
@@ -103,12 +103,12 @@ class TestPrincipalThatWasCredited:
         books.run(charge_back_payment, payment.id, ChargeBackPayment("the bank did"))
         assert (books.of_invoice(invoice_id).open.total, books.credit()) == (10_000, {"BRL": 6_000})
         with pytest.raises(NotVoidable, match=r"60\.00 back"):
-            books.run(void_invoice, invoice_id, GiveUpInvoice("wrong"))
+            books.run(void_invoice, invoice_id, CloseInvoice("wrong"))
 
     def test_of_the_day_goes_before_the_void(self, books: Lending) -> None:
         invoice_id = books.invoice("100.00")
         books.run(credit_invoice, invoice_id, CreditInvoice("returned", brl("60.00")))
-        books.run(void_invoice, invoice_id, GiveUpInvoice("wrong"))
+        books.run(void_invoice, invoice_id, CloseInvoice("wrong"))
         forgiven = books.of_invoice(invoice_id).forgiven_of
         assert {way: split.total for way, split in forgiven.items()} == {
             "credited": 6_000,
@@ -121,7 +121,7 @@ class TestOfOneDay:
     def test_a_part_paid_and_the_rest_cancelled_is_cancelled(self, books: Lending) -> None:
         invoice_id = books.invoice("100.00")
         books.pay("40.00", invoice_id=invoice_id)
-        books.run(cancel_invoice, invoice_id, GiveUpInvoice("agreed"))
+        books.run(cancel_invoice, invoice_id, CloseInvoice("agreed"))
         invoice = books.of_invoice(invoice_id)
         assert (invoice.status, invoice.paid.total, invoice.forgiven.total) == (
             "cancelled",
@@ -149,7 +149,7 @@ class TestOfOneDay:
         books.on(MONDAY + DAY)
         books.pay("10.00", invoice_id=invoice_id)
         books.on(MONDAY + (1 + days) * DAY)
-        books.run(cancel_invoice, invoice_id, GiveUpInvoice("agreed"))
+        books.run(cancel_invoice, invoice_id, CloseInvoice("agreed"))
         invoice = books.of_invoice(invoice_id)
         assert (invoice.paid.total, invoice.forgiven_of["cancelled"].total) == (1_000, 9_000)
         assert books.credit() == {}
