@@ -11,7 +11,6 @@ from commands.numbering import next_number
 from commands.payments import CurrencyDiffers
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
-from ledger.allocation import Component
 from ledger.errors import Rejected
 from ledger.invoice import adjusting, credit_notes
 from ledger.invoice.accrual import Decision
@@ -20,6 +19,7 @@ from ledger.invoice.state import Invoice
 from ledger.money import Money, positive_minor
 from ledger.numbering import DOCUMENT_NUMBER
 from ledger.tenant import Tenant
+from ledger.waterfall import Component
 
 
 class ChargeFee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,6 @@
 import msgspec
 
 from commands.unit_of_work import Unit, load
-from ledger.allocation import COMPONENTS, waterfall_order
 from ledger.errors import Rejected, quoted
 from ledger.event_registry import New
 from ledger.money import Money, positive_minor, require_in_use
@@ -12,6 +11,7 @@ from ledger.rates import format_rate, parse_rate
 from ledger.rounding import Rounding
 from ledger.tenant import FeePolicyAdded, Tenant
 from ledger.time_zones import business_date
+from ledger.waterfall import COMPONENTS, waterfall_order
 
 
 class UnknownReferenceRate(Rejected):

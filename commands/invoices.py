@@ -10,7 +10,6 @@ from commands.credit import post, room_of, use_credit_automatically
 from commands.numbering import next_number
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
-from ledger.allocation import Split
 from ledger.encrypted import plain
 from ledger.errors import Rejected
 from ledger.event_registry import New
@@ -22,6 +21,7 @@ from ledger.money import Money, require_in_use
 from ledger.numbering import DOCUMENT_NUMBER
 from ledger.tax import Line, Priced, PricedLine, UnitPrice, price_lines, unit_price_of
 from ledger.tenant import Tenant
+from ledger.waterfall import Split
 
 
 class IssuedInFuture(Rejected):

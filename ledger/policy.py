@@ -5,11 +5,11 @@ from typing import Literal
 
 import msgspec
 
-from ledger.allocation import COMPONENTS, Order, waterfall_order
 from ledger.errors import Rejected
 from ledger.money import Money, positive_minor
 from ledger.rates import Per, Rate, RateTooHigh
 from ledger.rounding import Rounding
+from ledger.waterfall import COMPONENTS, Order, waterfall_order
 
 Base = Literal["outstanding", "original"]
 DayCount = Literal["30", "360", "365", "actual"]

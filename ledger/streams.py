@@ -11,8 +11,9 @@ from ledger import business_day, customer, payment, refund, tenant
 from ledger.agreement import state as agreement
 from ledger.event_registry import Event
 from ledger.invoice import state as invoice
-from ledger.invoice.charges import DAY, can_accrue
+from ledger.invoice.charges import can_accrue
 from ledger.invoice.evolve import evolve as evolve_invoice
+from ledger.mora import DAY
 
 State = Any
 """An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant` or `BusinessDay`, by the stream's kind."""

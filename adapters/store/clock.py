@@ -8,7 +8,7 @@ and is fenced.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +16,12 @@ import msgspec
 import psycopg
 
 from adapters.postgres.connection import Pool
-from adapters.store import binary, reading
+from adapters.store import reading
 from adapters.store.append import Origin, Row, Snapshot, StaleSnapshots, append, pack_row
 from adapters.store.binary import field
 from adapters.store.clock_guard import ClockGuard
 from adapters.store.group_commit import NOTIFY, snapshot_of
-from adapters.store.stalled_sessions import end_stalled_sessions
+from adapters.store.lease import ClockLeases, FencedTransaction, fenced
 from adapters.store.unit_of_work import Loaded
 from ledger import business_day, streams
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
@@ -35,10 +35,8 @@ from ledger.tenant import Settings, Tenant
 from schedulers.ports import (
     START,
     Checkpoint,
-    ClockTaken,
     Cursor,
     Decide,
-    Fenced,
     Lease,
     Prepared,
     Run,
@@ -47,22 +45,7 @@ from schedulers.ports import (
 
 log = logging.getLogger("duebook.clock")
 
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
-LEASE_NAME = "clock"
-LEASE_SECONDS = 60
 NO_DAY = date(9999, 12, 31)
-
-TAKE_LEASE = """
-INSERT INTO leases AS lease (name, holder, fence, expires_at) VALUES (%(name)s, %(holder)s, 1, %(until)s)
-ON CONFLICT (name) DO UPDATE
-   SET holder = excluded.holder, fence = lease.fence + 1, expires_at = excluded.expires_at
- WHERE lease.expires_at <= %(now)s
-RETURNING fence
-"""
-RENEW_LEASE = """
-UPDATE leases SET expires_at = %s WHERE name = %s AND holder = %s AND fence = %s
-"""
-SELECT_LEASE = "SELECT holder, expires_at FROM leases WHERE name = %s"
 
 SELECT_DUE_OVERDUE = """
 SELECT uuid_send(stream_id), version, fold_version, state, wakes_on
@@ -148,6 +131,7 @@ class PostgresClock:
         self, pool: Pool, waiting: Callable[[], int] = lambda: 0, guard: ClockGuard | None = None
     ) -> None:
         self._pool = pool
+        self._leases = ClockLeases(pool)
         self._guard = guard or ClockGuard(pool)
         self._waiting = waiting
 
@@ -186,33 +170,10 @@ class PostgresClock:
         return states
 
     def acquire(self, holder: str) -> Lease:
-        now = datetime.now(UTC)
-        values = {
-            "name": LEASE_NAME,
-            "holder": holder,
-            "now": now,
-            "until": now + timedelta(seconds=LEASE_SECONDS),
-        }
-        try:
-            with self._pool.connection() as connection:
-                connection.execute(LOCK_TIMEOUT, prepare=False)
-                row = connection.execute(TAKE_LEASE, values).fetchone()
-                if row is not None:
-                    return Lease(holder, row[0])
-                other = connection.execute(SELECT_LEASE, (LEASE_NAME,)).fetchone()
-        except psycopg.errors.LockNotAvailable as error:
-            end_stalled_sessions(self._pool, error)
-            raise ClockTaken(
-                "another runner is in the middle of a chunk that does not end"
-            ) from error
-        assert other is not None
-        raise ClockTaken(f"{other[0]} has the clock, at the latest until {other[1]:%H:%M:%S} UTC")
+        return self._leases.acquire(holder)
 
     def release(self, lease: Lease) -> None:
-        with self._pool.connection() as connection:
-            connection.execute(
-                RENEW_LEASE, (datetime.now(UTC), LEASE_NAME, lease.holder, lease.fence)
-            )
+        self._leases.release(lease)
 
     def business_day(self, tenant_id: UUID, day: date) -> BusinessDay | None:
         stream_id = business_day.stream_id(tenant_id, day)
@@ -245,7 +206,7 @@ class PostgresClock:
                 ),
             ).fetchone()
         if row is None:
-            raise _fenced(run)
+            raise fenced(run)
         return Checkpoint(Cursor(row[0], row[1]), row[2], _tally_decoder.decode(bytes(row[3])))
 
     def prepare(self, run: Run, step: Step, decide: Decide, after: Cursor, limit: int) -> Chunk:
@@ -344,8 +305,8 @@ class PostgresClock:
                 return
             after = rows[-1][0]
 
-    def _transaction(self, run: Run) -> "_Fenced":
-        return _Fenced(self._pool, run)
+    def _transaction(self, run: Run) -> FencedTransaction:
+        return FencedTransaction(self._pool, run)
 
     def _write(
         self,
@@ -372,7 +333,7 @@ class PostgresClock:
             ),
         )
         if moved.rowcount != 1:
-            raise _fenced(run)
+            raise fenced(run)
         rows, snapshots = chunk.rows, chunk.snapshots
         if chunk.is_last:
             more = self._day_events(
@@ -428,36 +389,6 @@ class PostgresClock:
                 )
             )
         return rows, [snapshot_of(run.tenant_id, stream_id, loaded)]
-
-
-class _Fenced:
-    """A transaction of a run: it renews the lease first, and raises Fenced when the lease is lost."""
-
-    def __init__(self, pool: Pool, run: Run) -> None:
-        self._pool = pool
-        self._run = run
-
-    def __enter__(self) -> psycopg.Connection[Any]:
-        self._borrowed = self._pool.connection()
-        connection = self._borrowed.__enter__()
-        try:
-            binary.register(connection)
-            connection.execute(LOCK_TIMEOUT, prepare=False)
-            lease = self._run.lease
-            until = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
-            renewed = connection.execute(
-                RENEW_LEASE, (until, LEASE_NAME, lease.holder, lease.fence)
-            )
-            if renewed.rowcount != 1:
-                raise _fenced(self._run)
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
-        return connection
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._borrowed.__exit__(kind, error, trace)
-        end_stalled_sessions(self._pool, error)
 
 
 def _decided(
@@ -549,7 +480,3 @@ def _state(
 def _origin(run: Run, what: str) -> Origin:
     command_id = derived_id(run.day, run.tenant_id, "clock", what)
     return Origin.of(run.actor, command_id, f"day-{run.day}", None)
-
-
-def _fenced(run: Run) -> Fenced:
-    return Fenced(f"{run.lease.holder} has lost the clock to another runner; it stops at {run.day}")

@@ -19,15 +19,16 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from adapters.postgres.connection import Pool
-from adapters.store import binary
+from adapters.store import binary, idempotency
 from adapters.store.append import UNCOUNTED, Appended, Snapshot, StaleSnapshots, Statement
 from adapters.store.application import LedgerApplication
 from adapters.store.clock_guard import ClockGuard
 from adapters.store.encryption import PersonalDataCipher
 from adapters.store.envelope import Recorded
+from adapters.store.idempotency import KeptAnswer, RecordKey
 from adapters.store.log_texts import without_texts
 from adapters.store.reading import tenant_seq
-from adapters.store.requests import Answer, KeyReused, OutcomeUnknown, Request
+from adapters.store.requests import Answer, OutcomeUnknown, Request
 from adapters.store.stalled_sessions import end_stalled_sessions
 from adapters.store.unit_of_work import Appending, Loaded, Series, StoreUnit, View
 from commands.unit_of_work import NameRange
@@ -51,20 +52,6 @@ GIVE_UP_SECONDS = 15.0
 CONNECTION_WAIT_SECONDS = 2.0
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
 
-SELECT_RECORDS = """
-SELECT record.tenant_id, record.key, record.request_hash, record.status, record.answer, record.tenant_seq
-  FROM command_records AS record
-  JOIN unnest(%s::uuid[], %s::text[]) AS wanted (tenant_id, key)
-    ON record.tenant_id = wanted.tenant_id AND record.key = wanted.key
-"""
-INSERT_RECORDS = """
-INSERT INTO command_records
-       (tenant_id, key, request_hash, command_id, status, answer, tenant_seq, recorded_at)
-SELECT tenant_id, key, request_hash, command_id, status, answer, tenant_seq, %s
-  FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::uuid[], %s::int4[], %s::bytea[], %s::int8[])
-    AS new (tenant_id, key, request_hash, command_id, status, answer, tenant_seq)
-ON CONFLICT (tenant_id, key) DO NOTHING
-"""
 INSERT_NAMES = """
 INSERT INTO unique_names (tenant_id, kind, name, stream_id)
 SELECT tenant_id, kind, name, stream_id
@@ -101,17 +88,6 @@ class Job(msgspec.Struct):
     request: Request
     future: Future[Answer]
     command_id: UUID
-
-
-RecordKey = tuple[UUID, str]
-"""(tenant, idempotency key)"""
-
-
-class _Recorded(msgspec.Struct):
-    """The record of a key that was used before."""
-
-    request_hash: bytes
-    answer: Answer
 
 
 class _Decided(msgspec.Struct):
@@ -167,7 +143,7 @@ class Group:
         """The number series this group has touched."""
         return sorted(self._view.series) if self._view is not None else []
 
-    def _loaded(self, connection: psycopg.Connection[Any]) -> dict[RecordKey, _Recorded]:
+    def _loaded(self, connection: psycopg.Connection[Any]) -> dict[RecordKey, KeptAnswer]:
         """Begins the transaction and loads what the group's commands are known to need, in one round trip.
 
         Returns the records of keys that were used before.
@@ -178,7 +154,7 @@ class Group:
             if self._lock_first is not None:
                 _lock(connection, self._lock_first)
             asked = view.ask(self._wanted(view))
-            records = self._ask_records(connection)
+            records = idempotency.ask(connection, self._keys())
         view.take(asked)
         view.load_keys(
             (tenant_id, loaded.state.customer_id)
@@ -186,16 +162,9 @@ class Group:
             if isinstance(loaded.state, Invoice)
         )
         view.load_holders(self._names_asked(view))
-        if records is None:
-            return {}
-        return {
-            (tenant_id, key): _Recorded(
-                bytes(request_hash), Answer(status, bytes(answer), seq, True)
-            )
-            for tenant_id, key, request_hash, status, answer, seq in records.fetchall()
-        }
+        return idempotency.fetched(records)
 
-    def _decide(self, records: Mapping[RecordKey, _Recorded]) -> None:
+    def _decide(self, records: Mapping[RecordKey, KeptAnswer]) -> None:
         assert self._view is not None
         now = datetime.now(UTC)
         decided: dict[tuple[UUID, str], _Decided] = {}
@@ -232,18 +201,13 @@ class Group:
             if known is not None:
                 decided[known] = done
 
-    def _ask_records(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any] | None:
-        keyed = [
-            (job.request.tenant_id.bytes, job.request.key)
+    def _keys(self) -> list[RecordKey]:
+        """The idempotency keys of the commands that have one."""
+        return [
+            (job.request.tenant_id, job.request.key)
             for job in self._jobs
             if job.request.key is not None
         ]
-        if not keyed:
-            return None
-        tenants = binary.uuids([tenant for tenant, _ in keyed])
-        return connection.execute(
-            SELECT_RECORDS, (tenants, binary.texts([key for _, key in keyed]))
-        )
 
     def _wanted(self, view: View) -> list[tuple[UUID, UUID]]:
         """The streams that the commands are known to need."""
@@ -277,15 +241,15 @@ class Group:
                     log.error("a command of %s failed: %s", request.actor, without_texts(error))
         return asked
 
-    def _replay(self, job: Job, recorded: _Recorded) -> None:
-        if recorded.request_hash != job.request.request_hash:
-            self._refusals.append((job, _key_reused()))
+    def _replay(self, job: Job, kept: KeptAnswer) -> None:
+        if kept.request_hash != job.request.request_hash:
+            self._refusals.append((job, idempotency.key_reused()))
         else:
-            self._replays.append((job, recorded.answer))
+            self._replays.append((job, kept.answer))
 
     def _duplicate(self, job: Job, first: _Decided) -> None:
         if first.job.request.request_hash != job.request.request_hash:
-            self._refusals.append((job, _key_reused()))
+            self._refusals.append((job, idempotency.key_reused()))
             return
         # Filled in after the commit, when the first one's place in the log is known.
         self._replays.append((job, Answer(first.job.request.status, first.body, -1, replayed=True)))
@@ -432,7 +396,7 @@ def _place(writing: Sequence[_Decided], appended: Appended) -> None:
 
 
 def _beside(writing: Sequence[_Decided], recorded_at: datetime) -> list[Statement]:
-    """What commands write beside their events: names, customers' keys, the door, their records, the hint."""
+    """What commands write beside their events: names, customers' keys, API keys, kept answers, the notification."""
     statements: list[Statement] = []
 
     def insert(query: str, rows: Sequence[tuple[Any, ...]], what: str, *more: Any) -> None:
@@ -448,8 +412,10 @@ def _beside(writing: Sequence[_Decided], recorded_at: datetime) -> list[Statemen
     records = [_record(decided) for decided in writing if decided.job.request.key is not None]
     insert(INSERT_NAMES, names, "a name was taken meanwhile")
     insert(INSERT_CUSTOMER_KEYS, keys, "a customer was given a key meanwhile")
-    insert(INSERT_RECORDS, records, "an idempotency key was used meanwhile", recorded_at)
-    statements += [write(recorded_at) for decided in writing for write in decided.unit.door]
+    insert(
+        idempotency.INSERT_RECORDS, records, "an idempotency key was used meanwhile", recorded_at
+    )
+    statements += [write(recorded_at) for decided in writing for write in decided.unit.api_keys]
     statements.append(Statement(NOTIFY, (), UNCOUNTED, ""))
     return statements
 
@@ -490,9 +456,3 @@ def _pass_on(done: Future[Answer], future: Future[Answer]) -> None:
         return
     first = done.result()
     give(future, Answer(first.status, first.body, first.tenant_seq, replayed=True))
-
-
-def _key_reused() -> KeyReused:
-    return KeyReused(
-        "the idempotency key was used for another request; use a new key for a new request"
-    )

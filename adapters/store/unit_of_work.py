@@ -207,7 +207,7 @@ class StoreUnit(Unit):
         self._free_names: set[tuple[UUID, str, str]] = set()
         self._known_ranges: list[NameRange] = []
         self.new_keys: dict[Owner, tuple[AESGCM, bytes]] = {}
-        self.door: list[Callable[[datetime], Statement]] = []
+        self.api_keys: list[Callable[[datetime], Statement]] = []
 
     @property
     def tenant_id(self) -> UUID:
@@ -364,15 +364,19 @@ class StoreUnit(Unit):
                 f"there is a tenant named {name!r}; choose another name", field="name"
             )
         values = (self._tenant_id, name)
-        self.door.append(lambda _: Statement(INSERT_TENANT, values, 1, "a tenant took the name"))
+        self.api_keys.append(
+            lambda _: Statement(INSERT_TENANT, values, 1, "a tenant took the name")
+        )
 
     def store_key(self, key_id: UUID, key_hash: bytes, name: str, role: str) -> None:
         values = (key_hash, self._tenant_id, key_id, name, role)
-        self.door.append(lambda now: Statement(INSERT_API_KEY, (*values, now), 1, "a key was made"))
+        self.api_keys.append(
+            lambda now: Statement(INSERT_API_KEY, (*values, now), 1, "a key was made")
+        )
 
     def revoke_key(self, key_id: UUID) -> None:
         values = (self._tenant_id, key_id)
-        self.door.append(
+        self.api_keys.append(
             lambda now: Statement(REVOKE_API_KEY, (now, *values), 1, "a key was revoked")
         )
 

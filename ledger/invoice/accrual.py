@@ -8,14 +8,15 @@ from datetime import date
 
 import msgspec
 
+from ledger import mora
 from ledger.event_registry import Event, New
 from ledger.invoice import charges, recalculation
 from ledger.invoice import events as e
 from ledger.invoice.balance import open_on, written_off_on
-from ledger.invoice.charges import DAY
 from ledger.invoice.evolve import evolve
 from ledger.invoice.replay import closed_as
 from ledger.invoice.state import MONEY, OPEN, Invoice, Promise
+from ledger.mora import DAY
 from ledger.reference_rates import Table
 
 MAX_DAYS_APART = 31
@@ -104,11 +105,7 @@ def mora_on(invoice: Invoice, day: date) -> list[New]:
     Days that were missed are posted too, each on its own day.
     """
     terms = invoice.terms
-    if (
-        invoice.status != "overdue"
-        or terms is None
-        or not charges.is_posting_day(terms.policy, day)
-    ):
+    if invoice.status != "overdue" or terms is None or not mora.is_posting_day(terms.policy, day):
         return []
     through = invoice.mora_through
     if through is not None and (day - through).days <= 1:

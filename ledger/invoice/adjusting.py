@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
-from ledger.allocation import Component, Split, waterfall
 from ledger.errors import Rejected
 from ledger.event_registry import Event
 from ledger.invoice import events as e
@@ -32,6 +31,7 @@ from ledger.invoice.state import (
 )
 from ledger.invoice.telling import impute, tell
 from ledger.money import bounded, format_minor
+from ledger.waterfall import Component, Split, waterfall
 
 
 class NotVoidable(Rejected):

@@ -2,16 +2,17 @@
 
 from datetime import date
 
-from ledger.allocation import Split
+from ledger import mora
 from ledger.invoice import charges
 from ledger.invoice.state import NOTHING, Invoice
+from ledger.waterfall import Split
 
 
 def open_on(invoice: Invoice, day: date) -> Split:
     """What was open at the end of a day, by component: charged by then, less what facts cover by then."""
     if invoice.terms is None or day < invoice.terms.issued_on:
         return NOTHING
-    running = charges.charges_of(invoice, before=day + charges.DAY)
+    running = charges.charges_of(invoice, before=day + mora.DAY)
     charged = Split(
         sum(fee.minor for fee in invoice.fees if fee.on <= day),
         running.late_fee(day)[0],

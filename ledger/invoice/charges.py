@@ -1,4 +1,5 @@
-"""Late fee and interest as a pure function of facts: the frozen terms and the changes of the open principal.
+"""Late fee and interest of an invoice, as a pure function of facts: the frozen terms and the changes of the open
+principal. The formulas are in `ledger.late_fee` and `ledger.mora`.
 
 Nothing here knows what was posted. The clock, a payment and a recalculation all post the difference between
 these targets and what is charged already, so that the result never depends on when the clock ran or in which order
@@ -10,35 +11,14 @@ within the payable window or the grace, bears none. What is disputed bears none 
 Sources: `docs/explanation/money.md`.
 """
 
-from calendar import isleap
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
-from itertools import zip_longest
 from typing import NamedTuple
 
 from ledger.invoice.state import Invoice, Terms
-from ledger.money import Money
-from ledger.policy import FeePolicy
-from ledger.reference_rates import ReferenceRate, with_margin
+from ledger.late_fee import late_fee_of
+from ledger.mora import DAY, per_day, weighted_by_rate, weighted_days
 from ledger.rounding import divide
-
-DAY = timedelta(days=1)
-
-# What a rate per (day, month, year) is worth on one day: a numerator and a denominator beside the rate's own.
-_PER_DAY = {
-    ("month", "30"): (1, 30),
-    ("month", "360"): (12, 360),
-    ("month", "365"): (12, 365),
-    ("month", "actual"): (12, 365 * 366),
-    ("year", "30"): (1, 360),
-    ("year", "360"): (1, 360),
-    ("year", "365"): (1, 365),
-    ("year", "actual"): (1, 365 * 366),
-    ("day", "30"): (1, 1),
-    ("day", "360"): (1, 1),
-    ("day", "365"): (1, 1),
-    ("day", "actual"): (1, 365 * 366),
-}
 
 
 class Stretch(NamedTuple):
@@ -105,7 +85,11 @@ class Charges:
         if self.first_late_day(through) is None:
             return 0, 0
         if self._late_fee is None:
-            self._late_fee = self._late_fee_of_late()
+            assert self._late is not None
+            _, base, open_minor = self._late
+            self._late_fee = late_fee_of(
+                self._policy, self._currency, base, open_minor, self._total_minor
+            )
         return self._late_fee
 
     def mora(self, through: date) -> int:
@@ -116,7 +100,7 @@ class Charges:
         units = self._units + self._weighed(self._after, through)
         if not units:
             return 0
-        numerator, denominator = self._scale()
+        numerator, denominator = per_day(self._policy)
         return divide(
             numerator * units.numerator, denominator * units.denominator, self._policy.rounding
         )
@@ -162,34 +146,14 @@ class Charges:
         if day <= through:
             self._late = (day, self._base(self._bearing_minor), self.principal_minor)
 
-    def _late_fee_of_late(self) -> tuple[int, int]:
-        assert self._late is not None
-        _, base, open_minor = self._late
-        policy = self._policy
-        base_minor = divide(base.numerator, base.denominator, policy.rounding)
-        tolerance = _in(self._currency, policy.small_balance_tolerance)
-        if tolerance is not None and open_minor <= tolerance:
-            return 0, base_minor
-        rate = policy.late_fee
-        fee_minor = divide(
-            base.numerator * rate.numerator, base.denominator * rate.denominator, policy.rounding
-        )
-        minimum = _in(self._currency, policy.late_fee_minimum)
-        if minimum is not None:
-            fee_minor = max(fee_minor, minimum)
-        cap = policy.late_fee_cap
-        if cap is not None:
-            fee_minor = min(fee_minor, self._total_minor * cap.numerator // cap.denominator)
-        return fee_minor, base_minor
-
     def _weighed(self, after: date, last: date) -> int | Fraction:
         bearing_minor = self._bearing_minor
         if bearing_minor <= 0 or last <= after:
             return 0
         base = self._base(bearing_minor)
         if self._policy.mora_reference:
-            return base * _referenced(self._policy, self._rates, after, last)
-        return base * _days(self._policy, after, last)
+            return base * weighted_by_rate(self._policy, self._rates, after, last)
+        return base * weighted_days(self._policy, after, last)
 
     def _base(self, bearing_minor: int) -> int | Fraction:
         """What fee and interest count on, exactly. Of the value first asked for, what is disputed takes off its part of
@@ -200,13 +164,6 @@ class Charges:
         if not elsewhere_minor:
             return self._base_minor
         return Fraction(self._base_minor * bearing_minor, bearing_minor + elsewhere_minor)
-
-    def _scale(self) -> tuple[int, int]:
-        rate = self._policy.mora
-        if self._policy.mora_reference:
-            return _PER_DAY["year", self._policy.day_count]
-        numerator, denominator = _PER_DAY[rate.per, self._policy.day_count]
-        return numerator * rate.numerator, denominator * rate.denominator
 
 
 def charges_of(
@@ -274,16 +231,6 @@ def original_base_minor(invoice: Invoice) -> int:
     return max(0, terms_of(invoice).mora_base_minor - credited_minor)
 
 
-def is_posting_day(policy: FeePolicy, day: date) -> bool:
-    """Whether interest is posted on this day: every day, or the last of each month."""
-    return policy.accrual == "daily" or (day + DAY).day == 1
-
-
-def last_posting_day(policy: FeePolicy, day: date) -> date:
-    """The last day up to `day` on which interest is posted."""
-    return day if is_posting_day(policy, day) else day.replace(day=1) - DAY
-
-
 def can_accrue(invoice: Invoice) -> bool:
     """Whether a later day can bear more interest than is charged: at a rate, on principal that is open."""
     return invoice.open.principal > 0 and terms_of(invoice).policy.bears_interest
@@ -304,45 +251,3 @@ def _hold_changes(invoice: Invoice) -> list[tuple[date, int]]:
             if dispute.until is not None:
                 changes.append((dispute.until, -dispute.minor))
     return sorted(changes)
-
-
-def _in(currency: str, amount: Money | None) -> int | None:
-    """The minor units of a policy's amount, for a debt in its currency."""
-    return amount.minor if amount is not None and amount.currency == currency else None
-
-
-def _days(policy: FeePolicy, after: date, last: date) -> int:
-    """The days after `after` up to `last`, weighted by the length of their years where the policy counts those."""
-    if policy.day_count == "actual":
-        if policy.mora.per == "day":
-            return (last - after).days * 365 * 366
-        return _weighted_days(after, last)
-    return (last - after).days
-
-
-def _referenced(
-    policy: FeePolicy, rates: tuple[ReferenceRate, ...], after: date, last: date
-) -> Fraction:
-    """The days after `after` up to `last`, each times its rate a year: the reference rate of the day and the margin,
-    not below zero. Days of which no reference rate is known count nothing."""
-    weighted = Fraction(0)
-    for fact, following in zip_longest(rates, rates[1:]):
-        first = max(after + DAY, fact.from_on)
-        end = last if following is None else min(last, following.from_on - DAY)
-        if first <= end:
-            yearly = with_margin(fact.rate, policy.mora).fraction
-            weighted += yearly * _days(policy, first - DAY, end)
-    return weighted
-
-
-def _weighted_days(after: date, last: date) -> int:
-    """Days after `after` up to `last`, each weighted by the length of the other kind of year: 366 in a common
-    year, 365 in a leap year, so that over 365 * 366 each counts as its year's part."""
-    weighted = 0
-    while after < last:
-        end = min(last, date(after.year, 12, 31))
-        if end == after:
-            end = min(last, date(after.year + 1, 12, 31))
-        weighted += (end - after).days * (365 if isleap(end.year) else 366)
-        after = end
-    return weighted

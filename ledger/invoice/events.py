@@ -9,11 +9,11 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.event_registry import Event, stored
 from ledger.policy import FeePolicy
 from ledger.rates import YearlyRate
+from ledger.waterfall import Split
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):

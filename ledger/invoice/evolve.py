@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from ledger.allocation import Split
 from ledger.event_registry import Event
 from ledger.invoice import events as e
 from ledger.invoice.replay import closed_as
@@ -29,6 +28,7 @@ from ledger.invoice.state import (
     moved_principal,
 )
 from ledger.reference_rates import ReferenceRate
+from ledger.waterfall import Split
 
 _lines_encoder = msgspec.msgpack.Encoder()
 

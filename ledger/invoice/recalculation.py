@@ -6,10 +6,11 @@ from datetime import date
 
 from ledger.invoice import charges
 from ledger.invoice import events as e
-from ledger.invoice.charges import DAY, Charges, principal_changes, terms_of
+from ledger.invoice.charges import Charges, principal_changes, terms_of
 from ledger.invoice.evolve import covered_otherwise
 from ledger.invoice.replay import Replayed
 from ledger.invoice.state import NOTHING, Imputation, Invoice
+from ledger.mora import DAY, is_posting_day, last_posting_day
 
 
 def recalculation(
@@ -59,7 +60,7 @@ def effective_on(event: e.Recalculated, before: Invoice, today: date) -> date:
 def posted_through(invoice: Invoice, today: date) -> date:
     """The day through which interest is posted once the invoice's facts are all told: the last day of posting up to
     today, or a later one of a fact that asks to cover something."""
-    last_on = charges.last_posting_day(terms_of(invoice).policy, today)
+    last_on = last_posting_day(terms_of(invoice).policy, today)
     return max([last_on, *settling_days(invoice)])
 
 
@@ -81,10 +82,10 @@ def postings(invoice: Invoice, since: date, through: date) -> Iterator[tuple[dat
     before_minor = 0
     if first > terms.late_on:
         days = [on for on in settles if on < first]
-        before_minor = mora(max([charges.last_posting_day(terms.policy, first - DAY), *days]))
+        before_minor = mora(max([last_posting_day(terms.policy, first - DAY), *days]))
     for ordinal in range(first.toordinal(), through.toordinal() + 1):
         day = date.fromordinal(ordinal)
-        if charges.is_posting_day(terms.policy, day) or day in settles:
+        if is_posting_day(terms.policy, day) or day in settles:
             minor = mora(day)
             if minor != before_minor:
                 yield day, minor - before_minor

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from ledger.allocation import Order, Split, waterfall
 from ledger.invoice import events as e
 from ledger.invoice.charges import Charges, terms_of
 from ledger.invoice.sources import Room, Sources
 from ledger.invoice.state import NOTHING, Imputation, Invoice, SmallBalance, Status
+from ledger.waterfall import Order, Split, waterfall
 
 _RANKS: dict[e.ImputationKind, int] = {
     "charge_back": 1,

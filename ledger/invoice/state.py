@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.invoice import events as e
 from ledger.policy import FeePolicy
 from ledger.reference_rates import ReferenceRate
+from ledger.waterfall import Split
 
 Status = Literal[
     "draft", "sent", "overdue", "paid", "void", "cancelled", "written_off", "renegotiated"

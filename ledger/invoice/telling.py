@@ -15,7 +15,6 @@ from ledger.invoice.accrual import (
     promise_over,
     rates_due,
 )
-from ledger.invoice.charges import DAY
 from ledger.invoice.evolve import evolve
 from ledger.invoice.preconditions import TakenOver
 from ledger.invoice.recalculation import effective_on, posted_through, recalculation, settles
@@ -29,6 +28,7 @@ from ledger.invoice.state import (
     taken_by_source,
     taken_over_on,
 )
+from ledger.mora import DAY
 from ledger.reference_rates import Table
 
 

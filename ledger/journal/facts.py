@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from ledger import payment, refund
 from ledger.agreement import events as agreement
-from ledger.allocation import Split
 from ledger.event_registry import Event
 from ledger.invoice import events as e
+from ledger.waterfall import Split
 
 
 class Known(Protocol):

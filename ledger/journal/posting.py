@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from ledger import payment, refund
 from ledger.agreement import events as agreement
-from ledger.allocation import Component, Split
 from ledger.chart_of_accounts import Account
 from ledger.event_registry import Event
 from ledger.invoice import events as e
 from ledger.journal.entry import NONE, Entries, JournalEntry, Posting, entry
 from ledger.journal.facts import Known
+from ledger.waterfall import Component, Split
 
 STREAMS: Final = ("invoice", "payment", "refund", "agreement")
 """The kinds of stream whose events post entries."""

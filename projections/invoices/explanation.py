@@ -14,7 +14,6 @@ import msgspec
 import psycopg
 from msgspec.structs import replace
 
-from ledger.allocation import Component, Split
 from ledger.errors import NotFound
 from ledger.event_registry import Event, decode
 from ledger.invoice import charges
@@ -24,6 +23,7 @@ from ledger.invoice.events import ForgivenessKind, Outcome
 from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
 from ledger.money import Money
+from ledger.waterfall import Component, Split
 from projections.invoices.explanation_rules import rule_of
 from projections.reports.as_of import require_come
 

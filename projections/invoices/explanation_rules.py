@@ -1,11 +1,11 @@
 """The rules by which an invoice's components are calculated, in words, and what they give by the facts."""
 
-from ledger.allocation import Component
 from ledger.invoice import charges
 from ledger.invoice.charges import charges_of
 from ledger.invoice.state import Invoice, Terms
 from ledger.money import format_minor
 from ledger.rates import format_rate
+from ledger.waterfall import Component
 
 _DAYS = {"30": "30 days a month", "360": "360 days a year", "365": "365 days a year"}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from ledger.allocation import Split
 from ledger.event_registry import Event
 from ledger.invoice import events as e
+from ledger.waterfall import Split
 from projections.agreements.break_even_totals import BREAK_EVEN, PORTFOLIO
 from projections.engine.projection import Part, Projection
 from projections.engine.tables import RowTable, SumTable

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from ledger.allocation import COMPONENTS, Split
 from ledger.customer import Customer
 from ledger.event_registry import New
 from ledger.invoice.charges import cumulative_mora
@@ -17,6 +16,7 @@ from ledger.invoice.state import OPEN, Invoice, given_back_minor, lines_of, take
 from ledger.payment import Payment
 from ledger.refund import Refund
 from ledger.streams import fold
+from ledger.waterfall import COMPONENTS, Split
 from tests.commands.memory_unit import MemoryUnit
 from tests.ledger.implied import Implied, implied
 

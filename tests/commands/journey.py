@@ -16,13 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_invoice
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.agreement.events import Activated
-from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.event_registry import New
 from ledger.invoice.state import OPEN, Invoice
 from ledger.money import Money
 from ledger.streams import STREAMS
 from ledger.tax import Line
+from ledger.waterfall import COMPONENTS
 from schedulers.business_day_steps import DECIDE
 from tests.commands import invariants
 from tests.commands.books import Books

@@ -42,8 +42,8 @@ from commands.invoices import (
     send_invoice,
     void_invoice,
 )
-from ledger.allocation import COMPONENTS
 from ledger.tax import Line
+from ledger.waterfall import COMPONENTS
 from tests.commands.journey import (
     CURRENCIES,
     IS_OPEN,

@@ -34,7 +34,6 @@ from commands.holds import (
 from commands.payments import CurrencyDiffers
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit_of_work import Unknown
-from ledger.allocation import Split
 from ledger.errors import Rejected
 from ledger.invoice.adjusting import OverWaived
 from ledger.invoice.credit_notes import LineOverCredited, OverCredited, UnknownLine
@@ -43,6 +42,7 @@ from ledger.invoice.holding import NotHeld, OverDisputed, OverPromised
 from ledger.invoice.preconditions import ReasonMissing
 from ledger.money import Money, NegativeAmount, ZeroAmount
 from ledger.tax import Line
+from ledger.waterfall import Split
 from tests.commands.books import Books
 
 DUE = date(2024, 3, 8)

@@ -36,11 +36,11 @@ from commands.reversals import (
 )
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit_of_work import Unknown
-from ledger.allocation import Split
 from ledger.customer import CreditApplied
 from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.money import Money
 from ledger.payment import AlreadyReversed, ChargedBackInFuture, ChargedBackTooEarly
+from ledger.waterfall import Split
 from tests.commands import invariants
 from tests.commands.books import Books
 from tests.ledger.bookkeeping import journal

@@ -35,10 +35,10 @@ from commands.holds import (
 from commands.invoices import ChangeInvoice, change_invoice
 from commands.payments import Allocation
 from commands.tenants import ConfigureTenant, configure_tenant
-from ledger.allocation import Split
 from ledger.invoice.events import Recalculated
 from ledger.invoice.preconditions import EffectiveInFuture, EffectiveTooEarly
 from ledger.money import Money
+from ledger.waterfall import Split
 from tests.commands import invariants
 from tests.commands.books import Books
 

@@ -4,10 +4,10 @@ import pytest
 
 from commands.fee_policies import AddFeePolicy, FeePolicyView, UnknownReferenceRate, add_fee_policy
 from commands.reference_rates import SetReferenceRate, set_reference_rate
-from ledger.allocation import MalformedWaterfall
 from ledger.money import Money, ZeroAmount
 from ledger.policy import GraceTooLong, WrongPeriod, ZeroLateFeeCap
 from ledger.rates import MalformedRate, RateTooHigh
+from ledger.waterfall import MalformedWaterfall
 from tests.commands.books import Books
 
 

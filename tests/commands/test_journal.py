@@ -23,12 +23,12 @@ from commands.invoices import ChangeInvoice, change_invoice
 from commands.reversals import ChargeBackPayment, charge_back_payment
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.agreement.events import Activated
-from ledger.allocation import COMPONENTS
 from ledger.customer import CreditPart, CreditReserved
 from ledger.errors import LedgerError
 from ledger.event_registry import New
 from ledger.money import Money
 from ledger.refund import Requested
+from ledger.waterfall import COMPONENTS
 from tests.commands.lending import Lending, brl
 from tests.ledger.bookkeeping import Bookkeeper, assert_agree, journal
 

@@ -21,9 +21,9 @@ from commands.reversals import (
     charge_back_payment,
     reverse_payment,
 )
-from ledger.allocation import Split
 from ledger.money import Money, ZeroAmount
 from ledger.payment import AlreadyReversed, OverReversed
+from ledger.waterfall import Split
 from tests.commands import invariants
 from tests.commands.books import Books
 

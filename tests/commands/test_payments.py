@@ -20,7 +20,6 @@ from commands.payments import (
 from commands.reversals import ReversePayment, reverse_payment
 from commands.tenants import ConfigureTenant, configure_tenant
 from commands.unit_of_work import AlreadyExists, Unknown
-from ledger.allocation import Split
 from ledger.customer import CreditAdded, CreditWithdrawn
 from ledger.invoice.events import PaymentReceived
 from ledger.invoice.preconditions import ReasonMissing
@@ -33,6 +32,7 @@ from ledger.money import (
     ZeroAmount,
 )
 from ledger.payment import AlreadyReversed, ReceivedInFuture
+from ledger.waterfall import Split
 from tests.commands.books import Books
 
 DUE = date(2024, 3, 8)

@@ -22,11 +22,11 @@ from commands.reversals import (
     reallocate_payment,
 )
 from commands.unit_of_work import Unknown
-from ledger.allocation import Split
 from ledger.invoice import events as e
 from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.money import Money, ZeroAmount
 from ledger.payment import AlreadyReversed, OverReallocated, Reallocated
+from ledger.waterfall import Split
 from tests.commands import invariants
 from tests.commands.books import Books
 

@@ -28,10 +28,10 @@ from commands.reversals import (
     reallocate_payment,
     reverse_payment,
 )
-from ledger.allocation import Split
 from ledger.chart_of_accounts import Account
 from ledger.invoice.preconditions import EffectiveTooEarly, TakenOver
 from ledger.money import Money
+from ledger.waterfall import Split
 from tests.commands import invariants
 from tests.commands.lending import Lending, brl
 from tests.ledger.bookkeeping import assert_agree, journal

@@ -58,3 +58,16 @@ def test_every_page_is_reached_from_the_index() -> None:
 def test_no_page_mentions_a_machine() -> None:
     for page in PAGES:
         assert not re.search(r"/(home|work|root|Users)/", page.read_text()), page
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    named = re.compile(
+        r"`((?:ledger|commands|projections|schedulers|adapters|tests)/[\w/.-]+\.(?:py|sql))`"
+    )
+    missing = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in PAGES
+        for path in named.findall(page.read_text())
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []

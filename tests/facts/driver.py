@@ -36,7 +36,6 @@ from commands.reversals import (
 from commands.tenants import CreateTenant, create_tenant
 from commands.unit_of_work import Unit, load
 from ledger.agreement import events as agreement_events
-from ledger.allocation import Component, Order, Split
 from ledger.calendars import Calendar
 from ledger.customer import CreditPart, CreditReserved
 from ledger.errors import LedgerError
@@ -53,6 +52,7 @@ from ledger.policy import FeePolicy
 from ledger.rates import Rate
 from ledger.refund import Requested
 from ledger.tax import Line, Priced, PricedLine
+from ledger.waterfall import Component, Order, Split
 from schedulers.business_day_steps import DECIDE
 from tests.commands.memory_unit import MemoryUnit
 from tests.facts.facts import COMPONENTS, DAY, Fact, History

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
-from ledger.allocation import Split
 from ledger.event_registry import Event, New
 from ledger.invoice import events as e
 from ledger.invoice.state import Invoice
 from ledger.journal.facts import Facts
 from ledger.journal.facts import evolve as remember
 from ledger.journal.posting import entries
+from ledger.waterfall import Split
 from projections.invoices.fold import INVOICES
 from projections.reports.statement_entries import changes
 from tests.facts.driver import Driver

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, cast
 from uuid import UUID
 
-from ledger.allocation import COMPONENTS, Component, Order, Split
 from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.event_registry import New
@@ -28,10 +27,12 @@ from ledger.invoice.replay import replay
 from ledger.invoice.sources import Room
 from ledger.invoice.state import OPEN, Invoice, given_back_minor, taken_by_source
 from ledger.money import Money
+from ledger.mora import last_posting_day
 from ledger.policy import Base, DayCount, FeePolicy
 from ledger.rates import Per, Rate
 from ledger.rounding import Rounding
 from ledger.tax import Line, Priced, PricedLine
+from ledger.waterfall import COMPONENTS, Component, Order, Split
 from tests.ledger.implied import implied
 from tests.ledger.independent import Books, Terms
 
@@ -417,9 +418,7 @@ def assert_sound(ledger: Ledger) -> None:
         return
     if invoice.mora_through is not None:
         days = [one for one in settling_days(invoice) if one <= invoice.mora_through]
-        stands_on = max(
-            [charges.last_posting_day(invoice.terms.policy, invoice.mora_through), *days]
-        )
+        stands_on = max([last_posting_day(invoice.terms.policy, invoice.mora_through), *days])
         assert invoice.charged.mora == charges.cumulative_mora(invoice, stands_on)
     assert invoice.charged.principal == invoice.total_minor
     assert (invoice.status == "void") or (invoice.status in OPEN) == (invoice.open.total > 0)

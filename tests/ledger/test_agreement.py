@@ -38,7 +38,6 @@ from ledger.agreement.plan import (
     planned,
 )
 from ledger.agreement.state import Agreement, evolve
-from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.errors import Rejected
 from ledger.event_registry import Event
@@ -55,6 +54,7 @@ from ledger.money import AmountTooLarge, format_minor
 from ledger.policy import Base, FeePolicy
 from ledger.rates import Rate, RateTooHigh, parse_rate
 from ledger.tax import Line, price_lines
+from ledger.waterfall import Split
 
 TODAY = date(2024, 1, 10)
 FIRST = date(2024, 1, 31)

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.allocation import Split
 from ledger.invoice.as_of import before_effect, effective_by
 from ledger.invoice.balance import open_on
 from ledger.invoice.events import (
@@ -22,6 +21,7 @@ from ledger.invoice.events import (
 )
 from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
+from ledger.waterfall import Split
 from tests.ledger.histories import Ledger, payment_id, random_facts, random_terms, sent, tell
 from tests.ledger.test_invoice_charges import BRAZIL
 from tests.ledger.test_invoice_late_facts import DUE, day, run

@@ -11,7 +11,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.allocation import Split
 from ledger.errors import Rejected
 from ledger.invoice import credit_notes, issuing
 from ledger.invoice.credit_notes import (
@@ -26,6 +25,7 @@ from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice, lines_of
 from ledger.rates import Rate, parse_rate
 from ledger.tax import Line, NegativeTotal, TaxRounding, ZeroTotal, price_lines
+from ledger.waterfall import Split
 
 ON = date(2024, 3, 1)
 Step = tuple[Literal["amount", "lines", "all"], int, int]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.invoice import adjusting, settling
 from ledger.invoice.sources import Room
 from ledger.invoice.state import given_back_minor
+from ledger.waterfall import Split
 from tests.ledger.histories import DAY, OWN, Ledger, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_late_facts import DUE, day

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
-from ledger.allocation import Split
 from ledger.invoice.events import BecameOverdue, ChargeChange, LateFeeCharged, Recalculated
 from ledger.invoice.state import OPEN
+from ledger.waterfall import Split
 from tests.ledger.histories import Ledger, assert_sound, sent
 from tests.ledger.independent import Terms
 

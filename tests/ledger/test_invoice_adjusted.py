@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from ledger.allocation import Component, Split
 from ledger.calendars import Calendar
 from ledger.event_registry import New
 from ledger.invoice import accrual, adjusting, credit_notes, issuing
@@ -27,6 +26,7 @@ from ledger.invoice.preconditions import NotOpen, ReasonMissing
 from ledger.money import AmountTooLarge
 from ledger.policy import FeePolicy
 from ledger.tax import Line, price_lines
+from ledger.waterfall import Component, Split
 from tests.ledger.histories import CUSTOMER, DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 

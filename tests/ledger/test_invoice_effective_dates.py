@@ -5,13 +5,13 @@ from datetime import date
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.event_registry import New
 from ledger.invoice import holding
 from ledger.invoice.adjusting import OverWaived, OverWrittenOff
 from ledger.invoice.events import FeeCharged, Recalculated, Waived
 from ledger.invoice.holding import DisputesOverlap, OverDisputed, ResolvedTooEarly
 from ledger.invoice.preconditions import EffectiveInFuture, EffectiveTooEarly, NotOpen
+from ledger.waterfall import Split
 from tests.ledger.histories import DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_late_facts import DUE, day

@@ -11,11 +11,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ledger import event_registry
-from ledger.allocation import Split
 from ledger.errors import Rejected
 from ledger.invoice.accrual import bring_up_to_date
 from ledger.invoice.state import Invoice, given_back_minor
 from ledger.streams import decode_state, encode_state, fold
+from ledger.waterfall import Split
 from tests.ledger.histories import (
     DAY,
     KINDS,

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.event_registry import New
 from ledger.invoice import accrual, adjusting, holding
 from ledger.invoice.events import (
@@ -31,6 +30,7 @@ from ledger.invoice.holding import (
 )
 from ledger.invoice.preconditions import NotOpen
 from ledger.streams import invoice_facts
+from ledger.waterfall import Split
 from tests.ledger.histories import Ledger, assert_sound, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_late_facts import day

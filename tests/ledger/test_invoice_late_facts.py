@@ -8,7 +8,6 @@ from itertools import permutations
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.invoice.events import (
     ChargeChange,
     Covered,
@@ -17,6 +16,7 @@ from ledger.invoice.events import (
     Recalculated,
     Reimputed,
 )
+from ledger.waterfall import Split
 from tests.ledger.histories import DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.independent import Terms
 from tests.ledger.test_invoice_charges import BRAZIL, through

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
 from ledger.errors import Rejected
 from ledger.event_registry import New
@@ -28,6 +27,7 @@ from ledger.policy import FeePolicy
 from ledger.rates import Rate
 from ledger.streams import invoice_facts
 from ledger.tax import Line, price_lines
+from ledger.waterfall import Split
 from tests.ledger.histories import CUSTOMER, DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 

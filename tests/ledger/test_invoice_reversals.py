@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.event_registry import New
 from ledger.invoice import settling
 from ledger.invoice.events import PaymentChargedBack, PaymentReallocated, PaymentReversed
 from ledger.invoice.settling import NotItsPayment
+from ledger.waterfall import Split
 from tests.ledger.histories import DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.independent import Terms
 from tests.ledger.test_invoice_charges import BRAZIL, through

@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.invoice import adjusting, holding
 from ledger.invoice.balance import open_on
 from ledger.invoice.preconditions import EffectiveTooEarly, TakenOver
 from ledger.invoice.settling import counts_from
+from ledger.waterfall import Split
 from tests.ledger.histories import DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_effective_dates import DATED

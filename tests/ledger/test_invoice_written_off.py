@@ -2,11 +2,11 @@
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.event_registry import New
 from ledger.invoice import adjusting
 from ledger.invoice.adjusting import OverWrittenOff
 from ledger.invoice.events import PaymentReceived, WrittenOff
+from ledger.waterfall import Split
 from tests.ledger.histories import Ledger, assert_sound, payment_id
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_late_facts import day, run

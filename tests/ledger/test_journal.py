@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from ledger import payment, refund
 from ledger.agreement import events as agreement
-from ledger.allocation import Split
 from ledger.calendars import Calendar
 from ledger.chart_of_accounts import CHART
 from ledger.customer import CreditPart
@@ -22,6 +21,7 @@ from ledger.journal.entry import JournalEntry, Posting, Unbalanced, entry, poste
 from ledger.journal.facts import Facts, evolve
 from ledger.journal.posting import POSTING, STREAMS, entries
 from ledger.policy import FeePolicy
+from ledger.waterfall import Split
 from tests.ledger.bookkeeping import Bookkeeper, assert_agree
 from tests.ledger.histories import Ledger, random_facts, random_terms, sent, tell
 from tests.ledger.test_event_registry import GOLDEN

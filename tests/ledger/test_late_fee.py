@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from ledger.allocation import Split
+from ledger.waterfall import Split
 from tests.ledger.histories import Ledger, assert_sound, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_late_facts import DUE, day, run

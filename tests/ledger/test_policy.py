@@ -1,6 +1,5 @@
 import pytest
 
-from ledger.allocation import MalformedWaterfall
 from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.policy import (
@@ -14,6 +13,7 @@ from ledger.policy import (
     check,
 )
 from ledger.rates import Rate, RateTooHigh, parse_yearly_rate
+from ledger.waterfall import MalformedWaterfall
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.allocation import Split
 from ledger.event_registry import New
 from ledger.invoice.events import Recalculated, SmallBalanceChange, SmallBalanceWaived
 from ledger.invoice.state import SmallBalance
+from ledger.waterfall import Split
 from tests.ledger.histories import DAY, Ledger, assert_sound, payment_id, sent
 from tests.ledger.test_invoice_charges import BRAZIL, through
 from tests.ledger.test_invoice_late_facts import DUE, day, run

@@ -8,9 +8,9 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.allocation import Component
 from ledger.invoice.charges import terms_of
 from ledger.invoice.state import Imputation
+from ledger.waterfall import Component
 from tests.ledger.histories import Ledger, amounts_of, random_facts, random_terms, sent, tell
 from tests.ledger.implied import implied
 from tests.ledger.independent import Amounts, minus, nothing, plus

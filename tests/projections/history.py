@@ -92,10 +92,10 @@ from commands.reversals import (
     reverse_payment,
 )
 from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
-from ledger.allocation import COMPONENTS
 from ledger.errors import LedgerError
 from ledger.money import Money
 from ledger.tax import Line
+from ledger.waterfall import COMPONENTS
 from schedulers.catch_up import catch_up
 
 FIRST_DAY = date(2024, 1, 2)

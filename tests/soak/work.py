@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool
 from adapters.payouts.files import FilePayout
 from adapters.payouts.http import HttpPayout
 from adapters.postgres.connection import Pool
-from adapters.store import clock as clock_module
+from adapters.store import lease as lease_module
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
 from adapters.store.encryption import PersonalDataCipher
@@ -126,7 +126,7 @@ def ticks(url: str, nights: int, place: Place, n: int, lease_seconds: int) -> di
     """Runs what is due as the alarm does, three times over; stands still once in the first."""
     doom = _doom(place, n, "SIGSTOP")
     _small_chunks(60 if place != "in copy" else 1_000)
-    clock_module.LEASE_SECONDS = lease_seconds
+    lease_module.LEASE_SECONDS = lease_seconds  # type: ignore[misc]
     now = datetime(2026, 1, 5, 12, tzinfo=UTC) + timedelta(days=nights - 1)
     with _pool(url, doom) as pool:
         clock = PostgresClock(pool)

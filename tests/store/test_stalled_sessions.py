@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.connection import Database
-from adapters.store import clock as clock_module
+from adapters.store import lease as lease_module
 from adapters.store import group_commit as group_module
 from adapters.store import stalled_sessions as stalled_module
 from adapters.store.append import COPY_EVENTS
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.both_engines
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_module, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")
-    monkeypatch.setattr(clock_module, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")
+    monkeypatch.setattr(lease_module, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")
     monkeypatch.setattr(stalled_module, "STALLED_SECONDS", 0.3)
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.allocation import (
+from ledger.waterfall import (
     COMPONENTS,
     MalformedWaterfall,
     Order,
