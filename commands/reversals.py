@@ -150,7 +150,9 @@ def reallocate_payment(unit: Unit, payment_id: UUID, command: ReallocatePayment)
         if settling.offers(invoice, payment_id):
             return settling.reallocate(invoice, payment_id, -more_minor, now_on, room)
         received_on = payment.received_on
-        return settling.receive(invoice, payment_id, more_minor, received_on, now_on, room)[0]
+        return settling.receive(
+            invoice, payment_id, more_minor, received_on, now_on, room, reallocated=True
+        )[0]
 
     changes = _change_offers(unit, payment_id, less, offered_less)
     more = {invoice_id: minor for invoice_id, minor in more.items() if minor}

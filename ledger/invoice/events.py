@@ -131,12 +131,14 @@ class PaymentReceived(Event, frozen=True):
     amount_minor  what it offers; what it does not cover is the customer's credit
     split         what it pays of what was open at its place, by component
     recovered     what it pays of what had been written off
+    reallocated   whether a person said later that it is for this invoice: then it comes after the day's other payments
     """
 
     payment_id: UUID
     split: Split
     amount_minor: int
     recovered: Split = Split()
+    reallocated: bool = False
 
 
 @stored("invoice.credit_applied.v1")

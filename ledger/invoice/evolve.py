@@ -165,7 +165,8 @@ def _reference_rate_applied(invoice: Invoice, event: e.ReferenceRateApplied, on:
 
 
 def _payment_received(invoice: Invoice, event: e.PaymentReceived, on: date) -> Invoice:
-    return _imputed(invoice, _money("payment", event.payment_id, event, on))
+    one = _money("payment", event.payment_id, event, on)
+    return _imputed(invoice, replace(one, reallocated=event.reallocated))
 
 
 def _credit_applied(invoice: Invoice, event: e.CreditApplied, on: date) -> Invoice:

@@ -94,22 +94,33 @@ def is_latest(invoice: Invoice, one: Imputation) -> bool:
     return all(rank(facts[at], at, offers) < own for at in beside)
 
 
-def rank(one: Imputation, at: int, paid_on: Mapping[UUID, tuple[date, int]]) -> tuple[object, ...]:
-    """Where a fact stands among the others. `paid_on` has day and place of each payment's first offer."""
+def rank(one: Imputation, at: int, offers: Mapping[UUID, "FirstOffer"]) -> tuple[object, ...]:
+    """The place of a fact among the others. `offers` has each payment's first offer.
+
+    A payment that a reallocation offered to the invoice comes after the day's others, whenever those were recorded.
+    """
     if one.kind == "charge_back":
-        on, payment_at = paid_on.get(one.source_id, (date.min, at))
-        if on == one.on:
-            return one.on, _RANKS["payment"], payment_at, 1, at
-        return one.on, _RANKS["charge_back"], at, 0, at
-    return one.on, _RANKS[one.kind], at, 0, at
+        first = offers.get(one.source_id)
+        if first is not None and first.on == one.on:
+            return one.on, _RANKS["payment"], first.reallocated, first.at, 1, at
+        return one.on, _RANKS["charge_back"], False, at, 0, at
+    return one.on, _RANKS[one.kind], one.reallocated, at, 0, at
 
 
-def offers_of(imputations: tuple[Imputation, ...]) -> dict[UUID, tuple[date, int]]:
-    """Day and place of each payment's first offer."""
-    found: dict[UUID, tuple[date, int]] = {}
+class FirstOffer(NamedTuple):
+    """A payment's first offer to an invoice: its day, its place by recording, and whether a reallocation made it."""
+
+    on: date
+    at: int
+    reallocated: bool
+
+
+def offers_of(imputations: tuple[Imputation, ...]) -> dict[UUID, FirstOffer]:
+    """Each payment's first offer."""
+    found: dict[UUID, FirstOffer] = {}
     for at, one in enumerate(imputations):
         if one.kind == "payment":
-            found.setdefault(one.source_id, (one.on, at))
+            found.setdefault(one.source_id, FirstOffer(one.on, at, one.reallocated))
     return found
 
 

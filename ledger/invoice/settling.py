@@ -62,6 +62,8 @@ def receive(
     value_on: date,
     today: date,
     room: Room = NO_ROOM,
+    *,
+    reallocated: bool = False,
 ) -> tuple[Decision, int]:
     """Tells of money that a payment offers; returns the events and what is left over. Raises NotOpen.
 
@@ -69,10 +71,13 @@ def receive(
     What it changes of later facts follows as one event (ADR 0020).
     """
     _require_offers(invoice)
-    one = Imputation("payment", max(value_on, counts_from(invoice)), payment_id, amount_minor)
+    on = max(value_on, counts_from(invoice))
+    one = Imputation("payment", on, payment_id, amount_minor, reallocated=reallocated)
 
     def received(covered: e.Covered) -> e.PaymentReceived:
-        return e.PaymentReceived(payment_id, covered.paid, amount_minor, covered.recovered)
+        return e.PaymentReceived(
+            payment_id, covered.paid, amount_minor, covered.recovered, reallocated
+        )
 
     arrived = room._replace(brings_minor=amount_minor)
     decision = impute(invoice, one, received, today, f"payment {payment_id}", arrived)

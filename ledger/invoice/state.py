@@ -20,7 +20,7 @@ OPEN: frozenset[Status] = frozenset(("sent", "overdue"))
 GIVEN_UP: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "renegotiated"))
 """Closed without being paid: nothing more is charged."""
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised whenever `Invoice` or `evolve` changes, so that stored snapshots are folded anew."""
 
 NOTHING = Split()
@@ -45,6 +45,7 @@ class Imputation(msgspec.Struct, frozen=True, array_like=True):
                  takeover, its total
     asked        of what is given up, at most so much of each component
     covered      what it covers, given all facts that are known
+    reallocated  of a payment: whether a person offered it to this invoice later, by a reallocation
     """
 
     kind: e.ImputationKind
@@ -53,6 +54,7 @@ class Imputation(msgspec.Struct, frozen=True, array_like=True):
     asked_minor: int = 0
     asked: Split = Split()
     covered: e.Covered = e.Covered()
+    reallocated: bool = False
 
 
 class Fee(msgspec.Struct, frozen=True, array_like=True):

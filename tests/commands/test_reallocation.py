@@ -13,6 +13,7 @@ from commands.payments import (
     OverAllocated,
     PaymentView,
     SeveralCustomers,
+    payment_view,
 )
 from commands.refunds import RequestRefund, request_refund
 from commands.reversals import (
@@ -155,6 +156,25 @@ class TestReallocated:
             reallocate(books, payment_id, (two, "70.01"))
         reallocate(books, payment_id, (two, "70.00"))
         assert opened(books, one, two) == [10_000, 3_000]
+
+    @pytest.mark.parametrize("is_late", [False, True])
+    def test_it_comes_after_the_days_payments_whenever_those_were_recorded(
+        self, books: Books, is_late: bool
+    ) -> None:
+        """The other payment of the day covers the invoice; which is recorded first changes nothing."""
+        wrong, right = books.invoice("100.00"), books.invoice("100.00")
+        on = date(2024, 3, 1)
+        payment_id = books.pay("100.00", invoice_id=wrong, received_on=on).id
+        books.on(SAID_ON)
+        if not is_late:
+            other = books.pay("70.00", invoice_id=right, received_on=on)
+        view = reallocate(books, payment_id, (right, "100.00"))
+        if is_late:
+            other = books.pay("70.00", invoice_id=right, received_on=on)
+            view = payment_view(payment_id, books.state("payment", payment_id))
+        assert books.state("payment", other.id).unapplied_minor == 0
+        assert (allocated(view), view.unapplied) == ({right: "30.00"}, brl("70.00"))
+        assert books.credit() == {"BRL": 7_000}
 
 
 class TestRefused:

@@ -55,15 +55,17 @@ A15  A source never covers more than it has left at that place in the order of d
      earlier in that order comes first. Where that limit binds, `contested` says so: then the order
      of recording may matter.
 A16  A reallocation onto an invoice that the payment did not offer to before counts as recorded then
-     (against a takeover); otherwise its offers keep the payment's place.
+     (against a takeover), and after the payments of its day that named the invoice themselves;
+     otherwise its offers keep the payment's place.
 A17  Dates before the issue date count from the issue date for every kind, as for payments.
 A18  Only kinds that cover something move to after a takeover that was recorded before them, and
      only with a date before its day; on its own day the order of kinds holds.
 A19  A takeover that finds less than its total takes what is open, and is `contested`: so it is when
      a payment, whose principal a credit note had given back as credit, was charged back, taken over
      and then reversed, so that the credit note takes that principal off after all.
-A20  An invoice to which a payment offered something before a reallocation keeps its place among the
-     payment's offers; the others follow as they are named.
+A20  An invoice to which a payment offers something right before a reallocation keeps its place among
+     the payment's offers; the others follow as they are named, one whose offer had been taken back
+     wholly, too.
 """
 
 RANKS = {
@@ -155,6 +157,7 @@ class Offer:
     position: int
     rank: int
     recorded: int
+    reallocated: int = 0
     charge_backs: list[tuple[int, date, int]] = field(default_factory=list)
     paid: int = 0
     recovered: int = 0
@@ -343,6 +346,37 @@ def lower(offers: list[Offer], left: int, amount: int) -> list[tuple[Offer, int]
     return lowered
 
 
+def offered_before(
+    payment: Fact, changes: Sequence[tuple[date, int, Fact]]
+) -> dict[int, list[int]]:
+    """The invoices to which a payment offered something right before each reallocation, in the order of its offers."""
+    source = ("payment", payment.payment)
+
+    def offer(place: int, amount: int, rank: int) -> Offer:
+        return Offer(place, source, amount, payment.on, 0, 0, rank, 0)
+
+    offers = [offer(place, amount, PAYMENT) for place, amount in payment.offers]
+    left, found = payment.amount, {}
+    for _, at, fact in sorted(changes, key=lambda change: change[1]):
+        if fact.kind in ("reversal", "charge_back"):
+            for lowered, part in lower(offers, left, fact.amount):
+                assert lowered.offered >= 0, part
+            left -= fact.amount
+        elif fact.kind == "credit_applied":
+            offers.append(offer(fact.invoice, fact.amount, CREDIT))
+        elif fact.kind == "reallocation":
+            places = [one.invoice for one in offers if one.rank == PAYMENT and one.offered]
+            found[at] = places
+            parts = sorted(
+                fact.offers,
+                key=lambda part: places.index(part[0]) if part[0] in places else len(places),
+            )
+            offers = [offer(place, amount, PAYMENT) for place, amount in parts] + [
+                one for one in offers if one.rank == CREDIT
+            ]
+    return found
+
+
 def offers_of(
     invoices: Sequence[Invoice], facts: Sequence[Fact], over_offered: list[int]
 ) -> list[Offer]:
@@ -355,9 +389,11 @@ def offers_of(
         changes = [(fact.on, at, fact) for at, fact in enumerate(facts) if fact.payment == number]
         changes.sort(key=lambda change: change[:2])
         parts, recorded = payment.offers, {place: index for place, _ in payment.offers}
+        first = dict(recorded)
+        offered = offered_before(payment, changes)
         for _, at, fact in changes:
             if fact.kind == "reallocation":
-                places = [place for place, _ in parts]
+                places = offered[at]
                 parts = tuple(
                     sorted(
                         fact.offers,
@@ -367,9 +403,20 @@ def offers_of(
                     )
                 )  # [A20]
                 recorded = {place: recorded.get(place, at) for place, _ in parts}  # [A16]
+                first = {place: at for place, _ in parts} | first
         source = ("payment", number)
         offers = [
-            Offer(place, source, amount, payment.on, index, position, PAYMENT, recorded[place])
+            Offer(
+                place,
+                source,
+                amount,
+                payment.on,
+                first[place],
+                position,
+                PAYMENT,
+                recorded[place],
+                int(first[place] != index),
+            )
             for position, (place, amount) in enumerate(parts)
         ]
         offers += [
@@ -522,7 +569,7 @@ class _Calculation:
         account = self.accounts[offer.invoice]
         told_on = offer.on
         offer.on = self._place(offer.invoice, told_on, offer.recorded)
-        key = (offer.rank, 0, offer.index, offer.position)
+        key = (offer.rank, offer.reallocated, offer.index, offer.position)
         if offer.offered:
             account.posting_days.add(offer.on)  # [A11]
         for at, on, part in offer.charge_backs:

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from adapters.postgres.connection import Database
-from adapters.store import lease as lease_module
 from adapters.store import group_commit as group_module
+from adapters.store import lease as lease_module
 from adapters.store import stalled_sessions as stalled_module
 from adapters.store.append import COPY_EVENTS
 from adapters.store.binary import COPY_HEADER
