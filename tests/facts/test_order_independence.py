@@ -26,6 +26,14 @@ def test_some_histories_give_the_same_books_in_any_order(tens: int) -> None:
     assert count.accepted > 0
 
 
+@pytest.mark.parametrize("seed", [105_151, 107_411, 108_426, 108_603, 109_925, 119_272])
+def test_histories_that_once_differed(seed: int) -> None:
+    """Each reallocates a payment to an invoice beside another payment of the same day, or after a reversal."""
+    count = check(seed)
+    assert not count.differing, "\n".join(count.differing)
+    assert count.accepted > 0
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(1_800)
 def test_two_thousand_histories_give_the_same_books_in_any_order() -> None:
