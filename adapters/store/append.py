@@ -14,8 +14,8 @@ from uuid import UUID
 
 import psycopg
 
-from adapters.store import binary
-from adapters.store.binary import field, int4_field, uuid_field
+from projections.engine import postgres_binary
+from projections.engine.postgres_binary import field, int4_field, uuid_field
 
 _FRONT = struct.Struct(">hiqi16siqiq")
 _STREAM = struct.Struct(">i16sii")
@@ -130,7 +130,7 @@ def pack_row(
     rest = (
         _STREAM.pack(16, stream_id, 4, version)
         + tag
-        + int4_field(binary.days(effective_on))
+        + int4_field(postgres_binary.days(effective_on))
         + origin.fields
         + field(data)
     )
@@ -210,28 +210,30 @@ def write_all(connection: psycopg.Connection[Any], statements: Sequence[Statemen
                 raise StaleSnapshots(f"{statement.what} ({cursor.rowcount} of {statement.rows})")
 
 
-def _columns(snapshots: Sequence[Snapshot]) -> tuple[binary.Array, ...]:
+def _columns(snapshots: Sequence[Snapshot]) -> tuple[postgres_binary.Array, ...]:
     tenants, ids, streams, expected, versions, folds, wakes, accrue, payers, states = zip(
         *snapshots, strict=True
     )
     return (
-        binary.uuids(tenants),
-        binary.uuids(ids),
-        binary.texts(streams),
-        binary.int4s(expected),
-        binary.int4s(versions),
-        binary.int4s(folds),
-        binary.dates(wakes),
-        binary.bools(accrue),
-        binary.nullable_uuids(payers),
-        binary.byteas(states),
+        postgres_binary.uuids(tenants),
+        postgres_binary.uuids(ids),
+        postgres_binary.texts(streams),
+        postgres_binary.int4s(expected),
+        postgres_binary.int4s(versions),
+        postgres_binary.int4s(folds),
+        postgres_binary.dates(wakes),
+        postgres_binary.bools(accrue),
+        postgres_binary.nullable_uuids(payers),
+        postgres_binary.byteas(states),
     )
 
 
-def _counted(counts: Counter[bytes]) -> tuple[binary.Array, binary.Array]:
+def _counted(counts: Counter[bytes]) -> tuple[postgres_binary.Array, postgres_binary.Array]:
     # In the order of their ids, though the log head's lock already keeps two writers from crossing.
     tenants = sorted(counts)
-    return binary.uuids(tenants), binary.int4s([counts[tenant] for tenant in tenants])
+    return postgres_binary.uuids(tenants), postgres_binary.int4s(
+        [counts[tenant] for tenant in tenants]
+    )
 
 
 def _numbered(
@@ -257,11 +259,11 @@ def _copy(
     recorded_at: datetime,
 ) -> None:
     pack = _FRONT.pack
-    at = binary.microseconds(recorded_at)
-    pieces = [binary.COPY_HEADER]
+    at = postgres_binary.microseconds(recorded_at)
+    pieces = [postgres_binary.COPY_HEADER]
     for position, (row, seq) in enumerate(zip(rows, seqs, strict=True), first_position):
         pieces.append(pack(_COLUMNS, 8, position, 16, row.tenant, 8, seq, 8, at))
         pieces.append(row.rest)
-    pieces.append(binary.COPY_TRAILER)
+    pieces.append(postgres_binary.COPY_TRAILER)
     with cursor.copy(COPY_EVENTS) as copy:
         copy.write(b"".join(pieces))

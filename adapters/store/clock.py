@@ -18,7 +18,6 @@ import psycopg
 from adapters.postgres.connection import Pool
 from adapters.store import reading
 from adapters.store.append import Origin, Row, Snapshot, StaleSnapshots, append, pack_row
-from adapters.store.binary import field
 from adapters.store.clock_guard import ClockGuard
 from adapters.store.group_commit import NOTIFY, snapshot_of
 from adapters.store.lease import ClockLeases, FencedTransaction, fenced
@@ -32,6 +31,7 @@ from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
 from ledger.streams import STREAMS, decode_state, encode_state
 from ledger.tenant import Settings, Tenant
+from projections.engine.postgres_binary import field
 from schedulers.ports import (
     START,
     Checkpoint,

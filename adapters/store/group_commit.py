@@ -19,7 +19,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from adapters.postgres.connection import Pool
-from adapters.store import binary, idempotency
+from adapters.store import idempotency
 from adapters.store.append import UNCOUNTED, Appended, Snapshot, StaleSnapshots, Statement
 from adapters.store.application import LedgerApplication
 from adapters.store.clock_guard import ClockGuard
@@ -35,6 +35,7 @@ from commands.unit_of_work import NameRange
 from ledger.errors import LedgerError
 from ledger.invoice.state import Invoice
 from ledger.streams import STREAMS, encode_state
+from projections.engine import postgres_binary
 
 log = logging.getLogger("duebook.writer")
 
@@ -130,7 +131,7 @@ class Group:
         committing: list[Appended] = []
         try:
             with self._pool.connection(CONNECTION_WAIT_SECONDS) as connection:
-                binary.register(connection)
+                postgres_binary.register(connection)
                 self._decide(self._loaded(connection))
                 self._write(connection, committing)
                 # Leaving the block commits.

@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from adapters.store import binary
 from adapters.store.requests import Answer, KeyReused
+from projections.engine import postgres_binary
 
 SELECT_RECORDS = """
 SELECT record.tenant_id, record.key, record.request_hash, record.status, record.answer, record.tenant_seq
@@ -45,8 +45,10 @@ def ask(
     """Asks for the answers kept under these keys; None for no keys. `fetched` reads what came."""
     if not keys:
         return None
-    tenants = binary.uuids([tenant_id.bytes for tenant_id, _ in keys])
-    return connection.execute(SELECT_RECORDS, (tenants, binary.texts([key for _, key in keys])))
+    tenants = postgres_binary.uuids([tenant_id.bytes for tenant_id, _ in keys])
+    return connection.execute(
+        SELECT_RECORDS, (tenants, postgres_binary.texts([key for _, key in keys]))
+    )
 
 
 def fetched(records: psycopg.Cursor[Any] | None) -> dict[RecordKey, KeptAnswer]:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import psycopg
 
 from adapters.postgres.connection import Pool
-from adapters.store import binary
 from adapters.store.stalled_sessions import end_stalled_sessions
+from projections.engine import postgres_binary
 from schedulers.ports import ClockTaken, Fenced, Lease, Run
 
 LEASE_NAME: Final = "clock"
@@ -79,7 +79,7 @@ class FencedTransaction:
         self._borrowed = self._pool.connection()
         connection = self._borrowed.__enter__()
         try:
-            binary.register(connection)
+            postgres_binary.register(connection)
             connection.execute(LOCK_TIMEOUT, prepare=False)
             lease = self._run.lease
             until = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)

@@ -35,10 +35,10 @@ from eventsourcing.utils import Environment, EnvType
 from psycopg.rows import dict_row, tuple_row
 
 from adapters.postgres.connection import Pool
-from adapters.store import binary
 from adapters.store.append import Appended, Beside, Origin, Row, Snapshot, append, pack_row
-from adapters.store.binary import field
 from adapters.store.envelope import EnvelopeNotification, StoredEnvelope
+from projections.engine import postgres_binary
+from projections.engine.postgres_binary import field
 
 EVENT_COLUMNS = """position, tenant_id, tenant_seq, stream_id, version, tag, recorded_at, effective_on,
        actor, command_id, correlation_id, causation_id, data"""
@@ -139,7 +139,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
     ) -> Appended:
         try:
             with self.datastore.rows_pool.connection() as connection, connection.transaction():
-                binary.register(connection)
+                postgres_binary.register(connection)
                 return append(connection, rows, snapshots, now, beside)
         except psycopg.IntegrityError as error:
             raise IntegrityError(str(error)) from error

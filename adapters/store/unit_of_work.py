@@ -9,7 +9,6 @@ import msgspec
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from adapters.store import binary
 from adapters.store.append import Statement
 from adapters.store.encryption import Owner, PersonalDataCipher
 from commands.unit_of_work import AlreadyExists, NameRange, NumberBeforeSeries, Unit
@@ -18,6 +17,7 @@ from ledger.errors import Conflict
 from ledger.event_registry import Event, New
 from ledger.ids import derived_id, stable_id
 from ledger.streams import STREAMS, State, decode_state
+from projections.engine import postgres_binary
 
 StreamKey = tuple[UUID, UUID]
 """(tenant, stream)"""
@@ -130,8 +130,8 @@ class View:
         missing = [key for key in dict.fromkeys(wanted) if key not in self.streams]
         if not missing:
             return Asked(missing, None)
-        tenants = binary.uuids([tenant.bytes for tenant, _ in missing])
-        streams = binary.uuids([stream.bytes for _, stream in missing])
+        tenants = postgres_binary.uuids([tenant.bytes for tenant, _ in missing])
+        streams = postgres_binary.uuids([stream.bytes for _, stream in missing])
         return Asked(missing, self.connection.execute(SELECT_SNAPSHOTS, (tenants, streams)))
 
     def take(self, asked: Asked) -> None:
@@ -160,11 +160,11 @@ class View:
         if not missing:
             return
         columns = (
-            binary.int4s(range(len(missing))),
-            binary.uuids([tenant_id.bytes for tenant_id, _ in missing]),
-            binary.texts([names.kind for _, names in missing]),
-            binary.texts([names.first for _, names in missing]),
-            binary.texts([names.last for _, names in missing]),
+            postgres_binary.int4s(range(len(missing))),
+            postgres_binary.uuids([tenant_id.bytes for tenant_id, _ in missing]),
+            postgres_binary.texts([names.kind for _, names in missing]),
+            postgres_binary.texts([names.first for _, names in missing]),
+            postgres_binary.texts([names.last for _, names in missing]),
         )
         self.holders.update({key: {} for key in missing})
         for number, name, stream_id in self.connection.execute(SELECT_HOLDERS, columns):

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from projections.engine.packing import Array
+from projections.engine.postgres_binary import array
 from projections.engine.tables import SumKey, SumTable
 
 _ADD = SQL("""
@@ -63,7 +63,7 @@ class ChainTable(SumTable):
             return
         kinds = [column.kind for column in self.columns]
         by_column = zip(*rows, strict=True)
-        values = [Array(kind, column) for kind, column in zip(kinds, by_column, strict=True)]
+        values = [array(kind, column) for kind, column in zip(kinds, by_column, strict=True)]
         cursor.execute(_statement(suffix), values)
 
 

@@ -20,7 +20,7 @@ import psycopg
 
 from projections.catalog import CATALOG, projection_named
 from projections.engine import log as events_log
-from projections.engine import packing, parked, tracking
+from projections.engine import parked, postgres_binary, tracking
 from projections.engine.applying import Applied, apply, by_kind, of_kinds, refold
 from projections.engine.log import Logged, Streams
 from projections.engine.notifications import LogNotifications
@@ -155,7 +155,7 @@ class Runner:
         named = projection_named(projection)
         key = (tenant_id.bytes, stream_id.bytes)
         with self._connect() as connection, connection.transaction():
-            packing.register(connection)
+            postgres_binary.register(connection)
             with connection.cursor() as cursor:
                 position = tracking.lock(cursor, named.name)
                 if not parked.free(cursor, named.name, key):
@@ -184,7 +184,7 @@ class Runner:
                 stop.wait(REST_SECONDS)
 
     def _start(self, connection: tracking.Connection) -> None:
-        packing.register(connection)
+        postgres_binary.register(connection)
         if not self._started:
             tracking.start(connection, self._projections)
             connection.commit()

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from projections.engine.packing import COPY_HEADER, COPY_TRAILER, FORMATS, Array, Kind, copy_packer
+from projections.engine.postgres_binary import (
+    COPY_HEADER,
+    COPY_TRAILER,
+    FORMATS,
+    Array,
+    Kind,
+    array,
+    copy_packer,
+)
 
 StreamKey = tuple[bytes, bytes]
 """(tenant, stream)"""
@@ -66,7 +74,7 @@ class RowTable:
     ) -> list[tuple[Any, ...]]:
         """The rows of those streams that have one, in the order of the columns."""
         tenants, streams = zip(*keys, strict=True)
-        wanted = (Array("uuid", tenants), Array("uuid", streams))
+        wanted = (array("uuid", tenants), array("uuid", streams))
         return cursor.execute(_load(self, suffix), wanted, binary=True).fetchall()
 
     def store(
@@ -112,7 +120,7 @@ def _columns(kinds: dict[str, Kind]) -> tuple[Column, ...]:
 def _arrays(columns: Sequence[Column], rows: Sequence[tuple[Any, ...]]) -> list[Array]:
     """The rows turned into one array for each column."""
     by_column = zip(*rows, strict=True)
-    return [Array(column.kind, values) for column, values in zip(columns, by_column, strict=True)]
+    return [array(column.kind, values) for column, values in zip(columns, by_column, strict=True)]
 
 
 @cache

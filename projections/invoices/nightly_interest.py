@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.invoice.events import MoraPosted
 from projections.engine.log import Logged, Streams
-from projections.engine.packing import Array
+from projections.engine.postgres_binary import array
 
 _POST = SQL("""
 WITH posted AS (
@@ -96,13 +96,13 @@ def post(cursor: psycopg.Cursor[Any], suffix: str, streams: Streams) -> Streams:
     tenants, invoices, before, versions, seqs, amounts, through = zip(*postings, strict=True)
     with cursor.connection.transaction() as savepoint:
         values = (
-            Array("uuid", tenants),
-            Array("uuid", invoices),
-            Array("integer", before),
-            Array("integer", versions),
-            Array("bigint", seqs),
-            Array("bigint", amounts),
-            Array("date", through),
+            array("uuid", tenants),
+            array("uuid", invoices),
+            array("integer", before),
+            array("integer", versions),
+            array("bigint", seqs),
+            array("bigint", amounts),
+            array("date", through),
         )
         found = cursor.execute(_statement(suffix), values).fetchone()
         if found is not None and found[0] == len(postings):

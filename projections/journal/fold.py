@@ -21,7 +21,7 @@ from ledger.journal.entry import posted_on
 from ledger.journal.facts import Facts, evolve, tells
 from ledger.journal.posting import STREAMS, entries
 from projections.engine.log import Logged, Streams
-from projections.engine.packing import Array
+from projections.engine.postgres_binary import Array, array
 from projections.engine.projection import Additions, Part, Projection, Totals
 from projections.engine.tables import RowTable, SumTable
 from projections.journal.closings import Closings, SettingsUnreadable, closings
@@ -174,12 +174,12 @@ def _passes(interest: Streams) -> tuple[Array, ...]:
     """The columns of `new` in the statement."""
     tenants, streams = zip(*interest, strict=True)
     return (
-        Array("integer", range(len(interest))),
-        Array("uuid", tenants),
-        Array("uuid", streams),
-        Array("integer", [events[0][3] - 1 for events in interest.values()]),
-        Array("integer", [events[-1][3] for events in interest.values()]),
-        Array("bigint", [events[-1][4] for events in interest.values()]),
+        array("integer", range(len(interest))),
+        array("uuid", tenants),
+        array("uuid", streams),
+        array("integer", [events[0][3] - 1 for events in interest.values()]),
+        array("integer", [events[-1][3] for events in interest.values()]),
+        array("bigint", [events[-1][4] for events in interest.values()]),
     )
 
 

@@ -14,7 +14,7 @@ import psycopg
 from msgspec.structs import astuple
 
 from ledger.event_registry import decode
-from projections.engine import log, packing
+from projections.engine import log, postgres_binary
 from projections.engine.applying import (
     UNWRITABLE,
     EventsMissing,
@@ -55,7 +55,7 @@ def fill(
     """Fills tables aside in stream order, from a checkpoint to the end. Raises Stopped, RebuildTaken."""
     after = (at.after_tenant.bytes, at.after_stream.bytes)
     with connect() as connection, connect() as reading:
-        packing.register(connection)
+        postgres_binary.register(connection)
         chunk = _Chunk(connection, projection, suffix)
         events = log.by_stream(reading, projection.streams, after, at.fixed_position)
         with closing(events):

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import msgspec
 import psycopg
 
-from projections.engine import log, packing, parked, tracking
+from projections.engine import log, parked, postgres_binary, tracking
 from projections.engine.projection import Projection
 from projections.engine.tracking import Connect, Connection
 from projections.rebuild import checkpoint as checkpoints
@@ -68,7 +68,7 @@ def rebuild(
     with owner() as connection:
         shadow_tables.complete(connection, projection, SHADOW)
     with connect() as connection:
-        packing.register(connection)
+        postgres_binary.register(connection)
         while (end := _end(connection)) - at.caught_up_to > NEAR_EVENTS:
             at = catch_up(connection, projection, SHADOW, at, end)
             progress(at.events_read, end)
@@ -107,7 +107,7 @@ def _swap(projection: Projection, owner: OwnerConnect, at: Checkpoint) -> tuple[
     for attempt in range(SWAP_ATTEMPTS):
         try:
             with owner() as connection:
-                packing.register(connection)
+                postgres_binary.register(connection)
                 with connection.transaction():
                     return _swap_now(connection, projection, at)
         except psycopg.errors.LockNotAvailable:

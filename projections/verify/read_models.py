@@ -10,7 +10,7 @@ import time
 import msgspec
 from psycopg.sql import SQL, Identifier
 
-from projections.engine import packing, parked, tracking
+from projections.engine import parked, postgres_binary, tracking
 from projections.engine.projection import Projection
 from projections.engine.tracking import Connect, Connection
 from projections.rebuild import checkpoint as checkpoints
@@ -64,7 +64,7 @@ def verify(
     at = _begin(projection, connect, owner)
     at = fill(connect, projection, VERIFY, at, progress, stop or threading.Event())
     with connect() as aside:
-        packing.register(aside)
+        postgres_binary.register(aside)
         with connect() as live:
             found = _compare(live, aside, projection, at, progress)
     with owner() as connection:

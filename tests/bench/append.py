@@ -24,9 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.connection import Database
 from adapters.settings import Settings
-from adapters.store import binary
 from adapters.store.append import COPY_EVENTS, Origin, append, pack_row
-from adapters.store.binary import field
 from adapters.store.writer import Request
 from adapters.wiring import Books, open_books
 from commands.unit_of_work import Unit
@@ -34,6 +32,8 @@ from ledger.customer import Registered
 from ledger.event_registry import New, encode
 from ledger.ids import derived_id
 from ledger.invoice.events import MoraPosted
+from projections.engine import postgres_binary
+from projections.engine.postgres_binary import field
 from tests.bench import library
 from tests.bench.library import Carrying, Envelope, Lean
 from tests.bench.measuring import interleaved, rate, seconds, times_faster
@@ -73,7 +73,7 @@ class Table:
             origin = Origin.of(who.actor, who.command_id, who.correlation_id, who.causation_id)
             tenant, tag = who.tenant_id.bytes, field(TAG.encode())
             with self._database.writer.connection() as connection:
-                binary.register(connection)
+                postgres_binary.register(connection)
                 rows = [
                     pack_row(tenant, stream_id.bytes, version, tag, who.effective_on, origin, DATA)
                     for stream_id, version in batch
@@ -125,8 +125,8 @@ class Table:
         """A COPY of those events, such as the next ledger append would send."""
         who = self.envelope
         origin = Origin.of(who.actor, who.command_id, who.correlation_id, who.causation_id)
-        at = binary.microseconds(datetime.now(UTC))
-        rows = [binary.COPY_HEADER]
+        at = postgres_binary.microseconds(datetime.now(UTC))
+        rows = [postgres_binary.COPY_HEADER]
         for n, (stream_id, version) in enumerate(batch, 1):
             row = pack_row(
                 who.tenant_id.bytes,
@@ -143,7 +143,7 @@ class Table:
             rows.append(field((self._last_seq + n).to_bytes(8, "big")))
             rows.append(field(at.to_bytes(8, "big")))
             rows.append(row.rest)
-        return b"".join([*rows, binary.COPY_TRAILER])
+        return b"".join([*rows, postgres_binary.COPY_TRAILER])
 
     def _ends(self) -> tuple[int, int]:
         row = self._admin.execute("SELECT position FROM log_head WHERE shard = 1").fetchone()

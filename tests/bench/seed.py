@@ -12,9 +12,7 @@ import msgspec
 
 from adapters.postgres.connection import Database
 from adapters.settings import Settings
-from adapters.store import binary
 from adapters.store.append import Origin, Row, Snapshot, append, pack_row
-from adapters.store.binary import field
 from adapters.store.group_commit import snapshot_of
 from adapters.store.unit_of_work import Loaded
 from adapters.wiring import Books, open_books
@@ -28,6 +26,8 @@ from ledger.invoice import issuing
 from ledger.streams import STREAMS
 from ledger.tax import Line, price_lines
 from ledger.tenant import Tenant
+from projections.engine import postgres_binary
+from projections.engine.postgres_binary import field
 
 ISSUED_ON = date(2024, 1, 2)
 DUE_ON = date(2024, 2, 1)
@@ -101,7 +101,7 @@ def _append(
             )
         snapshots.append(snapshot_of(tenant_id, stream_id, loaded))
     with database.writer.connection() as connection:
-        binary.register(connection)
+        postgres_binary.register(connection)
         append(connection, rows, snapshots, datetime.now(UTC))
 
 

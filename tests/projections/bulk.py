@@ -6,7 +6,6 @@ from itertools import islice
 from uuid import UUID, uuid4
 
 from adapters.postgres.connection import Database
-from adapters.store import binary
 from adapters.store.append import Origin, Row, append, pack_row
 from ledger.calendars import Calendar
 from ledger.customer import Registered
@@ -16,6 +15,7 @@ from ledger.invoice import events as e
 from ledger.payment import Allocated, Received
 from ledger.policy import FeePolicy
 from ledger.rates import Rate
+from projections.engine import postgres_binary
 
 FIRST_DAY = date(2024, 1, 1)
 CHUNK = 5_000
@@ -30,7 +30,7 @@ def fill(database: Database, events: int, invoices: int) -> int:
     position = 0
     while chunk := list(islice(rows, CHUNK)):
         with database.writer.connection() as connection, connection.transaction():
-            binary.register(connection)
+            postgres_binary.register(connection)
             appended = append(connection, chunk, (), _CLOCK)
         position = appended.first_position + len(chunk) - 1
     return position
@@ -65,7 +65,7 @@ def _written(
     tenant: bytes, events: Iterable[tuple[bytes, Event]], version: int, on: date
 ) -> Iterator[Row]:
     for stream_id, event in events:
-        tag = binary.field(event.TAG.encode())
+        tag = postgres_binary.field(event.TAG.encode())
         yield pack_row(tenant, stream_id, version, tag, on, _ORIGIN, encode(event))
 
 

@@ -12,8 +12,8 @@ from adapters.store import group_commit as group_module
 from adapters.store import lease as lease_module
 from adapters.store import stalled_sessions as stalled_module
 from adapters.store.append import COPY_EVENTS
-from adapters.store.binary import COPY_HEADER
 from adapters.store.writer import StoreUnavailable
+from projections.engine.postgres_binary import COPY_HEADER
 from schedulers.ports import ClockTaken
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows, until
