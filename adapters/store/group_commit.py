@@ -8,7 +8,7 @@ lock (see `adapters.store.writer`).
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from datetime import UTC, datetime
 from typing import Any
@@ -133,6 +133,7 @@ class Group:
             with self._pool.connection(CONNECTION_WAIT_SECONDS) as connection:
                 postgres_binary.register(connection)
                 self._decide(self._loaded(connection))
+                self._replay_refused(connection)
                 self._write(connection, committing)
                 # Leaving the block commits.
         except (psycopg.OperationalError, psycopg.InterfaceError):
@@ -155,7 +156,7 @@ class Group:
             if self._lock_first is not None:
                 _lock(connection, self._lock_first)
             asked = view.ask(self._wanted(view))
-            records = idempotency.ask(connection, self._keys())
+            records = idempotency.ask(connection, _keys(self._jobs))
         view.take(asked)
         view.load_keys(
             (tenant_id, loaded.state.customer_id)
@@ -202,14 +203,6 @@ class Group:
             if known is not None:
                 decided[known] = done
 
-    def _keys(self) -> list[RecordKey]:
-        """The idempotency keys of the commands that have one."""
-        return [
-            (job.request.tenant_id, job.request.key)
-            for job in self._jobs
-            if job.request.key is not None
-        ]
-
     def _wanted(self, view: View) -> list[tuple[UUID, UUID]]:
         """The streams that the commands are known to need."""
         wanted: list[tuple[UUID, UUID]] = []
@@ -247,6 +240,21 @@ class Group:
             self._refusals.append((job, idempotency.key_reused()))
         else:
             self._replays.append((job, kept.answer))
+
+    def _replay_refused(self, connection: psycopg.Connection[Any]) -> None:
+        """Answers a refused command from its key's record where another process has committed it meanwhile: what it
+        was decided on may have been loaded after that, and the refusal be of its own effect."""
+        keys = _keys([job for job, _ in self._refusals])
+        records = idempotency.fetched(idempotency.ask(connection, keys))
+        if not records:
+            return
+        refusals, self._refusals = self._refusals, []
+        for job, error in refusals:
+            record = records.get((job.request.tenant_id, job.request.key or ""))
+            if record is None:
+                self._refusals.append((job, error))
+            else:
+                self._replay(job, record)
 
     def _duplicate(self, job: Job, first: _Decided) -> None:
         if first.job.request.request_hash != job.request.request_hash:
@@ -346,6 +354,11 @@ class Group:
         for job, answer in self._replays:
             if answer.tenant_seq >= 0:
                 give(job.future, answer)
+
+
+def _keys(jobs: Iterable[Job]) -> list[RecordKey]:
+    """The idempotency keys of the commands that have one."""
+    return [(job.request.tenant_id, job.request.key) for job in jobs if job.request.key is not None]
 
 
 def _lock(connection: psycopg.Connection[Any], series: Sequence[tuple[UUID, str, str]]) -> None:

@@ -425,6 +425,7 @@ def test_every_refusal_of_the_edge_has_a_status_of_its_own() -> None:
         422,
         431,
         503,
+        507,
     }
 
 

@@ -20,6 +20,7 @@ from adapters.postgres.connection import Pool
 from adapters.store import lease as lease_module
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
+from adapters.store.clock_guard import ClockGuard
 from adapters.store.encryption import PersonalDataCipher
 from adapters.store.inbox import Inbox
 from adapters.store.payouts import PostgresPayouts
@@ -67,7 +68,8 @@ def _pool(url: str, doom: Doom) -> Iterator[Pool]:
 
 @contextmanager
 def _writer(pool: Pool) -> Iterator[Writer]:
-    writer = Writer(LedgerApplication(pool), pool, PersonalDataCipher(pool, MASTER_KEY))
+    cipher = PersonalDataCipher(pool, MASTER_KEY)
+    writer = Writer(LedgerApplication(pool), pool, cipher, ClockGuard(pool))
     writer.start()
     try:
         yield writer

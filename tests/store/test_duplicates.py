@@ -116,6 +116,30 @@ def test_another_process_gets_the_stored_answer(
     assert_log_is_whole(database)
 
 
+def test_another_process_commits_it_after_the_keys_were_read(
+    asking: Asking, other_books: Books, database: Database, invoice: UUID
+) -> None:
+    """What is loaded after that shows the command's own effect: its refusal is answered with the kept answer."""
+    pay = asking.paying(invoice, "3.00")
+    there = asking.request(pay, key="k", request_hash=b"h")
+    first: list[Answer] = []
+
+    def overtaken(unit: Unit) -> Any:
+        if not first:
+            first.append(other_books.writer.run(there))
+        return pay(unit)
+
+    here = asking.request(overtaken, key="k", request_hash=b"h")
+    another = asking.request(overtaken, key="k", request_hash=b"other")
+    found = asking.books.writer.run(here)
+
+    assert (found.replayed, found.body) == (True, first[0].body)
+    with pytest.raises(KeyReused):
+        asking.books.writer.run(another)
+    assert rows(database, PAYMENTS) == [(1,)]
+    assert_log_is_whole(database)
+
+
 def test_a_duplicate_of_a_refused_one_is_decided_by_itself(
     asking: Asking, database: Database, invoice: UUID
 ) -> None:
