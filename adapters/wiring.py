@@ -16,7 +16,7 @@ from adapters.postgres.connection import (
     tenant_transaction,
 )
 from adapters.settings import Settings
-from adapters.store import reading
+from adapters.store import snapshots
 from adapters.store.application import LedgerApplication
 from adapters.store.clock import PostgresClock
 from adapters.store.clock_guard import ClockGuard
@@ -133,7 +133,7 @@ class Books:
     def tenant(self, tenant_id: UUID) -> Tenant:
         """A tenant's settings as they are now. Raises Unknown."""
         with self.reading(tenant_id) as connection:
-            found = reading.snapshot(connection, tenant_id, "tenant", tenant_id)
+            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
         if found is None:
             raise Unknown(f"there is no tenant {tenant_id}")
         tenant: Tenant = found[1]

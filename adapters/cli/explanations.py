@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.cli.printing import print_csv, print_fields, print_json, print_line, print_table
 from adapters.cli.reporting import Asked, Cells, Connection, add_report, reported, stream_called
-from adapters.store import reading
+from adapters.store import snapshots
 from adapters.wiring import Books
 from ledger.errors import NotFound
 from ledger.numbering import DOCUMENT_NUMBER
@@ -42,7 +42,7 @@ def add(family: Any) -> None:
 def _explain(arguments: argparse.Namespace) -> int:
     def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Explanation:
         invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
-        if reading.snapshot(connection, tenant_id, "invoice", invoice_id) is None:
+        if snapshots.read(connection, tenant_id, "invoice", invoice_id) is None:
             raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
         return explain(
             connection,

@@ -9,7 +9,7 @@ from adapters.cli.parsing import add_command, add_json, add_tenant, day
 from adapters.cli.printing import print_fields, print_json
 from adapters.cli.reporting import stream_called
 from adapters.settings import Settings
-from adapters.store import reading
+from adapters.store import snapshots
 from adapters.wiring import open_books
 from commands.pay_off_quote import PayOff, pay_off
 from ledger.numbering import DOCUMENT_NUMBER
@@ -34,7 +34,7 @@ def _pay_off(arguments: argparse.Namespace) -> int:
         today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
             invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
-            snapshot = reading.snapshot(connection, tenant_id, "invoice", invoice_id)
+            snapshot = snapshots.read(connection, tenant_id, "invoice", invoice_id)
     if snapshot is None:
         raise NoSuchInvoice(f"there is no invoice {arguments.invoice!r}")
     found = pay_off(invoice_id, snapshot[1], today, arguments.on)

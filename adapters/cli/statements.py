@@ -19,7 +19,7 @@ from adapters.cli.reporting import (
     reported,
     stream_called,
 )
-from adapters.store import reading
+from adapters.store import snapshots
 from adapters.wiring import Books
 from ledger.errors import NotFound
 from projections.reports.statement import CurrencyStatement, Statement, statement
@@ -47,7 +47,7 @@ def _statement(arguments: argparse.Namespace) -> int:
     def report(books: Books, connection: Connection, tenant_id: UUID, asked: Asked) -> Statement:
         nonlocal name
         customer_id = stream_called(connection, tenant_id, "customer_reference", arguments.customer)
-        customer = reading.snapshot(connection, tenant_id, "customer", customer_id)
+        customer = snapshots.read(connection, tenant_id, "customer", customer_id)
         if customer is None:
             raise NoSuchCustomer(f"there is no customer {arguments.customer!r}")
         name = books.cipher.opened_text(tenant_id, customer[1].person.name)

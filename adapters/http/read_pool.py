@@ -11,7 +11,8 @@ import msgspec
 import psycopg
 
 from adapters.http.problem_details import DiskFull, ServiceUnavailable
-from adapters.store.reading import snapshot, tenant_seq
+from adapters.store import snapshots
+from adapters.store.reading import tenant_seq
 from adapters.wiring import Books
 from commands.unit_of_work import Unknown
 from ledger.streams import State
@@ -140,7 +141,7 @@ def reached(connection: Connection, tenant_id: UUID, models: Sequence[str]) -> i
 
 def found_snapshot(connection: Connection, tenant_id: UUID, kind: str, stream_id: UUID) -> State:
     """The state of a stream that must exist. Raises Unknown."""
-    found = snapshot(connection, tenant_id, kind, stream_id)
+    found = snapshots.read(connection, tenant_id, kind, stream_id)
     if found is None:
         raise Unknown(f"there is no {kind} {stream_id}")
     return found[1]

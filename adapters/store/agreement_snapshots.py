@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from adapters.store.reading import snapshot, snapshots
+from adapters.store import snapshots
 from commands.agreements.break_even import break_even, chain_of
 from commands.agreements.pay_off_quote import AgreementPayOffView, agreement_pay_off
 from commands.agreements.view import AgreementView, agreement_view
@@ -29,7 +29,7 @@ def read_agreement(
     agreement = find(agreement_id)
     chain = chain_of(agreement_id, agreement, find)
     ids = [part.invoice_id for _, one in chain for part in one.instalments]
-    invoices = snapshots(connection, tenant_id, "invoice", ids)
+    invoices = snapshots.read_many(connection, tenant_id, "invoice", ids)
     reached = break_even(agreement, invoices.values(), now)
     return agreement_view(agreement_id, agreement, invoices, today, reached)
 
@@ -45,7 +45,7 @@ def read_pay_off(
     """What settles an agreement on a day, today when none is said. Raises Unknown, NotActive, PayOffDayOutOfRange."""
     agreement = found_agreement(connection, tenant_id, agreement_id)
     ids = [part.invoice_id for part in agreement.instalments]
-    invoices = snapshots(connection, tenant_id, "invoice", ids)
+    invoices = snapshots.read_many(connection, tenant_id, "invoice", ids)
     return agreement_pay_off(agreement_id, agreement, invoices, on or today, today, now)
 
 
@@ -53,7 +53,7 @@ def found_agreement(
     connection: psycopg.Connection[Any], tenant_id: UUID, agreement_id: UUID
 ) -> Agreement:
     """Raises Unknown."""
-    found = snapshot(connection, tenant_id, "agreement", agreement_id)
+    found = snapshots.read(connection, tenant_id, "agreement", agreement_id)
     if found is None:
         raise Unknown(f"there is no agreement {agreement_id}")
     agreement: Agreement = found[1]

@@ -16,22 +16,25 @@ import msgspec
 import psycopg
 
 from adapters.postgres.connection import Pool
-from adapters.store import reading
-from adapters.store.append import Origin, Row, Snapshot, StaleSnapshots, append, pack_row
+from adapters.store import snapshots
+from adapters.store.append import Row, Snapshot, StaleSnapshots, append
+from adapters.store.clock_chunks import (
+    Chunk,
+    SnapshotRow,
+    decide_chunk,
+    origin_of,
+    pack_events,
+)
 from adapters.store.clock_guard import ClockGuard
-from adapters.store.group_commit import NOTIFY, snapshot_of
+from adapters.store.group_writing import NOTIFY
 from adapters.store.lease import ClockLeases, FencedTransaction, fenced
-from adapters.store.unit_of_work import Loaded
-from ledger import business_day, streams
+from adapters.store.snapshots import Loaded, snapshot_of
+from ledger import business_day
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
-from ledger.event_registry import Event, encode
-from ledger.ids import derived_id
-from ledger.invoice.events import LateFeeCharged, MoraPosted, Recalculated
+from ledger.event_registry import Event, New
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
-from ledger.streams import STREAMS, decode_state, encode_state
 from ledger.tenant import Settings, Tenant
-from projections.engine.postgres_binary import field
 from schedulers.ports import (
     START,
     Checkpoint,
@@ -113,17 +116,6 @@ SELECT count(*) FROM pg_stat_activity
 _tally_decoder = msgspec.json.Decoder(Tally)
 
 
-class Chunk(msgspec.Struct):
-    """A chunk that was read and decided (`schedulers.ports.Prepared`)."""
-
-    cursor: Cursor
-    tally: Tally
-    is_last: bool
-    rows: list[Row]
-    snapshots: list[Snapshot]
-    looked_at: list[bytes]
-
-
 class PostgresClock:
     """`schedulers.ports.ClockStore` over one shard."""
 
@@ -143,7 +135,7 @@ class PostgresClock:
 
     def _tenant(self, tenant_id: UUID) -> Tenant:
         with self._pool.connection() as connection:
-            found = reading.snapshot(connection, tenant_id, "tenant", tenant_id)
+            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
         assert found is not None, f"tenant {tenant_id} has no settings"
         tenant: Tenant = found[1]
         return tenant
@@ -152,21 +144,21 @@ class PostgresClock:
         with self._pool.connection() as connection:
             known = [row[0] for row in connection.execute("SELECT tenant_id FROM duebook.tenants")]
             rows = connection.execute(SELECT_CLOCK_STATES, (known,)).fetchall()
-        states: list[tuple[UUID, Settings, date | None]] = []
-        for tenant_id, fold_version, state, last_closed in rows:
-            try:
-                if fold_version == STREAMS["tenant"].fold_version:
-                    settings = decode_state("tenant", bytes(state)).settings
-                else:
-                    settings = self.settings(tenant_id)
-            except psycopg.Error:
-                raise  # the database's trouble is not the tenant's
-            except Exception:
-                log.exception(
-                    "the settings of tenant %s cannot be read; its clock stands still", tenant_id
-                )
-                continue
-            states.append((tenant_id, settings, last_closed))
+            states: list[tuple[UUID, Settings, date | None]] = []
+            for tenant_id, fold_version, data, last_closed in rows:
+                try:
+                    tenant: Tenant = snapshots.state_of(
+                        connection, "tenant", tenant_id, tenant_id, fold_version, data
+                    )
+                except psycopg.Error:
+                    raise  # the database's trouble is not the tenant's
+                except Exception:
+                    log.exception(
+                        "the settings of tenant %s cannot be read; its clock stands still",
+                        tenant_id,
+                    )
+                    continue
+                states.append((tenant_id, tenant.settings, last_closed))
         return states
 
     def acquire(self, holder: str) -> Lease:
@@ -178,7 +170,7 @@ class PostgresClock:
     def business_day(self, tenant_id: UUID, day: date) -> BusinessDay | None:
         stream_id = business_day.stream_id(tenant_id, day)
         with self._pool.connection() as connection:
-            found = reading.snapshot(connection, tenant_id, "business_day", stream_id)
+            found = snapshots.read(connection, tenant_id, "business_day", stream_id)
         return None if found is None else found[1]
 
     def last_closed(self, tenant_id: UUID) -> date | None:
@@ -221,11 +213,13 @@ class PostgresClock:
                     "limit": limit,
                 },
             )
-            found = cursor.fetchall()
-            chunk = _decided(connection, run, step, decide, found)
+            found = [SnapshotRow(*row) for row in cursor]
+            chunk = decide_chunk(connection, run, step, decide, found)
         if found:
             last = found[-1]
-            chunk.cursor = Cursor(last[4] or START.cursor.after_on, UUID(bytes=bytes(last[0])))
+            chunk.cursor = Cursor(
+                last.wakes_on or START.cursor.after_on, UUID(bytes=last.stream_id)
+            )
         else:
             chunk.cursor = after
         chunk.is_last = len(found) < limit
@@ -249,7 +243,8 @@ class PostgresClock:
             ids = [UUID(bytes=stream_id) for stream_id in chunk.looked_at]
             with connection.cursor(binary=True) as cursor:
                 cursor.execute(SELECT_SAME, (run.tenant_id, ids))
-                again = _decided(connection, run, step, decide, cursor.fetchall())
+                found = [SnapshotRow(*row) for row in cursor]
+                again = decide_chunk(connection, run, step, decide, found)
             again.cursor, again.is_last = chunk.cursor, chunk.is_last
             return self._write(connection, run, step, before, again)
 
@@ -291,8 +286,8 @@ class PostgresClock:
                 rows = connection.execute(SELECT_OPEN_INVOICES, (tenant_id, after, page)).fetchall()
                 for stream_id, fold_version, data in rows:
                     try:
-                        invoice = _state(
-                            connection, tenant_id, stream_id, fold_version, bytes(data)
+                        invoice: Invoice = snapshots.state_of(
+                            connection, "invoice", tenant_id, stream_id, fold_version, data
                         )
                     except psycopg.Error:
                         raise
@@ -317,7 +312,7 @@ class PostgresClock:
         chunk: Chunk,
     ) -> Checkpoint:
         tally = before.tally + chunk.tally
-        moved = connection.execute(
+        advanced = connection.execute(
             MOVE_CHECKPOINT,
             (
                 chunk.cursor.after_on,
@@ -332,18 +327,15 @@ class PostgresClock:
                 before.cursor.after_id,
             ),
         )
-        if moved.rowcount != 1:
+        if advanced.rowcount != 1:
             raise fenced(run)
-        rows, snapshots = chunk.rows, chunk.snapshots
+        rows, moved = chunk.rows, chunk.snapshots
         if chunk.is_last:
             more = self._day_events(
                 connection, run, [StepCompleted(step, tally)], lambda day: step in day.steps
             )
-            rows, snapshots = rows + more[0], snapshots + more[1]
-        if rows:
-            appended = append(connection, rows, snapshots, datetime.now(UTC))
-            self._guard.require_log_behind(appended.recorded_at)
-            connection.execute(NOTIFY, prepare=False)
+            rows, moved = rows + more[0], moved + more[1]
+        self._append(connection, rows, moved)
         return Checkpoint(chunk.cursor, chunk.is_last, tally)
 
     def _append_to_day(
@@ -353,11 +345,16 @@ class PostgresClock:
         events: Sequence[Event],
         unless: Callable[[BusinessDay], bool],
     ) -> None:
-        rows, snapshots = self._day_events(connection, run, events, unless)
-        if rows:
-            appended = append(connection, rows, snapshots, datetime.now(UTC))
-            self._guard.require_log_behind(appended.recorded_at)
-            connection.execute(NOTIFY, prepare=False)
+        self._append(connection, *self._day_events(connection, run, events, unless))
+
+    def _append(
+        self, connection: psycopg.Connection[Any], rows: Sequence[Row], moved: Sequence[Snapshot]
+    ) -> None:
+        if not rows:
+            return
+        appended = append(connection, rows, moved, datetime.now(UTC))
+        self._guard.require_log_behind(appended.recorded_at)
+        connection.execute(NOTIFY, prepare=False)
 
     def _day_events(
         self,
@@ -368,115 +365,13 @@ class PostgresClock:
     ) -> tuple[list[Row], list[Snapshot]]:
         """The rows and the snapshot of events of the day's own stream; none when they are there already."""
         stream_id = business_day.stream_id(run.tenant_id, run.day)
-        found = reading.snapshot(connection, run.tenant_id, "business_day", stream_id)
+        found = snapshots.read(connection, run.tenant_id, "business_day", stream_id)
         version, state = found if found is not None else (0, None)
         if state is not None and unless(state):
             return [], []
-        loaded = Loaded("business_day", version, version, state)
-        rows: list[Row] = []
+        new = [New(event, run.day) for event in events]
+        rows = pack_events(run, origin_of(run, "day"), stream_id.bytes, version, new)
         for event in events:
-            loaded.version += 1
-            loaded.state = business_day.evolve(loaded.state, event, run.day)
-            rows.append(
-                pack_row(
-                    run.tenant_id.bytes,
-                    stream_id.bytes,
-                    loaded.version,
-                    field(event.TAG.encode()),
-                    run.day,
-                    _origin(run, "day"),
-                    encode(event),
-                )
-            )
-        return rows, [snapshot_of(run.tenant_id, stream_id, loaded)]
-
-
-def _decided(
-    connection: psycopg.Connection[Any],
-    run: Run,
-    step: Step,
-    decide: Decide,
-    found: Sequence[tuple[Any, ...]],
-) -> Chunk:
-    """Decides on each snapshot of a page. What cannot be read or decided is logged, counted and left as it is."""
-    tenant, day, origin = run.tenant_id.bytes, run.day, _origin(run, step)
-    stream = STREAMS["invoice"]
-    tags: dict[str, bytes] = {}
-    rows: list[Row] = []
-    snapshots: list[Snapshot] = []
-    amounts: dict[str, int] = {}
-    failed = 0
-    for stream_id, version, fold_version, data, _ in found:
-        try:
-            if fold_version == stream.fold_version:
-                invoice = decode_state("invoice", data)
-            else:
-                invoice = _state(
-                    connection, run.tenant_id, UUID(bytes=stream_id), fold_version, data
-                )
-            new = decide(invoice, day)
-            if not new:
-                continue
-            expected = version
-            packed: list[Row] = []
-            for event, effective_on in new:
-                version += 1
-                invoice = stream.evolve(invoice, event, effective_on)
-                tag = tags.get(event.TAG) or tags.setdefault(event.TAG, field(event.TAG.encode()))
-                packed.append(
-                    pack_row(tenant, stream_id, version, tag, effective_on, origin, encode(event))
-                )
-            facts = stream.facts(invoice)
-            snapshot = Snapshot(
-                tenant,
-                stream_id,
-                "invoice",
-                expected,
-                version,
-                stream.fold_version,
-                facts.wakes_on,
-                facts.accrues,
-                facts.payer_id.bytes if facts.payer_id is not None else None,
-                encode_state(invoice),
-            )
-        except psycopg.Error:
-            raise  # the database's trouble is not the invoice's
-        except Exception:
-            log.exception("invoice %s could not be brought to %s", UUID(bytes=stream_id), day)
-            failed += 1
-            continue
-        rows += packed
-        snapshots.append(snapshot)
-        for event, _on in new:
-            if isinstance(event, (MoraPosted, LateFeeCharged)):
-                amounts[invoice.currency] = amounts.get(invoice.currency, 0) + event.amount_minor
-            elif isinstance(event, Recalculated):
-                change_minor = event.late_fee_minor + event.mora_minor
-                amounts[invoice.currency] = amounts.get(invoice.currency, 0) + change_minor
-    tally = Tally(looked_at=len(found), posted=len(rows), failed=failed, amounts=amounts)
-    ids = [row[0] for row in found]
-    return Chunk(START.cursor, tally, False, rows, snapshots, ids)
-
-
-def _state(
-    connection: psycopg.Connection[Any],
-    tenant_id: UUID,
-    stream_id: UUID,
-    fold_version: int,
-    data: bytes,
-) -> Invoice:
-    """An invoice's state from its snapshot; folded from its events when the snapshot is of another fold version."""
-    if fold_version == STREAMS["invoice"].fold_version:
-        state: Invoice = decode_state("invoice", data)
-        return state
-    events = reading.stream_events(connection, tenant_id, stream_id)
-    folded: Invoice | None = streams.fold(
-        "invoice", ((one.event, one.effective_on) for one in events)
-    )
-    assert folded is not None
-    return folded
-
-
-def _origin(run: Run, what: str) -> Origin:
-    command_id = derived_id(run.day, run.tenant_id, "clock", what)
-    return Origin.of(run.actor, command_id, f"day-{run.day}", None)
+            state = business_day.evolve(state, event, run.day)
+        loaded = Loaded("business_day", version, version + len(rows), state)
+        return rows, [snapshot_of(run.tenant_id.bytes, stream_id.bytes, loaded)]

@@ -29,8 +29,10 @@ SELECT key.tenant_id, key.customer_id, key.wrapped_key
   JOIN unnest(%s::uuid[], %s::uuid[]) AS wanted (tenant_id, customer_id)
     ON key.tenant_id = wanted.tenant_id AND key.customer_id = wanted.customer_id
 """
-INSERT_KEY = """
-INSERT INTO customer_keys (tenant_id, customer_id, wrapped_key) VALUES (%s, %s, %s)
+INSERT_CUSTOMER_KEYS = """
+INSERT INTO customer_keys (tenant_id, customer_id, wrapped_key)
+SELECT tenant_id, customer_id, wrapped_key
+  FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[]) AS new (tenant_id, customer_id, wrapped_key)
 ON CONFLICT (tenant_id, customer_id) DO NOTHING
 """
 

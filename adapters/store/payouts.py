@@ -10,10 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import psycopg
 
 from adapters.postgres.connection import Pool
-from adapters.store import reading
+from adapters.store import snapshots
 from adapters.store.encryption import PersonalDataCipher, pseudonym
 from adapters.store.requests import Request
 from adapters.store.writer import Writer
@@ -26,8 +25,6 @@ from commands.refunds import (
 )
 from commands.unit_of_work import Unit
 from ledger.money import Money
-from ledger.refund import Refund
-from ledger.streams import STREAMS, decode_state
 from schedulers.refund_payouts import (
     Attempt,
     DestinationErased,
@@ -78,7 +75,16 @@ class PostgresPayouts:
             }
         with self._pool.connection() as connection:
             rows = connection.execute(SELECT_WAITING, values).fetchall()
-            return [Waiting(row[0], row[1], _refund(connection, *row)) for row in rows]
+            return [
+                Waiting(
+                    tenant_id,
+                    refund_id,
+                    snapshots.state_of(
+                        connection, "refund", tenant_id, refund_id, fold_version, data
+                    ),
+                )
+                for tenant_id, refund_id, fold_version, data in rows
+            ]
 
     def begin(self, waiting: Waiting) -> Attempt:
         tenant_id, refund_id = waiting.tenant_id, waiting.refund_id
@@ -126,19 +132,3 @@ def _recording(attempt: Attempt, outcome: Outcome) -> Callable[[Unit], Any]:
             return lambda unit: payout_attempt_failed(
                 unit, refund_id, number, reason, unknown=unknown
             )
-
-
-def _refund(
-    connection: psycopg.Connection[Any],
-    tenant_id: UUID,
-    refund_id: UUID,
-    fold_version: int,
-    data: bytes,
-) -> Refund:
-    if fold_version == STREAMS["refund"].fold_version:
-        refund: Refund = decode_state("refund", bytes(data))
-        return refund
-    found = reading.snapshot(connection, tenant_id, "refund", refund_id)
-    assert found is not None, "a stream that has a snapshot has events"
-    folded: Refund = found[1]
-    return folded

@@ -1,6 +1,6 @@
-"""Reading snapshots and events. Every query names its tenant, under row-level security or not."""
+"""Reading events. Every query names its tenant, under row-level security or not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -9,18 +9,8 @@ import msgspec
 import psycopg
 
 from adapters.store.recorder import EVENT_COLUMNS
-from ledger import streams
 from ledger.event_registry import Event, decode, stream_of
-from ledger.streams import STREAMS, State
 
-SELECT_SNAPSHOT = """
-SELECT version, fold_version, state FROM snapshots
- WHERE tenant_id = %s AND stream_id = %s AND stream = %s
-"""
-SELECT_SNAPSHOTS = """
-SELECT stream_id, fold_version, state FROM snapshots
- WHERE tenant_id = %s AND stream_id = ANY(%s) AND stream = %s
-"""
 SELECT_STREAM = f"""
 SELECT {EVENT_COLUMNS} FROM events
  WHERE tenant_id = %s AND stream_id = %s
@@ -66,28 +56,6 @@ class Stored(msgspec.Struct, frozen=True):
         return stream_of(self.tag)
 
 
-def snapshot(
-    connection: psycopg.Connection[Any], tenant_id: UUID, kind: str, stream_id: UUID
-) -> tuple[int, State] | None:
-    """(version, state) of a stream; None when the tenant has no such stream."""
-    row = connection.execute(SELECT_SNAPSHOT, (tenant_id, stream_id, kind)).fetchone()
-    if row is None:
-        return None
-    version, fold_version, data = row
-    return version, _state(connection, tenant_id, kind, stream_id, fold_version, bytes(data))
-
-
-def snapshots(
-    connection: psycopg.Connection[Any], tenant_id: UUID, kind: str, stream_ids: Sequence[UUID]
-) -> dict[UUID, State]:
-    """The states of those of the streams that the tenant has, read together."""
-    rows = connection.execute(SELECT_SNAPSHOTS, (tenant_id, list(stream_ids), kind)).fetchall()
-    return {
-        stream_id: _state(connection, tenant_id, kind, stream_id, fold_version, bytes(data))
-        for stream_id, fold_version, data in rows
-    }
-
-
 def stream_events(
     connection: psycopg.Connection[Any], tenant_id: UUID, stream_id: UUID
 ) -> list[Stored]:
@@ -123,21 +91,6 @@ def tenant_seq(connection: psycopg.Connection[Any], tenant_id: UUID) -> int:
     """The number of the tenant's last event; 0 when it has none."""
     row = connection.execute(SELECT_TENANT_SEQ, (tenant_id,)).fetchone()
     return int(row[0]) if row is not None else 0
-
-
-def _state(
-    connection: psycopg.Connection[Any],
-    tenant_id: UUID,
-    kind: str,
-    stream_id: UUID,
-    fold_version: int,
-    data: bytes,
-) -> State:
-    """A snapshot's state; one of another fold version is folded anew from its events."""
-    if fold_version == STREAMS[kind].fold_version:
-        return streams.decode_state(kind, data)
-    events = stream_events(connection, tenant_id, stream_id)
-    return streams.fold(kind, ((one.event, one.effective_on) for one in events))
 
 
 def _stored(

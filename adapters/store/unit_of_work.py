@@ -2,58 +2,24 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from adapters.store import unique_names
 from adapters.store.append import Statement
-from adapters.store.encryption import Owner, PersonalDataCipher
+from adapters.store.encryption import Owner
+from adapters.store.group_view import GroupView
+from adapters.store.numbering import Series, SeriesKey
+from adapters.store.snapshots import Loaded
+from adapters.store.unique_names import NameKey
 from commands.unit_of_work import AlreadyExists, NameRange, NumberBeforeSeries, Unit
-from ledger import event_registry as registry
 from ledger.errors import Conflict
 from ledger.event_registry import Event, New
 from ledger.ids import derived_id, stable_id
-from ledger.streams import STREAMS, State, decode_state
-from projections.engine import postgres_binary
-
-StreamKey = tuple[UUID, UUID]
-"""(tenant, stream)"""
-
-SELECT_SNAPSHOTS = """
-SELECT snapshot.tenant_id, snapshot.stream_id, snapshot.stream, snapshot.version, snapshot.fold_version, snapshot.state
-  FROM snapshots AS snapshot
-  JOIN unnest(%s::uuid[], %s::uuid[]) AS wanted (tenant_id, stream_id)
-    ON snapshot.tenant_id = wanted.tenant_id AND snapshot.stream_id = wanted.stream_id
-"""
-SELECT_PAYABLE = """
-SELECT stream_id FROM snapshots WHERE tenant_id = %s AND payer_id = %s
-"""
-SELECT_NAME = """
-SELECT stream_id FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = %s
-"""
-SELECT_NAMES = """
-SELECT name FROM unique_names WHERE tenant_id = %s AND kind = %s AND name = ANY(%s)
-"""
-SELECT_HOLDERS = """
-SELECT asked.number, held.name, held.stream_id
-  FROM unnest(%s::int4[], %s::uuid[], %s::text[], %s::text[], %s::text[])
-    AS asked (number, tenant_id, kind, first_name, last_name)
-  JOIN unique_names AS held
-    ON held.tenant_id = asked.tenant_id AND held.kind = asked.kind
-   AND held.name >= asked.first_name COLLATE "C" AND held.name <= asked.last_name COLLATE "C"
-"""
-SELECT_SERIES = """
-SELECT next_number, last_issued_on FROM number_series
- WHERE tenant_id = %s AND kind = %s AND series = %s
-"""
-SELECT_TO_FOLD = """
-SELECT tag, data, effective_on FROM events
- WHERE tenant_id = %s AND stream_id = %s
- ORDER BY version
-"""
+from ledger.streams import STREAMS
 
 INSERT_TENANT = "INSERT INTO duebook.tenants (tenant_id, shard_id, name) VALUES (%s, 's1', %s)"
 INSERT_API_KEY = """
@@ -66,36 +32,8 @@ UPDATE duebook.api_keys SET revoked_at = %s
 """
 
 
-SeriesKey = tuple[UUID, str, str]
-"""(tenant, kind of document, series)"""
-
-
 class WrongStream(Conflict):
     """The id belongs to a stream of another kind."""
-
-
-class Loaded(msgspec.Struct):
-    """A stream as a group sees it: as stored (`stored_version`, 0 for none), and with what the group appended."""
-
-    kind: str
-    stored_version: int
-    version: int
-    state: State | None
-
-
-class Series(msgspec.Struct):
-    """A number series as a group sees it; `stored` is the next number and the last day in its row, if it has one."""
-
-    stored: tuple[int, date] | None
-    next_number: int
-    last_issued_on: date
-
-
-class Asked(NamedTuple):
-    """A query for streams that was sent; no cursor when there was nothing to ask for."""
-
-    streams: list[StreamKey]
-    cursor: psycopg.Cursor[Any] | None
 
 
 class Appending(msgspec.Struct):
@@ -107,86 +45,12 @@ class Appending(msgspec.Struct):
     effective_on: date
 
 
-class View:
-    """What a group of commands has loaded, each stream once, with what its commands have decided so far."""
-
-    def __init__(self, connection: psycopg.Connection[Any], cipher: PersonalDataCipher) -> None:
-        self.connection = connection
-        self.cipher = cipher
-        self.streams: dict[StreamKey, Loaded] = {}
-        self.series: dict[SeriesKey, Series] = {}
-        self.names: dict[tuple[UUID, str, str], UUID] = {}
-        self.keys: dict[Owner, AESGCM] = {}
-        self.payable: dict[Owner, set[UUID]] = {}
-        self.holders: dict[tuple[UUID, NameRange], dict[str, UUID]] = {}
-        self.fingerprints: dict[tuple[Owner, str], str] = {}
-
-    def load(self, wanted: Iterable[StreamKey]) -> None:
-        """Loads streams in one query; those that do not exist are remembered as such."""
-        self.take(self.ask(wanted))
-
-    def ask(self, wanted: Iterable[StreamKey]) -> Asked:
-        """Sends the query for streams that are not loaded yet; in a pipeline, without waiting for its answer."""
-        missing = [key for key in dict.fromkeys(wanted) if key not in self.streams]
-        if not missing:
-            return Asked(missing, None)
-        tenants = postgres_binary.uuids([tenant.bytes for tenant, _ in missing])
-        streams = postgres_binary.uuids([stream.bytes for _, stream in missing])
-        return Asked(missing, self.connection.execute(SELECT_SNAPSHOTS, (tenants, streams)))
-
-    def take(self, asked: Asked) -> None:
-        """Takes the answer of `ask`."""
-        if asked.cursor is None:
-            return
-        rows = asked.cursor.fetchall()
-        for key in asked.streams:
-            self.streams[key] = Loaded("", 0, 0, None)
-        for tenant_id, stream_id, kind, version, fold_version, data in rows:
-            if fold_version == STREAMS[kind].fold_version:
-                state = decode_state(kind, bytes(data))
-            else:
-                state = self._refolded(kind, tenant_id, stream_id)
-            self.streams[tenant_id, stream_id] = Loaded(kind, version, version, state)
-
-    def load_keys(self, owners: Iterable[Owner]) -> None:
-        """Loads customers' keys in one query."""
-        missing = [owner for owner in dict.fromkeys(owners) if owner not in self.keys]
-        if missing:
-            self.keys.update(self.cipher.stored_keys(self.connection, missing))
-
-    def load_holders(self, wanted: Iterable[tuple[UUID, NameRange]]) -> None:
-        """Looks up who holds names of these ranges in one query."""
-        missing = [key for key in dict.fromkeys(wanted) if key not in self.holders]
-        if not missing:
-            return
-        columns = (
-            postgres_binary.int4s(range(len(missing))),
-            postgres_binary.uuids([tenant_id.bytes for tenant_id, _ in missing]),
-            postgres_binary.texts([names.kind for _, names in missing]),
-            postgres_binary.texts([names.first for _, names in missing]),
-            postgres_binary.texts([names.last for _, names in missing]),
-        )
-        self.holders.update({key: {} for key in missing})
-        for number, name, stream_id in self.connection.execute(SELECT_HOLDERS, columns):
-            self.holders[missing[number]][name] = stream_id
-
-    def _refolded(self, kind: str, tenant_id: UUID, stream_id: UUID) -> State:
-        """A snapshot of another fold version is folded anew from its events."""
-        evolve = STREAMS[kind].evolve
-        state: State | None = None
-        for tag, data, effective_on in self.connection.execute(
-            SELECT_TO_FOLD, (tenant_id, stream_id)
-        ):
-            state = evolve(state, registry.decode(tag, bytes(data)), effective_on)
-        return state
-
-
 class StoreUnit(Unit):
     """One command's unit of work. Its changes reach the group's view only when the command was not refused."""
 
     def __init__(
         self,
-        view: View,
+        view: GroupView,
         tenant_id: UUID,
         now: datetime,
         command_id: UUID,
@@ -203,8 +67,8 @@ class StoreUnit(Unit):
         self._changed: dict[UUID, Loaded] = {}
         self._series: dict[SeriesKey, Series] = {}
         self.appended: list[Appending] = []
-        self.names: dict[tuple[UUID, str, str], UUID] = {}
-        self._free_names: set[tuple[UUID, str, str]] = set()
+        self.names: dict[NameKey, UUID] = {}
+        self._free_names: set[NameKey] = set()
         self._known_ranges: list[NameRange] = []
         self.new_keys: dict[Owner, tuple[AESGCM, bytes]] = {}
         self.api_keys: list[Callable[[datetime], Statement]] = []
@@ -240,10 +104,7 @@ class StoreUnit(Unit):
 
     def payable(self, customer_id: UUID) -> list[tuple[UUID, Any]]:
         owner = (self._tenant_id, customer_id)
-        ids = self._view.payable.get(owner)
-        if ids is None:
-            rows = self._view.connection.execute(SELECT_PAYABLE, owner).fetchall()
-            ids = self._view.payable[owner] = {stream_id for (stream_id,) in rows}
+        ids = self._view.load_payable(owner)
         # What this group has appended may have opened or closed invoices since.
         touched = {
             stream_id for tenant_id, stream_id in self._view.streams if tenant_id == self._tenant_id
@@ -292,16 +153,13 @@ class StoreUnit(Unit):
         # at the end tells, and the command is decided again.
         if key in self._free_names:
             return None
-        row = self._view.connection.execute(SELECT_NAME, key).fetchone()
-        if row is None:
+        holder = unique_names.holder(self._view.connection, key)
+        if holder is None:
             self._free_names.add(key)
-        return row[0] if row is not None else None
+        return holder
 
     def in_use(self, kind: str, names: Sequence[str]) -> set[str]:
-        rows = self._view.connection.execute(
-            SELECT_NAMES, (self._tenant_id, kind, list(names))
-        ).fetchall()
-        used = {name for (name,) in rows}
+        used = unique_names.in_use(self._view.connection, self._tenant_id, kind, names)
         for name in names:
             key = (self._tenant_id, kind, name)
             if key in self.names or key in self._view.names:
@@ -412,13 +270,7 @@ class StoreUnit(Unit):
         return loaded
 
     def _known_series(self, key: SeriesKey) -> Series:
-        return self._series.get(key) or self._view.series.get(key) or self._stored_series(key)
-
-    def _stored_series(self, key: SeriesKey) -> Series:
-        row = self._view.connection.execute(SELECT_SERIES, key).fetchone()
-        return (
-            Series(None, 1, date.min) if row is None else Series((row[0], row[1]), row[0], row[1])
-        )
+        return self._series.get(key) or self._view.series_of(key)
 
 
 def new_command_id(tenant_id: UUID, key: str | None) -> UUID:

@@ -22,13 +22,14 @@ import psycopg
 
 from adapters.postgres.connection import Pool
 from adapters.store import group_commit
-from adapters.store.append import StaleSnapshots
 from adapters.store.application import LedgerApplication
 from adapters.store.clock_guard import ClockGuard, ClockNotTrusted
 from adapters.store.encryption import PersonalDataCipher
 from adapters.store.fair_queue import FairQueue
-from adapters.store.group_commit import UNREACHABLE, Group, Job, refuse
+from adapters.store.group_commit import UNREACHABLE, GroupCommit, Overtaken
+from adapters.store.jobs import Job, refuse
 from adapters.store.log_texts import without_texts
+from adapters.store.numbering import SeriesKey
 from adapters.store.requests import (
     Answer,
     KeyReused,
@@ -61,9 +62,8 @@ class Writer:
         guard: ClockGuard,
     ) -> None:
         self._guard = guard
-        self._application = application
         self._pool = pool
-        self._cipher = cipher
+        self._group = GroupCommit(application, pool, cipher, guard)
         self._queue: FairQueue[Job] = FairQueue()
         self._running: dict[tuple[UUID, str], int] = {}
         self._running_lock = threading.Lock()
@@ -155,19 +155,18 @@ class Writer:
     def _answer(self, jobs: Sequence[Job]) -> None:
         deadline = time.monotonic() + group_commit.GIVE_UP_SECONDS
         pause_seconds = 0.05
-        series: list[tuple[UUID, str, str]] | None = None
+        lock_first: Sequence[SeriesKey] | None = None
         self._guard.require_steady()
         while True:
-            together = Group(self._application, self._pool, self._cipher, self._guard, jobs, series)
             try:
-                together.run()
+                self._group.run(jobs, lock_first)
                 return
-            except (StaleSnapshots, psycopg.errors.UniqueViolation) as error:
-                # Another process was there first. With the log head locked before loading, it cannot be again.
-                if series is not None:
+            except Overtaken as overtaken:
+                # With the log head locked before loading, nobody can be first again.
+                if lock_first is not None:
                     raise
-                log.debug("deciding again: %s", error)
-                series = together.series()
+                log.debug("deciding again: %s", overtaken.__cause__)
+                lock_first = overtaken.series
             except UNREACHABLE as error:
                 if _is_of_a_command(error):
                     raise

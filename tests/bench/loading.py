@@ -5,8 +5,8 @@ from uuid import UUID
 
 from adapters.postgres.connection import tenant_transaction
 from adapters.settings import Settings
-from adapters.store import reading
-from adapters.store.unit_of_work import View
+from adapters.store import snapshots
+from adapters.store.group_view import GroupView
 from adapters.wiring import Books, open_books
 from ledger.streams import decode_state
 from tests.bench.measuring import rate, seconds
@@ -45,12 +45,12 @@ def _timed(count: int, work: object) -> float:
 def _one_by_one(books: Books, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     for stream_id in ids:
         with tenant_transaction(books.database.api, tenant_id) as connection:
-            assert reading.snapshot(connection, tenant_id, "invoice", stream_id) is not None
+            assert snapshots.read(connection, tenant_id, "invoice", stream_id) is not None
 
 
 def _together(books: Books, tenant_id: UUID, ids: Sequence[UUID]) -> None:
     with books.database.writer.connection() as connection:
-        view = View(connection, books.cipher)
+        view = GroupView(connection, books.cipher)
         view.load((tenant_id, stream_id) for stream_id in ids)
         assert all(loaded.state is not None for loaded in view.streams.values())
 

@@ -13,8 +13,7 @@ import msgspec
 from adapters.postgres.connection import Database
 from adapters.settings import Settings
 from adapters.store.append import Origin, Row, Snapshot, append, pack_row
-from adapters.store.group_commit import snapshot_of
-from adapters.store.unit_of_work import Loaded
+from adapters.store.snapshots import Loaded, snapshot_of
 from adapters.wiring import Books, open_books
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.tenants import CreateTenant, create_tenant
@@ -99,7 +98,7 @@ def _append(
                     tenant_id.bytes, stream_id.bytes, loaded.version, tag, on, origin, encode(event)
                 )
             )
-        snapshots.append(snapshot_of(tenant_id, stream_id, loaded))
+        snapshots.append(snapshot_of(tenant_id.bytes, stream_id.bytes, loaded))
     with database.writer.connection() as connection:
         postgres_binary.register(connection)
         append(connection, rows, snapshots, datetime.now(UTC))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from adapters.postgres.connection import Database
-from adapters.store import reading
+from adapters.store import reading, snapshots
 from adapters.store.payouts import PostgresPayouts
 from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
@@ -62,7 +62,7 @@ class Dispatcher:
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:
-            found = reading.snapshot(connection, self.tenant_id, kind, stream_id)
+            found = snapshots.read(connection, self.tenant_id, kind, stream_id)
         assert found is not None
         return found[1]
 

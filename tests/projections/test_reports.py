@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.store import reading
+from adapters.store import snapshots
 from adapters.wiring import Books
 from commands.adjustments import (
     ChargeFee,
@@ -239,7 +239,7 @@ def test_explanations_add_up_to_every_cent(books: Books, history: Histories, see
     with books.reading(life.tenant_id) as connection:
         for at, invoice_id in enumerate(life.invoices):
             found = explained(books, life, at)
-            snapshot = reading.snapshot(connection, life.tenant_id, "invoice", invoice_id)
+            snapshot = snapshots.read(connection, life.tenant_id, "invoice", invoice_id)
             assert snapshot is not None
             invoice: Invoice = snapshot[1]
             assert found.open.minor == invoice.open.total

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.store import reading
+from adapters.store import reading, snapshots
 from adapters.store.writer import Request
 from adapters.wiring import Books
 from commands.customers import RegisterCustomer, register_customer
@@ -119,5 +119,5 @@ class Nights:
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.database.writer.connection() as connection:
-            found = reading.snapshot(connection, self.tenant_id, kind, stream_id)
+            found = snapshots.read(connection, self.tenant_id, kind, stream_id)
         return None if found is None else found[1]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from adapters.store import reading
+from adapters.store import reading, snapshots
 from adapters.wiring import Books
 from ledger.streams import encode_state, fold
 from tests.commands.memory_unit import MemoryUnit
@@ -18,7 +18,7 @@ def unit_of(books: Books, tenant_id: UUID) -> MemoryUnit:
             told.append((stored.event, stored.effective_on))
         for stream_id, (kind, told) in streams.items():
             state = fold(kind, told)
-            snapshot = reading.snapshot(connection, tenant_id, kind, stream_id)
+            snapshot = snapshots.read(connection, tenant_id, kind, stream_id)
             assert snapshot == (len(told), state)
             unit.snapshots[stream_id] = (kind, encode_state(state))
     return unit

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from adapters.store import reading
+from adapters.store import reading, snapshots
 from adapters.store.writer import Answer, Request
 from adapters.wiring import Books
 from commands.agreements.lifecycle import (
@@ -110,7 +110,7 @@ class Asking:
 
     def state(self, kind: str, stream_id: UUID) -> Any:
         with self.books.reading(self.tenant_id) as connection:
-            found = reading.snapshot(connection, self.tenant_id, kind, stream_id)
+            found = snapshots.read(connection, self.tenant_id, kind, stream_id)
         return None if found is None else found[1]
 
     def key(self, name: str, key_hash: bytes) -> UUID:

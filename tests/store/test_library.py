@@ -24,9 +24,8 @@ from adapters.postgres.connection import Database
 from adapters.store.append import StaleSnapshots
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import EventMapper, Recorded, StoredEnvelope
-from adapters.store.group_commit import snapshot_of
 from adapters.store.recorder import LedgerFactory
-from adapters.store.unit_of_work import Loaded
+from adapters.store.snapshots import Loaded, snapshot_of
 from ledger import customer as customers
 from ledger.event_registry import UnknownEventType
 from ledger.streams import STREAMS
@@ -166,17 +165,17 @@ def test_snapshots_are_moved_with_the_events_from_the_version_they_are_expected_
     first = recorded(tenant, stream, 1)
     state = STREAMS["customer"].evolve(None, first.event, DAY)
     application.save(
-        first, snapshots=[snapshot_of(tenant, stream, Loaded("customer", 0, 1, state))]
+        first, snapshots=[snapshot_of(tenant.bytes, stream.bytes, Loaded("customer", 0, 1, state))]
     )
     second = recorded(tenant, stream, 2, customers.CreditAdded("BRL", 5, "test"))
     after = STREAMS["customer"].evolve(state, second.event, DAY)
 
     for wrong in (0, 2):
-        snapshot = snapshot_of(tenant, stream, Loaded("customer", wrong, 2, after))
+        snapshot = snapshot_of(tenant.bytes, stream.bytes, Loaded("customer", wrong, 2, after))
         with pytest.raises(StaleSnapshots):
             application.save(second, snapshots=[snapshot])
     application.save(
-        second, snapshots=[snapshot_of(tenant, stream, Loaded("customer", 1, 2, after))]
+        second, snapshots=[snapshot_of(tenant.bytes, stream.bytes, Loaded("customer", 1, 2, after))]
     )
 
     assert_log_is_whole(database)

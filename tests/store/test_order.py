@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.postgres.connection import Database
-from adapters.store import group_commit as group_module
+from adapters.store import group_writing as group_module
 from adapters.store.application import LedgerApplication
 from adapters.wiring import Books
 from tests.store.asking import Asking

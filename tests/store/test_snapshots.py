@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.connection import Database, owner_connection
-from adapters.store import reading
+from adapters.store import snapshots
 from ledger.streams import STREAMS
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, in_one_group, rows
@@ -52,7 +52,7 @@ def test_reads_fold_them_anew_under_row_security(
 
     assert asking.state("invoice", invoice) == before
     with asking.books.reading(asking.tenant_id) as connection:
-        assert reading.snapshot(connection, asking.tenant_id, "payment", invoice) is None
+        assert snapshots.read(connection, asking.tenant_id, "payment", invoice) is None
     assert asking.books.tenant(asking.tenant_id).name == "first"
 
 

@@ -15,8 +15,8 @@ from adapters.http.operations import query_route
 from adapters.http.problem_details import problem_type
 from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.http.read_pool import Connection, found_snapshot
+from adapters.store import snapshots
 from adapters.store.inbox import status_of
-from adapters.store.reading import snapshot
 
 
 class AcceptedRequest(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def _status(
     connection: Connection, tenant_id: UUID, request_id: UUID, public_url: str
 ) -> AcceptedRequest:
     found = status_of(connection, tenant_id, request_id)
-    if found is None or snapshot(connection, tenant_id, "payment", request_id) is not None:
+    if found is None or snapshots.read(connection, tenant_id, "payment", request_id) is not None:
         # It may have been carried out otherwise: under the same key, without waiting.
         found_snapshot(connection, tenant_id, "payment", request_id)
         return AcceptedRequest(request_id, "done")

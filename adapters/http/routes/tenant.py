@@ -11,7 +11,7 @@ from adapters.http.operations import ADMINISTRATORS, command_route, query_route
 from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.http.read_pool import Connection
 from adapters.http.request_bodies import read_body
-from adapters.store.reading import snapshot
+from adapters.store import snapshots
 from commands.fee_policies import (
     AddFeePolicy,
     FeePolicyView,
@@ -183,7 +183,7 @@ async def record_reference_rate(request: Call) -> Response[bytes]:
 
 
 def _tenant(connection: Connection, tenant_id: Any) -> Tenant:
-    found = snapshot(connection, tenant_id, "tenant", tenant_id)
+    found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
     assert found is not None, "a tenant with a key exists"
     tenant: Tenant = found[1]
     return tenant
