@@ -17,10 +17,12 @@ from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import (
+    AggregateRecorder,
     ApplicationRecorder,
     BaseInfrastructureFactory,
     IntegrityError,
     NotSupportedError,
+    ProcessRecorder,
     StoredEvent,
     Subscription,
     Tracking,
@@ -128,7 +130,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
             told.append(appended)
             return None
         first = appended.first_position
-        return range(first, first + len(rows))
+        return list(range(first, first + len(rows)))
 
     def _append(
         self,
@@ -234,7 +236,22 @@ class LedgerFactory(PostgresFactory):
         return LedgerRecorder(self.datastore, events_table_name="events")
 
     def tracking_recorder(self, tracking_recorder_class: Any = None) -> LedgerTracking:  # type: ignore[override]
-        return LedgerTracking(self.datastore, tracking_table_name="projection_tracking")
+        """A tracking recorder over the projections' positions, of the given class if one is given."""
+        made: type[LedgerTracking] = tracking_recorder_class or LedgerTracking
+        return made(self.datastore, tracking_table_name="projection_tracking")
+
+    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
+        """Refused: a stream belongs to a tenant, and its snapshot is written with its events."""
+        raise NotSupportedError(
+            "streams are written by application_recorder() and their snapshots with them; "
+            "read one with adapters.store.snapshots"
+        )
+
+    def process_recorder(self) -> ProcessRecorder:
+        """Refused: a projection writes its tables and its position, never events."""
+        raise NotSupportedError(
+            "a projection keeps its position with tracking_recorder(); see projections.engine.runner"
+        )
 
 
 def _row(event: StoredEvent) -> Row:

@@ -24,7 +24,7 @@ from adapters.postgres.connection import Database
 from adapters.store.append import StaleSnapshots
 from adapters.store.application import LedgerApplication
 from adapters.store.envelope import EventMapper, Recorded, StoredEnvelope
-from adapters.store.recorder import LedgerFactory
+from adapters.store.recorder import LedgerFactory, LedgerTracking
 from adapters.store.snapshots import Loaded, snapshot_of
 from ledger import customer as customers
 from ledger.event_registry import UnknownEventType
@@ -198,6 +198,30 @@ def test_a_subscription_is_refused(application: LedgerApplication) -> None:
     """The library's own blocks for ever on a lost NOTIFY."""
     with pytest.raises(NotSupportedError, match="pages"):
         application.recorder.subscribe(0)
+
+
+def test_a_version_of_zero_is_refused(application: LedgerApplication) -> None:
+    """It would be stored and never read back: streams are read from version 1."""
+    with pytest.raises(IntegrityError, match="events_version_from_one"):
+        application.save(recorded(uuid4(), uuid4(), 0))
+    assert application.recorder.max_notification_id() is None
+
+
+def test_recorders_that_would_go_past_the_log_are_refused(application: LedgerApplication) -> None:
+    with pytest.raises(NotSupportedError, match="snapshots"):
+        application.factory.aggregate_recorder()
+    with pytest.raises(NotSupportedError, match="tracking_recorder"):
+        application.factory.process_recorder()
+
+
+def test_a_tracking_recorder_is_of_the_class_that_is_asked_for(
+    application: LedgerApplication,
+) -> None:
+    class Own(LedgerTracking):
+        """A subclass."""
+
+    assert type(application.factory.tracking_recorder(Own)) is Own
+    assert type(application.factory.tracking_recorder()) is LedgerTracking
 
 
 def test_tracking_raises_unless_it_advances(
