@@ -9,6 +9,7 @@ import pytest
 from adapters.cli.main import main
 from adapters.postgres.connection import Database
 from tests.cli.running import Result, environment
+from tests.daylight import ZONE
 
 Cli = Callable[..., Result]
 
@@ -41,8 +42,8 @@ def cli(
 
 @pytest.fixture
 def acme(cli: Cli) -> str:
-    """The id of a tenant named acme: USD, UTC, weekends off."""
-    created = cli("tenant", "create", "acme", "--currency", "USD", "--timezone", "UTC", "--json")
+    """The id of a tenant named acme: USD, weekends off; in a zone where it is day."""
+    created = cli("tenant", "create", "acme", "--currency", "USD", "--timezone", ZONE, "--json")
     assert created.status == 0
     tenant_id: str = created.json["tenant_id"]
     return tenant_id

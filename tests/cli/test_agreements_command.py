@@ -1,6 +1,6 @@
 """`duebook agreement`: what it lists and shows."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -18,8 +18,9 @@ from commands.agreements.lifecycle import (
 from commands.customers import RegisterCustomer, register_customer
 from ledger.money import Money
 from tests.cli.conftest import Cli
+from tests.daylight import TODAY
 
-FIRST = date.today() + timedelta(days=40)
+FIRST = TODAY + timedelta(days=40)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`duebook credit-notes`: what it lists and shows."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -13,8 +13,7 @@ from commands.invoices import DraftInvoice, SendInvoice, draft_invoice, send_inv
 from ledger.money import Money
 from ledger.tax import Line
 from tests.cli.conftest import Cli
-
-TODAY = date.today()
+from tests.daylight import TODAY
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -21,6 +20,7 @@ from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant
 from tests.cli.conftest import Cli
 from tests.cli.test_import_command import send_one
 from tests.conftest import Engine
+from tests.daylight import today_in
 
 NAMES = [
     "invoices",
@@ -264,7 +264,7 @@ def test_an_event_that_cannot_be_folded_is_named(cli: Cli, tamper: Tamper) -> No
 def test_a_number_that_an_imported_invoice_holds_is_passed_over(
     cli: Cli, history: History, database: Database, tmp_path: Path
 ) -> None:
-    year = date.today().year
+    year = today_in("UTC").year
     file = tmp_path / "more.csv"
     file.write_text(ROWS.splitlines()[0] + f"\nC-1,B3/{year},2024-01-02,2024-02-01,5.00,USD,\n")
     assert cli("import", str(file), "--tenant", "acme").status == 0

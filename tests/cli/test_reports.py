@@ -10,6 +10,7 @@ import pytest
 
 from adapters.postgres.connection import Database, owner_connection
 from tests.cli.conftest import Cli
+from tests.daylight import TODAY
 
 HEADER = "customer_ref,invoice_number,issued_on,due_on,amount,currency,customer_name,settled_on\n"
 
@@ -121,7 +122,7 @@ def test_an_export_says_what_it_leaves_out(
 
 
 def test_aging_of_today_is_fresh_without_a_worker(cli: Cli, books: str) -> None:
-    today = str(datetime.now(UTC).date())
+    today = str(TODAY)
     now = cli("report", "aging", "--tenant", "acme", "--json").json
     same = cli("report", "aging", "--tenant", "acme", "--as-of", today, "--json").json
     assert now["as_of"] == same["as_of"] == today
@@ -298,7 +299,7 @@ def test_a_report_is_the_tenants_own(cli: Cli, books: str) -> None:
 
 def test_a_quote_says_what_settles_an_invoice(cli: Cli, books: str, tmp_path: Path) -> None:
     file = tmp_path / "later.csv"
-    due_on = datetime.now(UTC).date() + timedelta(days=20)
+    due_on = TODAY + timedelta(days=20)
     due_on -= timedelta(days=due_on.weekday())  # a Monday, so that the next day is late
     file.write_text(HEADER + f"C-1,A-9,2024-01-02,{due_on},500.00,USD,Ana Lima,\n")
     assert cli("import", str(file), "--tenant", "acme").status == 0

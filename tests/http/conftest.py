@@ -8,7 +8,7 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from adapters.postgres.connection import Database
 from adapters.wiring import Books
 from commands.tenants import CreateKey, CreateTenant, create_key, create_tenant
 from ledger.tenant import Role
+from tests.daylight import TODAY, ZONE
 
-TODAY = date.today()
 LATER = (TODAY + timedelta(days=30)).isoformat()
 
 
@@ -37,7 +37,7 @@ class Service:
 
     def new_tenant(self) -> UUID:
         tenant_id = uuid4()
-        create = CreateTenant(f"tenant {tenant_id}", "USD", "UTC")
+        create = CreateTenant(f"tenant {tenant_id}", "USD", ZONE)
         self.books.run(tenant_id, "test", lambda unit: create_tenant(unit, create))
         return tenant_id
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.http.conftest import LATER, TODAY, Client, Clients, usd
+from tests.daylight import TODAY
+from tests.http.conftest import LATER, Client, Clients, usd
 
 TOMORROW = str(TODAY + timedelta(days=1))
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.http.conftest import LATER, TODAY, Client, Clients, usd
+from tests.daylight import TODAY
+from tests.http.conftest import LATER, Client, Clients, usd
 
 
 class Pair:

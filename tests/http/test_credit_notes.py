@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.http.conftest import LATER, TODAY, Client, Clients, usd
+from tests.daylight import TODAY
+from tests.http.conftest import LATER, Client, Clients, usd
 from tests.http.test_routes import body_of
 
 LINES = [

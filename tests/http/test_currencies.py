@@ -14,7 +14,8 @@ import pytest
 
 from adapters.cli.main import main
 from tests.cli.running import environment
-from tests.http.conftest import TODAY, Client, Clients, Service
+from tests.daylight import TODAY
+from tests.http.conftest import Client, Clients, Service
 
 DIGITS = {"JPY": 0, "USD": 2, "KWD": 3, "CLF": 4}
 ISSUED_ON, DUE_ON = TODAY - timedelta(days=40), TODAY - timedelta(days=10)

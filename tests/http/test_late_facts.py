@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.http.conftest import LATER, TODAY, Client, Clients, usd
+from tests.daylight import TODAY
+from tests.http.conftest import LATER, Client, Clients, usd
 from tests.http.test_agreements import Pair, code
 
 FAR = (TODAY + timedelta(days=40)).isoformat()

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.conftest import LATER, TODAY, Client, Clients, Service, usd
+from tests.daylight import ANOTHER_DAYS_ZONE, TODAY, today_in
+from tests.http.conftest import LATER, Client, Clients, Service, usd
 
 
 def body_of(answer: httpx.Response, status: int = 200) -> Any:
@@ -344,9 +345,9 @@ def test_a_report_of_what_lies_ahead_is_refused(clients: Clients) -> None:
     client = clients()
     customer_id = client.customer()
     invoice_id = client.sent(customer_id)
-    body_of(client.patch("/api/tenant", json={"timezone": "Pacific/Kiritimati"}))  # 14 hours ahead
+    body_of(client.patch("/api/tenant", json={"timezone": ANOTHER_DAYS_ZONE}))
     now = datetime.now(UTC)
-    today = (now + timedelta(hours=14)).date()
+    today = today_in(ANOTHER_DAYS_ZONE)
     ahead = (today + timedelta(days=1)).isoformat()
     position = client.get("/api/tenant").headers["Duebook-Position"]
     for path in (

@@ -20,6 +20,7 @@ from commands.tenants import CreateTenant, create_tenant
 from ledger.money import Money
 from ledger.refund import Refund
 from schedulers.refund_payouts import Payout, Round, pay_out
+from tests.daylight import ZONE
 from tests.payouts.peer import Peer, listening_peer
 
 IBAN = "PT50 0002 0123 1234 5678 9015 4"
@@ -36,7 +37,7 @@ class Dispatcher:
         )
         self.tenant_id = uuid4()
         self.ask(
-            lambda unit: create_tenant(unit, CreateTenant(f"shop {self.tenant_id}", "EUR", "UTC"))
+            lambda unit: create_tenant(unit, CreateTenant(f"shop {self.tenant_id}", "EUR", ZONE))
         )
         customer = self.ask(lambda unit: register_customer(unit, RegisterCustomer("Maria Souza")))
         self.customer_id = UUID(customer["id"])

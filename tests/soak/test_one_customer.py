@@ -136,7 +136,7 @@ class Payer:
                     self.told.note("asked again")
                 found: dict[str, Any] = answer.json()
                 return found
-            code = answer.json()["type"].rpartition(":")[2]
+            code = answer.json()["type"].rpartition("/")[2]
             if answer.status_code != 422 or code not in REFUSED:
                 self.told.broken.append(f"{what}: {answer.status_code} {answer.text}")
                 self.ends_at = 0

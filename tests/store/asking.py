@@ -1,6 +1,6 @@
 """A tenant as a client asks things of it: short words for commands, answers as dicts."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,9 +25,7 @@ from commands.reversals import ReversePayment, reverse_payment
 from commands.tenants import CreateKey, CreateTenant, create_key, create_tenant
 from ledger.money import Money
 from ledger.tax import Line
-from ledger.time_zones import business_date
-
-ZONE = "America/Sao_Paulo"
+from tests.daylight import TODAY, ZONE
 
 
 class Asking:
@@ -123,4 +121,4 @@ class Asking:
             return reading.tenant_seq(connection, self.tenant_id)
 
     def today(self) -> date:
-        return business_date(datetime.now(UTC), ZONE)
+        return TODAY

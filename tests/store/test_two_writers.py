@@ -20,7 +20,8 @@ from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, cr
 from commands.unit_of_work import AlreadyExists, NumberBeforeSeries, Unit
 from ledger.customer import Changed, Person, Registered
 from ledger.event_registry import New
-from tests.store.asking import ZONE, Asking
+from tests.daylight import ZONE
+from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, rows
 
 
