@@ -24,6 +24,7 @@ from adapters.postgres.errors import (
     ServerTooOld,
 )
 from adapters.postgres.roles import API, LOGINS, OWNER, WRITER, ensure_roles
+from projections.engine.backoff import pause_seconds
 
 CONTROL_SCHEMA = "duebook"
 OLDEST_SERVER = 15
@@ -88,7 +89,7 @@ def migrate(
     """
     check_server(connection)
     applied: list[str] = []
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
             ensure_roles(connection, master_key, derived)
             applied.extend(_migrate_schema(connection, CONTROL_SCHEMA, "control"))
@@ -96,9 +97,9 @@ def migrate(
             for shard in read_shards(connection):
                 applied.extend(_migrate_shard(connection, shard, master_key, derived))
         except _RACES:
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _ATTEMPTS:
                 raise
-            time.sleep(0.01 * (attempt + 1))
+            time.sleep(pause_seconds(attempt, max_seconds=0.2))
         else:
             return applied
     raise AssertionError("unreachable")

@@ -25,6 +25,7 @@ from adapters.store.numbering import SeriesKey
 from adapters.store.requests import OutcomeUnknown
 from adapters.store.stalled_sessions import end_stalled_sessions
 from projections.engine import postgres_binary
+from projections.engine.backoff import Backoff
 
 UNREACHABLE = (
     psycopg.OperationalError,
@@ -109,6 +110,7 @@ class GroupCommit:
         Raises OutcomeUnknown when it does not: then the commands must not be run again.
         """
         deadline = time.monotonic() + GIVE_UP_SECONDS
+        backoff = Backoff(max_seconds=2.0)
         while True:
             try:
                 return self._is_committed(committing)
@@ -119,7 +121,7 @@ class GroupCommit:
                         "repeat the request with the same idempotency key"
                     ) from error
                 end_stalled_sessions(self._pool, error)
-                time.sleep(0.2)
+                time.sleep(backoff.failed())
 
     def _is_committed(self, committing: Committing) -> bool:
         """Whether a commit without a reply took place. Certain: an unfinished one still holds the log head."""

@@ -41,6 +41,7 @@ from adapters.store.requests import (
 )
 from adapters.store.stalled_sessions import end_stalled_sessions
 from adapters.store.unit_of_work import new_command_id
+from projections.engine.backoff import Backoff
 
 log = logging.getLogger("duebook.writer")
 
@@ -154,7 +155,7 @@ class Writer:
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         deadline = time.monotonic() + group_commit.GIVE_UP_SECONDS
-        pause_seconds = 0.05
+        backoff = Backoff(max_seconds=2.0)
         lock_first: Sequence[SeriesKey] | None = None
         self._guard.require_steady()
         while True:
@@ -175,14 +176,14 @@ class Writer:
                     for job in jobs:
                         refuse(job.future, StorageFull("the database's disk is full"))
                     return
-                if time.monotonic() + pause_seconds > deadline:
+                pause = backoff.failed()
+                if time.monotonic() + pause > deadline:
                     log.error("the database does not answer: %s", error)
                     for job in jobs:
                         refuse(job.future, StoreUnavailable("the database does not answer"))
                     return
                 end_stalled_sessions(self._pool, error)
-                time.sleep(pause_seconds)
-                pause_seconds = min(2 * pause_seconds, 2.0)
+                time.sleep(pause)
 
 
 def _is_of_a_command(error: Exception) -> bool:

@@ -19,6 +19,7 @@ from ledger.event_registry import Event, decode, stream_of
 from ledger.invoice import events as e
 from ledger.journal.facts import Facts, evolve
 from ledger.journal.posting import entries
+from projections.as_of import COUNTS
 
 _BEGINNING: Final[tuple[type[Event], ...]] = (e.Drafted, payment.Received, refund.Requested)
 _MOVING: Final[tuple[type[Event], ...]] = (
@@ -36,16 +37,15 @@ _MOVING: Final[tuple[type[Event], ...]] = (
 """The events that move the account, beside those that begin a stream; tests hold them against the journal."""
 _ACCOUNTS: Final[frozenset[Account]] = frozenset(("customer_credit",))
 
-EVENTS = """
+EVENTS = f"""
 SELECT uuid_send(stream_id), tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
    AND tag = ANY (%(tags)s)
-   AND (effective_on <= %(day)s OR tag LIKE 'invoice.drafted.%%')
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+   AND {COUNTS}
  ORDER BY stream_id, version
 """
-CUSTOMERS_EVENTS = """
+CUSTOMERS_EVENTS = f"""
 SELECT uuid_send(stream_id), tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
@@ -54,8 +54,7 @@ SELECT uuid_send(stream_id), tag, effective_on, data
      OR stream_id IN (SELECT payment_id FROM payments WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s)
      OR stream_id IN (SELECT refund_id FROM refunds WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s))
    AND tag = ANY (%(tags)s)
-   AND (effective_on <= %(day)s OR tag LIKE 'invoice.drafted.%%')
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+   AND {COUNTS}
  ORDER BY stream_id, version
 """
 
@@ -80,11 +79,11 @@ class CreditAsOf:
         values = {
             "tenant_id": tenant_id,
             "customer_id": customer_id,
-            "day": day,
+            "as_of": day,
             "known_at": known_at,
             "tags": [kind.TAG for kind in (*_BEGINNING, *_MOVING)],
         }
-        query = EVENTS if customer_id is None else CUSTOMERS_EVENTS
+        query = (EVENTS if customer_id is None else CUSTOMERS_EVENTS).encode()
         with connection.cursor() as cursor:
             self._gather(cursor.stream(query, values, binary=True, size=500))
 

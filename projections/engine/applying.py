@@ -74,7 +74,8 @@ def apply(
         with cursor.connection.transaction():
             applied = _apply_page(cursor, projection, suffix, streams)
     except UNWRITABLE:
-        applied = _apply_one_by_one(cursor, projection, suffix, streams)
+        events = [(key, event) for key, found in streams.items() for event in found]
+        applied = _apply_writable(cursor, projection, suffix, events)
     parked.park(cursor, name, applied.faults)
     return applied
 
@@ -171,44 +172,31 @@ def _apply(
     return Applied(count, faults)
 
 
-def _apply_one_by_one(
-    cursor: psycopg.Cursor[Any], projection: Projection, suffix: str, streams: Streams
-) -> Applied:
-    """Each stream by itself, so that the one whose row cannot be written is found and parked."""
-    count = 0
-    faults: list[Fault] = []
-    for key, events in streams.items():
-        try:
-            with cursor.connection.transaction():
-                applied = _apply(cursor, projection, suffix, {key: events})
-        except UNWRITABLE as error:
-            applied = _apply_writable(cursor, projection, suffix, (key, events), error)
-        count += applied.events
-        faults += applied.faults
-    return Applied(count, faults)
-
-
 def _apply_writable(
     cursor: psycopg.Cursor[Any],
     projection: Projection,
     suffix: str,
-    stream: tuple[StreamKey, list[Logged]],
-    error: Exception,
+    events: Sequence[tuple[StreamKey, Logged]],
 ) -> Applied:
-    """A stream's events up to the one whose row cannot be written, which is found by halving."""
-    key, events = stream
-    good, bad = 0, len(events)
-    while bad - good > 1:
-        half = (good + bad) // 2
-        try:
-            with cursor.connection.transaction(force_rollback=True):
-                _apply(cursor, projection, suffix, {key: events[:half]})
-        except UNWRITABLE as sooner:
-            bad, error = half, sooner
-        else:
-            good = half
-    applied = _apply(cursor, projection, suffix, {key: events[:good]} if good else {})
-    return Applied(applied.events, [*applied.faults, Fault(events[good], error)])
+    """Applies events but those whose row cannot be written, and those of the same stream after one.
+
+    They are found by halving: what can be written is, what cannot is parted until it is one event.
+    """
+    streams: Streams = {}
+    for key, event in events:
+        streams.setdefault(key, []).append(event)
+    try:
+        with cursor.connection.transaction():
+            return _apply(cursor, projection, suffix, streams)
+    except UNWRITABLE as error:
+        if len(events) == 1:
+            return Applied(0, [Fault(events[0][1], error)])
+    half = len(events) // 2
+    first = _apply_writable(cursor, projection, suffix, events[:half])
+    parked_now = {fault.event[1:3] for fault in first.faults}
+    rest = [one for one in events[half:] if one[0] not in parked_now]
+    second = _apply_writable(cursor, projection, suffix, rest)
+    return Applied(first.events + second.events, first.faults + second.faults)
 
 
 def refold(

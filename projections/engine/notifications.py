@@ -11,11 +11,12 @@ from typing import Any
 
 import psycopg
 
+from projections.engine.backoff import Backoff
+
 log = logging.getLogger("duebook.projections")
 
 LISTEN = "LISTEN duebook_log"
 LOOK_SECONDS = 0.25
-AGAIN_SECONDS = (0.1, 0.5, 2.0, 5.0)
 
 
 class LogNotifications:
@@ -41,19 +42,18 @@ class LogNotifications:
         self._thread.join()
 
     def _run(self) -> None:
-        lost = 0
+        backoff = Backoff()
         while not self._stop.is_set():
             try:
                 with self._connect() as connection:
                     connection.execute(LISTEN)
-                    lost = 0
+                    backoff.succeeded()
                     self._grown.set()  # whatever was said while nobody listened
                     self._listen(connection)
             except psycopg.Error as error:
-                if lost == 0:
+                if not backoff.failing:
                     log.warning("listening for events was interrupted: %s", type(error).__name__)
-                self._stop.wait(AGAIN_SECONDS[min(lost, len(AGAIN_SECONDS) - 1)])
-                lost += 1
+                self._stop.wait(backoff.failed())
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:
         while not self._stop.is_set():

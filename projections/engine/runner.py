@@ -22,6 +22,7 @@ from projections.catalog import CATALOG, projection_named
 from projections.engine import log as events_log
 from projections.engine import parked, postgres_binary, tracking
 from projections.engine.applying import Applied, apply, by_kind, of_kinds, refold
+from projections.engine.backoff import Backoff, pause_seconds
 from projections.engine.log import Logged, Streams
 from projections.engine.notifications import LogNotifications
 from projections.engine.projection import Projection
@@ -31,7 +32,6 @@ log = logging.getLogger("duebook.projections")
 
 POLL_SECONDS = 0.5
 REST_SECONDS = 0.05  # between small pages, so that many small commits become one page
-RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
 PAGE_FIRST, MIN_PAGE, MAX_PAGE = 2_000, 200, 10_000
 PAGE_TARGET_SECONDS = 0.5
 # A page lost in a crash is applied again, as its position is lost with it: it need not wait for the disk.
@@ -164,20 +164,19 @@ class Runner:
         return not applied.faults
 
     def _run(self, stop: threading.Event) -> None:
-        lost = 0
+        backoff = Backoff()
         while not stop.is_set():
             self._grown.clear()
             try:
                 read = self.run_once()
             except Exception as error:  # a runner must outlive whatever happens to the database
-                if lost == 0:
+                if not backoff.failing:
                     log.error("projections stand still and will be tried again: %s", told(error))
-                stop.wait(RETRY_SECONDS[min(lost, len(RETRY_SECONDS) - 1)])
-                lost += 1
+                stop.wait(backoff.failed())
                 continue
-            if lost:
+            if backoff.failing:
                 log.info("projections go on")
-                lost = 0
+                backoff.succeeded()
             if read == 0:
                 self._grown.wait(POLL_SECONDS)
             if read < PAGE_FIRST and not self._waiting:
@@ -264,7 +263,7 @@ class Runner:
             log.error(
                 "the projection %s stands still and will be tried again: %s", name, told(error)
             )
-        again_at = time.monotonic() + RETRY_SECONDS[min(times, len(RETRY_SECONDS)) - 1]
+        again_at = time.monotonic() + pause_seconds(times)
         self.failures[name] = Failure(reason, times, again_at)
 
     def _went_on(self, name: str, applied: Applied | None) -> None:

@@ -24,15 +24,15 @@ from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
 from ledger.money import Money
 from ledger.waterfall import Component, Split
+from projections.as_of import KNOWN, require_come
 from projections.invoices.explanation_rules import rule_of
-from projections.reports.as_of import require_come
 
-SELECT_EVENTS = """
+SELECT_EVENTS = f"""
 SELECT version, tag, recorded_at, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s AND stream_id = %(invoice_id)s
    AND tag >= 'invoice.' AND tag < 'invoice/'
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+   AND {KNOWN}
  ORDER BY version
 """
 
@@ -172,7 +172,7 @@ def explain(
         "invoice_id": invoice_id,
         "known_at": known_at,
     }
-    steps = _steps(connection.execute(SELECT_EVENTS, values).fetchall(), day)
+    steps = _steps(connection.execute(SELECT_EVENTS.encode(), values).fetchall(), day)
     if not any(step.effective_on <= day for step in steps):
         raise NothingToExplain(f"there is no invoice {invoice_id} on {day}, as known then")
     invoice = steps[-1].after

@@ -16,16 +16,17 @@ from ledger.invoice.events import Sent
 from ledger.journal.entry import JournalEntry, posted_on
 from ledger.journal.facts import Facts, evolve
 from ledger.journal.posting import STREAMS, entries
+from projections.as_of import KNOWN
 from projections.journal.closings import closings
 
 PIECE_EVENTS = 500
 
-EVENTS = """
+EVENTS = f"""
 SELECT uuid_send(stream_id), tenant_seq, tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
    AND split_part(tag, '.', 1) = ANY (%(kinds)s)
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+   AND {KNOWN}
  ORDER BY stream_id, version
 """
 
@@ -97,4 +98,4 @@ class JournalEntries:
             "known_at": self._known_at,
         }
         with self._connection.cursor() as cursor:
-            yield from cursor.stream(EVENTS, values, binary=True, size=PIECE_EVENTS)
+            yield from cursor.stream(EVENTS.encode(), values, binary=True, size=PIECE_EVENTS)

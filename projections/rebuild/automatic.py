@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from projections.catalog import CATALOG
 from projections.engine import tracking
+from projections.engine.backoff import Backoff
 from projections.engine.projection import Projection
 from projections.engine.runner import told
 from projections.engine.tracking import Connect
@@ -21,7 +22,6 @@ from projections.rebuild.rebuild import NotSwapped, OwnerConnect, rebuild
 log = logging.getLogger("duebook.projections")
 
 LOOK_SECONDS = 5.0
-RETRY_SECONDS = 10.0
 
 
 class AutomaticRebuild:
@@ -48,6 +48,7 @@ class AutomaticRebuild:
 
     def run(self, stop: threading.Event) -> None:
         """Renews what is due, and ends when nothing is, or when told to stop; what fails is tried again."""
+        backoff = Backoff()
         while not stop.is_set():
             try:
                 due = self.due()
@@ -55,6 +56,7 @@ class AutomaticRebuild:
                     return
                 for projection in due:
                     self._renew(projection, stop)
+                backoff.succeeded()
             except Stopped:
                 return
             except (RebuildTaken, NotSwapped) as error:
@@ -62,7 +64,7 @@ class AutomaticRebuild:
                 stop.wait(LOOK_SECONDS)
             except Exception as error:  # the database may be away; the old tables serve meanwhile
                 log.error("a read model is not renewed and will be tried again: %s", told(error))
-                stop.wait(RETRY_SECONDS)
+                stop.wait(backoff.failed())
 
     def _renew(self, projection: Projection, stop: threading.Event) -> None:
         log.info(

@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 
 from projections.engine import log, parked, postgres_binary, tracking
+from projections.engine.backoff import pause_seconds
 from projections.engine.projection import Projection
 from projections.engine.tracking import Connect, Connection
 from projections.rebuild import checkpoint as checkpoints
@@ -104,14 +105,14 @@ def _begin(projection: Projection, connect: Connect, owner: OwnerConnect) -> Che
 
 
 def _swap(projection: Projection, owner: OwnerConnect, at: Checkpoint) -> tuple[Checkpoint, int]:
-    for attempt in range(SWAP_ATTEMPTS):
+    for attempt in range(1, SWAP_ATTEMPTS + 1):
         try:
             with owner() as connection:
                 postgres_binary.register(connection)
                 with connection.transaction():
                     return _swap_now(connection, projection, at)
         except psycopg.errors.LockNotAvailable:
-            time.sleep(min(0.05 * 2**attempt, 2.0))
+            time.sleep(pause_seconds(attempt, max_seconds=2.0))
     raise NotSwapped(
         f"the tables of {projection.name} stay locked by readers; run the rebuild again"
     )

@@ -1,7 +1,7 @@
 """The aging report: what is open on invoices, by how long it is past its due date as written.
 
 Open amount of all components; credit is not netted. An invoice counts when its open total is not zero. The report
-of today reads the sums; any other folds the tenant's invoices (`projections.reports.as_of`). Both come to the same.
+of today reads the sums; any other folds the tenant's invoices (`projections.as_of`). Both come to the same.
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ import msgspec
 import psycopg
 
 from ledger.money import format_minor
+from projections.as_of import AsOf, require_come
 from projections.engine import parked
 from projections.invoices.fold import INVOICES
-from projections.reports.as_of import AsOf, require_come
 
 BUCKETS = ("current", "1-30", "31-60", "61-90", "90+")
 _LAST_DAYS = (0, 30, 60, 90)

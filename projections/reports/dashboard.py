@@ -11,12 +11,12 @@ import msgspec
 import psycopg
 
 from ledger.money import format_minor
+from projections.as_of import AsOf, require_come
 from projections.customers.credit import CreditAsOf
 from projections.customers.fold import CUSTOMERS
 from projections.engine import parked
 from projections.invoices.fold import INVOICES
 from projections.payments.fold import PAYMENTS
-from projections.reports.as_of import AsOf, require_come
 
 STATUSES = (
     "draft",

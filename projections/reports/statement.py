@@ -19,19 +19,18 @@ from ledger.errors import Rejected
 from ledger.event_registry import Event, decode
 from ledger.invoice.as_of import effective_by
 from ledger.money import format_minor
+from projections.as_of import COUNTS, require_come
 from projections.customers.credit import CreditAsOf
 from projections.invoices.fold import INVOICES, Folded
-from projections.reports.as_of import require_come
 from projections.reports.statement_entries import COLUMNS, Column, Kind, changes
 
-INVOICE_EVENTS = """
+INVOICE_EVENTS = f"""
 SELECT uuid_send(stream_id), tenant_seq, tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
    AND stream_id IN (SELECT invoice_id FROM invoices
                       WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s)
-   AND (effective_on <= %(to_on)s OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%')
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+   AND {COUNTS}
  ORDER BY stream_id, version
 """
 
@@ -133,7 +132,7 @@ def statement(
     values = {
         "tenant_id": tenant_id,
         "customer_id": customer_id,
-        "to_on": to_on or today,
+        "as_of": to_on or today,
         "known_at": known_at,
     }
     begins_on = from_on or date.min
@@ -199,7 +198,7 @@ class _Reading:
                 continue
             try:
                 event = decode(tag, data)
-                event = effective_by(event, self._values["to_on"])
+                event = effective_by(event, self._values["as_of"])
                 INVOICES.fold(row, event, effective_on)
             except (
                 Exception
@@ -218,7 +217,7 @@ class _Reading:
 
     def _events(self) -> Iterator[tuple[bytes, int, str, date, bytes]]:
         with self._connection.cursor() as cursor:
-            yield from cursor.stream(INVOICE_EVENTS, self._values, binary=True, size=500)
+            yield from cursor.stream(INVOICE_EVENTS.encode(), self._values, binary=True, size=500)
 
 
 def _lines(row: Folded, event: Event, on: date, seq: int) -> list[_Line]:

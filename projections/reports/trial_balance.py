@@ -14,10 +14,10 @@ import psycopg
 
 from ledger.chart_of_accounts import Account, named
 from ledger.money import format_minor
+from projections.as_of import require_come
 from projections.engine import parked
 from projections.journal.entries import JournalEntries
 from projections.journal.fold import JOURNAL
-from projections.reports.as_of import require_come
 
 TOTALS = """
 SELECT currency, account, sum(debit_minor), sum(credit_minor)

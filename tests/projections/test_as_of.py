@@ -30,11 +30,11 @@ from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice
 from ledger.money import Money
 from ledger.tax import Line
+from projections.as_of import AsOf
 from projections.engine.runner import Runner
 from projections.invoices.explanation import NothingToExplain, explain
 from projections.invoices.fold import INVOICES, Folded
 from projections.reports.aging import aging
-from projections.reports.as_of import AsOf
 from projections.reports.dashboard import dashboard
 from projections.reports.statement import statement
 from tests.projections.history import FIRST_DAY, History

@@ -447,7 +447,9 @@ def test_a_projection_that_cannot_write_is_tried_again_while_the_others_go_on(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(running, "RETRY_SECONDS", (60.0,))  # never while this machine is slow
+    monkeypatch.setattr(
+        running, "pause_seconds", lambda times: 60.0
+    )  # never while this machine is slow
     history(11).run(10)
     with tampering(books.database) as connection:
         connection.execute("ALTER TABLE payments RENAME TO payments_away")

@@ -45,6 +45,7 @@ from ledger.invoice.state import Status
 from ledger.money import WithdrawnCurrency
 from ledger.tax import EmptyInvoice, MalformedPrice, MalformedQuantity, TooManyInvoiceLines
 from ledger.tenant import Role
+from projections.as_of import AsOfInFuture, KnownAtInFuture
 from projections.invoices.explanation import Explanation, NothingToExplain, explain
 from projections.invoices.fold import INVOICES
 from projections.invoices.listing import (
@@ -55,7 +56,6 @@ from projections.invoices.listing import (
     list_invoices,
 )
 from projections.pagination import Page
-from projections.reports.as_of import AsOfInFuture, KnownAtInFuture
 
 
 class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):

@@ -14,13 +14,13 @@ from adapters.http.operations import query_route
 from adapters.http.query_parameters import DatedQuery, ReadQuery, read_query
 from adapters.http.read_pool import Connection, found_snapshot, today
 from ledger.tenant import Tenant
+from projections.as_of import AsOfInFuture, KnownAtInFuture
 from projections.customers.fold import CUSTOMERS
 from projections.invoices.fold import INVOICES
 from projections.journal.fold import JOURNAL
 from projections.payments.fold import PAYMENTS
 from projections.refunds.fold import REFUNDS
 from projections.reports.aging import Aging, aging
-from projections.reports.as_of import AsOfInFuture, KnownAtInFuture
 from projections.reports.dashboard import Dashboard, dashboard
 from projections.reports.portfolio import Portfolio, portfolio
 from projections.reports.statement import PeriodEndsBeforeItBegins, Statement, statement

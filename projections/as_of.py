@@ -24,13 +24,19 @@ PIECE_EVENTS = 500
 CLOCK_SKEW = timedelta(seconds=60)
 """A client's clock may be so far ahead of this one: the instant it calls now is not refused."""
 
-EVENTS = """
+KNOWN = "(%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)"
+"""Whether an event was known at `known_at`; every one was when that is null."""
+
+COUNTS = f"""(effective_on <= %(as_of)s
+     OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%') AND {KNOWN}"""
+"""Whether an event counts in what is asked as of `as_of`, as known at `known_at`."""
+
+EVENTS = f"""
 SELECT uuid_send(stream_id), tag, effective_on, data
   FROM events
  WHERE tenant_id = %(tenant_id)s
    AND split_part(tag, '.', 1) = ANY (%(kinds)s)
-   AND (effective_on <= %(as_of)s OR tag LIKE 'invoice.drafted.%%' OR tag LIKE 'invoice.redrafted.%%')
-   AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+   AND {COUNTS}
  ORDER BY stream_id, version
 """
 
@@ -113,4 +119,4 @@ class AsOf:
             "known_at": self._known_at,
         }
         with self._connection.cursor() as cursor:
-            yield from cursor.stream(EVENTS, values, binary=True, size=PIECE_EVENTS)
+            yield from cursor.stream(EVENTS.encode(), values, binary=True, size=PIECE_EVENTS)
