@@ -165,6 +165,40 @@ def receive_as(
     if unit.find("payment", payment_id) is not None:
         raise AlreadyExists(f"payment {payment_id} exists; its idempotency key was used before")
     amount_minor = positive_minor(command.amount)
+    received_on = _received_on(command, today_on)
+    placed = _place(unit, payment_id, command, received_on, today_on)
+    fingerprint, duplicate_of = look_alike(
+        unit, placed.customer_id, command.amount, command.reference, received_on, payment_id
+    )
+    received = Received(
+        customer_id=placed.customer_id,
+        currency=command.amount.currency,
+        amount_minor=amount_minor,
+        received_on=received_on,
+        allocations=tuple(placed.allocations),
+        unapplied_minor=placed.rest_minor,
+        reference=unit.encrypt(placed.customer_id, command.reference),
+        fingerprint=fingerprint,
+        suspected_duplicate_of=duplicate_of,
+    )
+    unit.append("payment", payment_id, [New(received, received_on)])
+    if placed.rest_minor and duplicate_of is not None:
+        placed.flag = "suspected_duplicate"
+    _credit_rest(unit, payment_id, received, placed, arrives_now=arrives_now)
+    return payment_view(payment_id, load(unit, "payment", payment_id))
+
+
+class _Placed(msgspec.Struct):
+    """What of a payment went to which invoices, what is left over, and why that is credit."""
+
+    customer_id: UUID
+    allocations: list[Allocated]
+    rest_minor: int
+    flag: str
+
+
+def _received_on(command: ReceivePayment, today_on: date) -> date:
+    """The day the money arrived. Raises ReceivedTooEarly, ReceivedInFuture."""
     received_on = command.received_on or today_on
     if received_on < issuing.FIRST_ISSUE_ON:
         raise ReceivedTooEarly(
@@ -175,48 +209,43 @@ def receive_as(
         raise ReceivedInFuture(
             f"received_on {received_on} has not come; today is {today_on}", field="received_on"
         )
+    return received_on
+
+
+def _place(
+    unit: Unit, payment_id: UUID, command: ReceivePayment, received_on: date, today_on: date
+) -> _Placed:
+    """Allocates a payment to the invoices it is offered to, in their order."""
+    amount_minor = positive_minor(command.amount)
+    currency = command.amount.currency
     customer_id, offers = _offers(unit, command, amount_minor)
-    if all(offer.invoice.currency != command.amount.currency for offer in offers):
-        require_in_use(command.amount.currency, received_on, "amount.currency")
-    allocations: list[Allocated] = []
-    rest_minor = amount_minor
-    flag = "excess" if offers else "nothing_open"
+    if all(offer.invoice.currency != currency for offer in offers):
+        require_in_use(currency, received_on, "amount.currency")
+    placed = _Placed(customer_id, [], amount_minor, "excess" if offers else "nothing_open")
     for offer in offers:
-        refused = _refused(offer.invoice, command.amount.currency)
-        flag = refused or flag
-        offered_minor = min(offer.most_minor, rest_minor)
-        if not offered_minor or not _takes_offer(offer, command.amount.currency):
+        placed.flag = _refused(offer.invoice, currency) or placed.flag
+        offered_minor = min(offer.most_minor, placed.rest_minor)
+        if not offered_minor or not _takes_offer(offer, currency):
             continue
         allocated = _allocate(unit, payment_id, offer, offered_minor, received_on, today_on)
         if allocated is not None:
-            allocations.append(allocated)
-            rest_minor -= allocated.amount_minor
-    fingerprint, duplicate_of = look_alike(
-        unit, customer_id, command.amount, command.reference, received_on, payment_id
-    )
-    received = Received(
-        customer_id=customer_id,
-        currency=command.amount.currency,
-        amount_minor=amount_minor,
-        received_on=received_on,
-        allocations=tuple(allocations),
-        unapplied_minor=rest_minor,
-        reference=unit.encrypt(customer_id, command.reference),
-        fingerprint=fingerprint,
-        suspected_duplicate_of=duplicate_of,
-    )
-    unit.append("payment", payment_id, [New(received, received_on)])
-    if rest_minor:
-        if duplicate_of is not None:
-            flag = "suspected_duplicate"
-        because = _WHY_CREDIT[flag]
-        credit = CreditChange(command.amount.currency, rest_minor, because, payment_id)
-        change_credit(unit, customer_id, credit, flag)
+            placed.allocations.append(allocated)
+            placed.rest_minor -= allocated.amount_minor
+    return placed
+
+
+def _credit_rest(
+    unit: Unit, payment_id: UUID, received: Received, placed: _Placed, *, arrives_now: bool
+) -> None:
+    """Gives what is left over to the customer's credit; what arrives now may be applied or paid back at once."""
+    if placed.rest_minor:
+        because = _WHY_CREDIT[placed.flag]
+        credit = CreditChange(received.currency, placed.rest_minor, because, payment_id)
+        change_credit(unit, placed.customer_id, credit, placed.flag)
     if arrives_now:
-        use_credit_automatically(unit, customer_id, command.amount.currency)
-        if rest_minor and flag == "excess":
-            refund_automatically(unit, customer_id, payment_id, command.amount.currency)
-    return payment_view(payment_id, load(unit, "payment", payment_id))
+        use_credit_automatically(unit, placed.customer_id, received.currency)
+        if placed.rest_minor and placed.flag == "excess":
+            refund_automatically(unit, placed.customer_id, payment_id, received.currency)
 
 
 def payment_view(payment_id: UUID, payment: Payment) -> PaymentView:

@@ -5,7 +5,7 @@ A cursor holds the sort key of the last item, so a list that grows meanwhile rep
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -34,6 +34,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: list[T]
     next_cursor: str | None = None
+
+
+def page_of(items: list[T], limit: int, found: int, key: Callable[[T], Sequence[Any]]) -> Page[T]:
+    """A page of items, of which up to one more than the limit was found; the cursor is the sort key of the last one."""
+    return Page(items, encoded(key(items[-1])) if found > limit else None)
 
 
 def encoded(key: Sequence[Any]) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,27 +11,10 @@ from adapters.cli import journals
 from adapters.cli.parsing import add_command, add_family, add_tenant
 from adapters.cli.progress import Progress
 from adapters.settings import Settings
-from adapters.store.reading import Stored, every_event, tenant_seq
+from adapters.store.reading import every_event, tenant_seq
 from adapters.wiring import Books, open_books
 
 LINES_AT_ONCE = 500
-
-
-class ExportedEvent(msgspec.Struct, frozen=True):
-    """An event with its envelope, as it stands in the log. `data` is the event's own JSON."""
-
-    tenant_seq: int
-    stream: str
-    stream_id: UUID
-    version: int
-    tag: str
-    recorded_at: datetime
-    effective_on: date
-    actor: str
-    command_id: UUID
-    correlation_id: str
-    causation_id: UUID | None
-    data: msgspec.Raw
 
 
 def add(commands: Any) -> None:
@@ -49,24 +31,6 @@ def add(commands: Any) -> None:
     )
     add_tenant(export)
     journals.add(family)
-
-
-def exported(one: Stored) -> ExportedEvent:
-    """A stored event as it is written out."""
-    return ExportedEvent(
-        tenant_seq=one.tenant_seq,
-        stream=one.stream,
-        stream_id=one.stream_id,
-        version=one.version,
-        tag=one.tag,
-        recorded_at=one.recorded_at,
-        effective_on=one.effective_on,
-        actor=one.actor,
-        command_id=one.command_id,
-        correlation_id=one.correlation_id,
-        causation_id=one.causation_id,
-        data=msgspec.Raw(one.data),
-    )
 
 
 def _export_events(arguments: argparse.Namespace) -> int:
@@ -89,7 +53,7 @@ def _write_events(books: Books, tenant_id: UUID, decrypt: bool, progress: Progre
     with books.reading(tenant_id) as connection:
         last = tenant_seq(connection, tenant_id)
         for one in every_event(connection, tenant_id):
-            lines.append(encoder.encode(exported(one)) + b"\n")
+            lines.append(encoder.encode(one) + b"\n")
             if len(lines) == LINES_AT_ONCE:
                 write()
                 progress("exporting", one.tenant_seq, last)

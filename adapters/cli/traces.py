@@ -6,11 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.events import ExportedEvent, exported
 from adapters.cli.parsing import add_command, add_json
 from adapters.cli.printing import print_json, print_table
 from adapters.settings import Settings
-from adapters.store.reading import correlated
+from adapters.store.reading import EventView, correlated
 from adapters.wiring import Books, open_books
 from ledger.errors import NotFound
 
@@ -21,7 +20,7 @@ class NothingTraced(NotFound):
 
 class Traced(msgspec.Struct, frozen=True):
     tenant_id: UUID
-    events: list[ExportedEvent]
+    events: list[EventView]
 
 
 def add(commands: Any) -> None:
@@ -81,4 +80,4 @@ def _tenants(books: Books, wanted: str | None) -> list[UUID]:
 def _traced(books: Books, tenant_id: UUID, correlation_id: str) -> Traced:
     with books.reading(tenant_id) as connection:
         events = correlated(connection, tenant_id, correlation_id)
-    return Traced(tenant_id, [exported(one) for one in events])
+    return Traced(tenant_id, events)

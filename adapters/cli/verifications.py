@@ -11,7 +11,8 @@ from adapters.postgres.connection import owner_connection
 from adapters.wiring import Books
 from projections.engine.projection import Projection
 from projections.verify.digests import Difference
-from projections.verify.numbers import MAX_DIFFERENCES, Skipped, verify_numbers
+from projections.verify.number_series import Skipped
+from projections.verify.numbers import MAX_DIFFERENCES, verify_numbers
 from projections.verify.read_models import verify
 from projections.verify.snapshots import verify_snapshots
 

@@ -84,14 +84,7 @@ def replay_overtaken(connection: psycopg.Connection[Any], decisions: Decisions) 
 def _decided(view: GroupView, job: Job, now: datetime, decisions: Decisions) -> Accepted | None:
     """Runs a command's handler; None when it was refused."""
     request = job.request
-    unit = StoreUnit(
-        view,
-        request.tenant_id,
-        request.now or now,
-        job.command_id,
-        has_key=request.key is not None,
-        actor=request.actor,
-    )
+    unit = StoreUnit(view, request, job.command_id, request.now or now)
     try:
         body = msgspec.json.encode(request.handler(unit))
     except psycopg.Error:

@@ -102,4 +102,4 @@ def _names(view: GroupView, jobs: Sequence[Job]) -> list[RangeKey]:
 
 def _unit(view: GroupView, job: Job) -> StoreUnit:
     """A unit of work to ask a command what it will need."""
-    return StoreUnit(view, job.request.tenant_id, datetime.now(UTC), job.command_id, has_key=True)
+    return StoreUnit(view, job.request, job.command_id, job.request.now or datetime.now(UTC))

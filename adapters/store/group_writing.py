@@ -19,7 +19,6 @@ from adapters.store.jobs import Job
 from adapters.store.reading import tenant_seq
 from adapters.store.requests import Answer
 from adapters.store.snapshots import snapshot_of
-from adapters.store.unit_of_work import Appending
 
 NOTIFY = "NOTIFY duebook_log"
 
@@ -53,7 +52,7 @@ def write_group(
         for one in accepted
         if not one.unit.appended
     ]
-    events = [_recorded(one.job, appending) for one in writing for appending in one.unit.appended]
+    events = [recorded for one in writing for recorded in one.unit.appended]
     if not events:
         return Written(answers, None)
     with connection.cursor() as cursor:
@@ -75,21 +74,6 @@ def write_group(
         beside=beside,
     )
     return Written(answers + placed, Committing(events[0], found[0]))
-
-
-def _recorded(job: Job, one: Appending) -> Recorded:
-    request = job.request
-    return Recorded(
-        originator_id=one.stream_id,
-        originator_version=one.version,
-        event=one.event,
-        tenant_id=request.tenant_id,
-        effective_on=one.effective_on,
-        actor=request.actor,
-        command_id=job.command_id,
-        correlation_id=request.correlation_id,
-        causation_id=request.causation_id,
-    )
 
 
 def _snapshots(view: GroupView) -> list[Snapshot]:

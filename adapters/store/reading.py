@@ -1,6 +1,6 @@
 """Reading events. Every query names its tenant, under row-level security or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -8,34 +8,37 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from adapters.store.recorder import EVENT_COLUMNS
 from ledger.event_registry import Event, decode, stream_of
 
+COLUMNS = """tenant_seq, stream_id, version, tag, recorded_at, effective_on,
+       actor, command_id, correlation_id, causation_id, data"""
 SELECT_STREAM = f"""
-SELECT {EVENT_COLUMNS} FROM events
+SELECT {COLUMNS} FROM events
  WHERE tenant_id = %s AND stream_id = %s
  ORDER BY version
 """
 SELECT_AFTER = f"""
-SELECT {EVENT_COLUMNS} FROM events
+SELECT {COLUMNS} FROM events
  WHERE tenant_id = %s AND tenant_seq > %s
  ORDER BY tenant_seq
  LIMIT %s
 """
 SELECT_CORRELATED = f"""
-SELECT {EVENT_COLUMNS} FROM events
+SELECT {COLUMNS} FROM events
  WHERE tenant_id = %s AND correlation_id = %s
  ORDER BY tenant_seq
 """
 SELECT_TENANT_SEQ = "SELECT tenant_seq FROM tenant_log WHERE tenant_id = %s"
 
 
-class Stored(msgspec.Struct, frozen=True):
-    """An event as it stands in the log; `data` is its JSON, personal texts encrypted."""
+class EventView(msgspec.Struct, frozen=True):
+    """An event and its envelope: when it was true, when it was known, and who caused it.
 
-    position: int
-    tenant_id: UUID
+    `effective_on` is a business date, `recorded_at` UTC. `data` depends on the tag; its amounts are minor units.
+    """
+
     tenant_seq: int
+    stream: str
     stream_id: UUID
     version: int
     tag: str
@@ -45,34 +48,30 @@ class Stored(msgspec.Struct, frozen=True):
     command_id: UUID
     correlation_id: str
     causation_id: UUID | None
-    data: bytes
+    data: msgspec.Raw
 
     @property
     def event(self) -> Event:
-        return decode(self.tag, self.data)
-
-    @property
-    def stream(self) -> str:
-        return stream_of(self.tag)
+        return decode(self.tag, bytes(self.data))
 
 
 def stream_events(
     connection: psycopg.Connection[Any], tenant_id: UUID, stream_id: UUID
-) -> list[Stored]:
+) -> list[EventView]:
     """Every event of a stream, by version."""
-    return _stored(connection, SELECT_STREAM, (tenant_id, stream_id))
+    return _views(connection, SELECT_STREAM, (tenant_id, stream_id))
 
 
 def tenant_events(
     connection: psycopg.Connection[Any], tenant_id: UUID, after: int, limit: int
-) -> list[Stored]:
+) -> list[EventView]:
     """A tenant's events after a tenant_seq, in order."""
-    return _stored(connection, SELECT_AFTER, (tenant_id, after, limit))
+    return _views(connection, SELECT_AFTER, (tenant_id, after, limit))
 
 
 def every_event(
     connection: psycopg.Connection[Any], tenant_id: UUID, page: int = 5_000
-) -> Iterator[Stored]:
+) -> Iterator[EventView]:
     """A tenant's whole log, in order, page by page."""
     after = 0
     while events := tenant_events(connection, tenant_id, after, page):
@@ -82,9 +81,9 @@ def every_event(
 
 def correlated(
     connection: psycopg.Connection[Any], tenant_id: UUID, correlation_id: str
-) -> list[Stored]:
+) -> list[EventView]:
     """The events of one request, in order."""
-    return _stored(connection, SELECT_CORRELATED, (tenant_id, correlation_id))
+    return _views(connection, SELECT_CORRELATED, (tenant_id, correlation_id))
 
 
 def tenant_seq(connection: psycopg.Connection[Any], tenant_id: UUID) -> int:
@@ -93,8 +92,14 @@ def tenant_seq(connection: psycopg.Connection[Any], tenant_id: UUID) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def _stored(
+def _views(
     connection: psycopg.Connection[Any], query: str, values: tuple[Any, ...]
-) -> list[Stored]:
+) -> list[EventView]:
     rows = connection.execute(query.encode(), values).fetchall()
-    return [Stored(*row) for row in rows]
+    return [_view(row) for row in rows]
+
+
+def _view(row: Sequence[Any]) -> EventView:
+    number, stream_id, version, tag, *envelope, data = row
+    fields = (number, stream_of(tag), stream_id, version, tag, *envelope, msgspec.Raw(data))
+    return EventView(*fields)

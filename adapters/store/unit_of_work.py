@@ -5,14 +5,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.store import unique_names
 from adapters.store.append import Statement
 from adapters.store.encryption import Owner
+from adapters.store.envelope import Recorded
 from adapters.store.group_view import GroupView
 from adapters.store.numbering import Series, SeriesKey
+from adapters.store.requests import Request
 from adapters.store.snapshots import Loaded
 from adapters.store.unique_names import NameKey
 from commands.unit_of_work import AlreadyExists, NameRange, NumberBeforeSeries, Unit
@@ -36,37 +37,24 @@ class WrongStream(Conflict):
     """The id belongs to a stream of another kind."""
 
 
-class Appending(msgspec.Struct):
-    """An event to append to a stream."""
-
-    stream_id: UUID
-    version: int
-    event: Event
-    effective_on: date
-
-
 class StoreUnit(Unit):
     """One command's unit of work. Its changes reach the group's view only when the command was not refused."""
 
     def __init__(
         self,
         view: GroupView,
-        tenant_id: UUID,
-        now: datetime,
+        request: Request,
         command_id: UUID,
-        *,
-        has_key: bool,
-        actor: str = "",
+        now: datetime,
     ) -> None:
-        self._actor = actor
         self._view = view
-        self._tenant_id = tenant_id
-        self._now = now
+        self._request = request
+        self._tenant_id = request.tenant_id
         self._command_id = command_id
-        self._has_key = has_key
+        self._now = now
         self._changed: dict[UUID, Loaded] = {}
         self._series: dict[SeriesKey, Series] = {}
-        self.appended: list[Appending] = []
+        self.appended: list[Recorded] = []
         self.names: dict[NameKey, UUID] = {}
         self._free_names: set[NameKey] = set()
         self._known_ranges: list[NameRange] = []
@@ -87,10 +75,10 @@ class StoreUnit(Unit):
 
     @property
     def actor(self) -> str:
-        return self._actor
+        return self._request.actor
 
     def new_id(self, *parts: str) -> UUID:
-        if self._has_key:
+        if self._request.key is not None:
             return stable_id(self._command_id, *parts)
         return derived_id(self._now.date(), self._command_id, *parts)
 
@@ -128,7 +116,7 @@ class StoreUnit(Unit):
         for event, effective_on in events:
             version += 1
             state = evolve(state, event, effective_on)
-            self.appended.append(Appending(stream_id, version, event, effective_on))
+            self.appended.append(self._recorded(stream_id, version, event, effective_on))
         self._changed[stream_id] = Loaded(kind, loaded.stored_version, version, state)
         return state
 
@@ -268,6 +256,22 @@ class StoreUnit(Unit):
             self._view.load([key])
             loaded = self._view.streams[key]
         return loaded
+
+    def _recorded(
+        self, stream_id: UUID, version: int, event: Event, effective_on: date
+    ) -> Recorded:
+        request = self._request
+        return Recorded(
+            originator_id=stream_id,
+            originator_version=version,
+            event=event,
+            tenant_id=self._tenant_id,
+            effective_on=effective_on,
+            actor=request.actor,
+            command_id=self._command_id,
+            correlation_id=request.correlation_id,
+            causation_id=request.causation_id,
+        )
 
     def _known_series(self, key: SeriesKey) -> Series:
         return self._series.get(key) or self._view.series_of(key)

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from ledger.agreement.events import Kind, Schedule
 from ledger.agreement.state import Status
 from ledger.money import Money
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 # The page first: invoices are summed for its agreements only.
 LIST = """
@@ -126,9 +126,7 @@ def list_agreements(
     with connection.cursor(row_factory=class_row(_Found)) as rows:
         found = rows.execute(LIST, values, prepare=False).fetchall()
     items = [_row(one) for one in found[:limit]]
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].requested_on, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.requested_on, last.id))
 
 
 def _row(found: _Found) -> AgreementRow:

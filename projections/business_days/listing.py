@@ -10,7 +10,7 @@ import psycopg
 from ledger.business_day import Tally
 from ledger.money import Money
 from projections.business_days.fold import steps_of
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 LIST = """
 SELECT day_id, version, day, status, steps
@@ -73,9 +73,7 @@ def list_days(
         DayRow(day_id, version, day, status, [_step(*one) for one in steps_of(steps).items()])
         for day_id, version, day, status, steps in found[:limit]
     ]
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].day, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.day, last.id))
 
 
 def _step(step: str, tally: Tally) -> StepRow:

@@ -16,7 +16,7 @@ from ledger.money import Money
 from ledger.rates import Rate, format_rate, parse_rate
 from ledger.tax import UnitPrice, unit_price_of
 from projections.credit_notes.fold import Note, lines_of, notes_of
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 LIST = """
 SELECT credit_note_id, invoice_id
@@ -179,9 +179,7 @@ def list_credit_notes(
     }
     found = [_Key(*row) for row in connection.execute(LIST, values, prepare=False)]
     items = _rows(connection, tenant_id, found[:limit], creditor)
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].issued_on, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.issued_on, last.id))
 
 
 def show_credit_note(

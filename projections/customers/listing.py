@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from ledger.money import Money
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 LIST = """
 SELECT customer_id, version, reference, name, tax_number, email, phone, address, notes, language, timezone,
@@ -114,9 +114,7 @@ def list_customers(
     shown = found[:limit]
     balances = _balances(connection, tenant_id, [one.customer_id for one in shown])
     items = [_row(one, balances.get(one.customer_id, [])) for one in shown]
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].reference, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.reference, last.id))
 
 
 def _balances(

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL
 
 from ledger.money import Money
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 Order = Literal["due_on", "-due_on"]
 PromiseState = Literal["pending", "kept", "broken"]
@@ -153,9 +153,7 @@ def list_invoices(
     with connection.cursor(row_factory=class_row(_Found)) as rows:
         found = rows.execute(_STATEMENTS[order], values, prepare=False).fetchall()
     items = [_row(one) for one in found[:limit]]
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].due_on, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.due_on, last.id))
 
 
 def _row(found: _Found) -> InvoiceRow:

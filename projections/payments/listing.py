@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from ledger.money import Money
 from ledger.payment import Allocated
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 LIST = """
 SELECT payment_id, customer_id, version, status, currency, amount_minor, unapplied_minor, reversed_minor,
@@ -103,9 +103,7 @@ def list_payments(
     with connection.cursor(row_factory=class_row(_Found)) as rows:
         found = rows.execute(LIST, values, prepare=False).fetchall()
     items = [_row(one) for one in found[:limit]]
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].received_on, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.received_on, last.id))
 
 
 def _row(found: _Found) -> PaymentRow:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from ledger.money import Money
 from ledger.refund import WaitsFor, waits_for
-from projections.pagination import Page, checked, decoded, encoded, filters_of
+from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 LIST = """
 SELECT refund_id, customer_id, version, amount_minor, attempts, requested_on, settled_on, automatic, status, currency,
@@ -93,9 +93,7 @@ def list_refunds(
     with connection.cursor(row_factory=class_row(_Found)) as rows:
         found = rows.execute(LIST, values, prepare=False).fetchall()
     items = [_row(one) for one in found[:limit]]
-    if len(found) <= limit:
-        return Page(items)
-    return Page(items, encoded((items[-1].requested_on, items[-1].id)))
+    return page_of(items, limit, len(found), lambda last: (last.requested_on, last.id))
 
 
 def _row(found: _Found) -> RefundRow:

@@ -37,6 +37,22 @@ class Difference(msgspec.Struct, frozen=True):
     rebuilt: str | None
 
 
+class Differences:
+    """Gathers differences, the first so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.found: list[Difference] = []
+
+    def add(
+        self, table: str, key: dict[str, str], column: str, live: str | None, rebuilt: object
+    ) -> None:
+        """One more; `rebuilt` is told as text."""
+        if len(self.found) < self._most:
+            by_events = None if rebuilt is None else str(rebuilt)
+            self.found.append(Difference(table, key, column, live, by_events))
+
+
 class Content(msgspec.Struct, frozen=True):
     """A table's digest (hexadecimal) and how many rows it is of."""
 

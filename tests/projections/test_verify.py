@@ -32,7 +32,8 @@ from projections.rebuild import backfill
 from projections.rebuild.backfill import Stopped
 from projections.verify import snapshots
 from projections.verify.gaps import Gap, position_gaps, tenant_gaps
-from projections.verify.numbers import NumbersVerified, Skipped, verify_numbers
+from projections.verify.number_series import Skipped
+from projections.verify.numbers import NumbersVerified, verify_numbers
 from projections.verify.read_models import Verified, verify
 from projections.verify.snapshots import SnapshotsVerified
 from tests.projections.conftest import new_runner, tampering

@@ -99,7 +99,7 @@ class Nights:
     def run_under(self, lease: Lease, on: date, **options: Any) -> DayResult:
         return run_day(self.books.clock, Run(self.tenant_id, on, lease), **options)
 
-    def events(self, *tags: str) -> Iterator[reading.Stored]:
+    def events(self, *tags: str) -> Iterator[reading.EventView]:
         """The tenant's events with these tags, or all, in order."""
         with self.books.database.writer.connection() as connection:
             for event in reading.every_event(connection, self.tenant_id):

@@ -99,7 +99,10 @@ def test_every_head_of_another_fold_version_is_folded_anew_by_the_clock(
                 owner.execute("UPDATE snapshots SET fold_version = 99, state = '\\xc1'")
         nights.run(day(1))
         found.append(
-            sorted((event.effective_on, event.version, event.data) for event in nights.events(MORA))
+            sorted(
+                (event.effective_on, event.version, bytes(event.data))
+                for event in nights.events(MORA)
+            )
         )
     assert found[0] == found[1]
     versions = rows(

@@ -6,12 +6,12 @@ import msgspec
 from litestar import Response
 
 from adapters.http.api import Call
-from adapters.http.event_pages import EventView, events_page
 from adapters.http.execution import query
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import query_route
 from adapters.http.query_parameters import ReadQuery, read_query
-from adapters.store.reading import tenant_events
+from adapters.http.read_pool import Connection
+from adapters.store.reading import EventView, tenant_events
 from projections.pagination import Page
 
 
@@ -37,12 +37,11 @@ async def feed(request: Call) -> Response[bytes]:
     """
     tenant_id = request.user.tenant_id
     parameters = read_query(request.scope["query_string"], EventsQuery)
-    return await query(
-        request,
-        lambda connection: events_page(
-            tenant_events(connection, tenant_id, parameters.after, parameters.limit + 1),
-            parameters.limit,
-            lambda event: event.tenant_seq,
-        ),
-        parameters,
-    )
+    limit = parameters.limit
+
+    def read(connection: Connection) -> Page[EventView]:
+        found = tenant_events(connection, tenant_id, parameters.after, limit + 1)
+        shown = found[:limit]
+        return Page(shown, str(shown[-1].tenant_seq) if len(found) > limit else None)
+
+    return await query(request, read, parameters)

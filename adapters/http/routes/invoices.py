@@ -7,7 +7,6 @@ from litestar import Response
 from litestar.params import FromPath
 
 from adapters.http.api import Call
-from adapters.http.event_pages import EventView, events_page, numeric_cursor
 from adapters.http.execution import execute, query
 from adapters.http.openapi.examples import invoices
 from adapters.http.operations import command_route, query_route
@@ -15,7 +14,7 @@ from adapters.http.problem_details import RoleNotAllowed
 from adapters.http.query_parameters import DatedQuery, ListQuery, ReadQuery, chosen, read_query
 from adapters.http.read_pool import Connection, found_snapshot, today
 from adapters.http.request_bodies import read_body
-from adapters.store.reading import stream_events
+from adapters.store.reading import EventView, stream_events
 from commands.invoices import (
     ChangeInvoice,
     CloseInvoice,
@@ -55,7 +54,7 @@ from projections.invoices.listing import (
     PromiseState,
     list_invoices,
 )
-from projections.pagination import Page
+from projections.pagination import Page, decoded, page_of
 
 
 class InvoiceListQuery(ListQuery, frozen=True, kw_only=True):
@@ -252,13 +251,14 @@ async def timeline(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Everything that happened to an invoice, in the order in which it was recorded"""
     tenant_id = request.user.tenant_id
     parameters = read_query(request.scope["query_string"], ListQuery)
-    after = numeric_cursor(parameters.cursor)
+    (after,) = decoded(parameters.cursor, int)
+    limit = parameters.limit
 
     def read(connection: Connection) -> Page[EventView]:
         found_snapshot(connection, tenant_id, "invoice", id)
         events = stream_events(connection, tenant_id, id)
-        later = [event for event in events if event.version > after]
-        return events_page(later, parameters.limit, lambda event: event.version)
+        later = [event for event in events if event.version > (after or 0)]
+        return page_of(later[:limit], limit, len(later), lambda last: (last.version,))
 
     return await query(request, read, parameters)
 

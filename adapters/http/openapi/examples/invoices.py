@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from adapters.http.event_pages import EventView
+from adapters.store.reading import EventView
 from commands.customers import ChangeCustomer, CustomerView, RegisterCustomer
 from commands.fee_policies import AddFeePolicy, FeePolicyView
 from commands.invoices import (
