@@ -52,8 +52,8 @@ def _list(arguments: argparse.Namespace) -> int:
     filters = AgreementFilters(status=arguments.status)
     found: list[AgreementRow] = []
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
-        today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        today = business_date(datetime.now(UTC), books.tenants.state(tenant_id).settings.timezone)
         catch_up(books)
         cursor: str | None = None
         with books.reading(tenant_id) as connection:
@@ -100,9 +100,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         now = datetime.now(UTC)
-        today = business_date(now, books.tenant(tenant_id).settings.timezone)
+        today = business_date(now, books.tenants.state(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
             view = read_agreement(connection, tenant_id, arguments.agreement_id, today, now)
         opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(view))
@@ -115,9 +115,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _pay_off(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         now = datetime.now(UTC)
-        today = business_date(now, books.tenant(tenant_id).settings.timezone)
+        today = business_date(now, books.tenants.state(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
             found = read_pay_off(
                 connection, tenant_id, arguments.agreement_id, arguments.on, today, now

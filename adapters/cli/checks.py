@@ -236,7 +236,7 @@ def _leases(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Findi
 
 def _business_days(books: Books, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     now = datetime.now(UTC)
-    names = dict(books.tenants())
+    names = dict(books.tenants.all())
     overdue: list[str] = []
     for tenant_id, settings, last_closed in books.clock.clock_states():
         today = business_date(now, settings.timezone)

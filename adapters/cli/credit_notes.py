@@ -43,8 +43,8 @@ def add(commands: Any) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     found: list[CreditNoteRow] = []
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
-        creditor = books.tenant(tenant_id).name
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        creditor = books.tenants.state(tenant_id).name
         catch_up(books)
         cursor: str | None = None
         with books.reading(tenant_id) as connection:
@@ -98,8 +98,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
-        creditor = books.tenant(tenant_id).name
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        creditor = books.tenants.state(tenant_id).name
         catch_up(books)
         with books.reading(tenant_id) as connection:
             credit_note_id = stream_called(

@@ -76,7 +76,7 @@ def _add_date(parser: argparse.ArgumentParser, sentence: str) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books, Progress() as progress:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         today = _today(books, tenant_id)
         if arguments.dry_run:
             return _dry_run(
@@ -130,7 +130,7 @@ def _totals(postings: list[Forecast]) -> dict[str, int]:
 
 def _show(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         wanted = arguments.date or books.clock.last_closed(tenant_id)
         found = books.clock.business_day(tenant_id, wanted) if wanted is not None else None
     if found is None:
@@ -141,7 +141,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _catch_up(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books, Progress() as progress:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         through = arguments.date or _last_due(books, tenant_id)
         rows: list[DayRow] = []
         if through is not None:
@@ -156,13 +156,13 @@ def _catch_up(arguments: argparse.Namespace) -> int:
 
 
 def _last_due(books: Books, tenant_id: UUID) -> date | None:
-    settings = books.tenant(tenant_id).settings
+    settings = books.tenants.state(tenant_id).settings
     days = due_days(settings, books.clock.last_closed(tenant_id), datetime.now(UTC))
     return days[-1] if days else None
 
 
 def _today(books: Books, tenant_id: UUID) -> date:
-    return business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+    return business_date(datetime.now(UTC), books.tenants.state(tenant_id).settings.timezone)
 
 
 def _telling(progress: Progress, wanted: date) -> Callable[[str, Tally], None]:

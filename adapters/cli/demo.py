@@ -29,7 +29,7 @@ def demo_tenant(books: Books, home: Path) -> Opened:
     kept = _read(path)
     if kept is not None and _opens(books, kept):
         return kept
-    there = next((tenant_id for tenant_id, name in books.tenants() if name == NAME), None)
+    there = next((tenant_id for tenant_id, name in books.tenants.all() if name == NAME), None)
     if there is None:
         opened = open_tenant(books, TENANT)
         books.run(opened.tenant_id, "cli", lambda unit: add_fee_policy(unit, FEE_POLICY))

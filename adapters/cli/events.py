@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
 
 def _export_events(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books, Progress() as progress:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         _write_events(books, tenant_id, arguments.decrypt, progress)
     return 0
 

@@ -69,7 +69,7 @@ def _import(arguments: argparse.Namespace) -> int:
         stream, size = stack.enter_context(_opened(arguments.file))
         books = stack.enter_context(open_books(Settings.from_environment()))
         progress = stack.enter_context(Progress())
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         outcome = import_invoices(
             books,
             tenant_id,
@@ -98,7 +98,7 @@ def import_invoices(
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Outcome:
     """Imports a stream. With `run_clock` the tenant's clock then starts on the day after the last one it ran."""
-    tenant = books.tenant(tenant_id)
+    tenant = books.tenants.state(tenant_id)
     wish = Wish(
         today=business_date(datetime.now(UTC), tenant.settings.timezone),
         named=named,
@@ -132,7 +132,7 @@ def _day_runner(books: Books, tenant_id: UUID) -> Iterator[RunDay]:
 def _start_clock_after(books: Books, tenant_id: UUID, last_on: date) -> None:
     """The tenant's own days begin after the imported ones. Days that its clock is to run anyway stay its own."""
     starts_on = max(last_on + timedelta(days=1), FIRST_CLOCK_DAY)
-    if books.tenant(tenant_id).settings.clock_starts_on <= starts_on:
+    if books.tenants.state(tenant_id).settings.clock_starts_on <= starts_on:
         return
     command = ConfigureTenant(clock_starts_on=starts_on)
     books.run(tenant_id, ACTOR, lambda unit: configure_tenant(unit, command))

@@ -57,8 +57,8 @@ def add(family: Any) -> None:
 def _export_journal(arguments: argparse.Namespace) -> int:
     require_period(arguments.from_on, arguments.to_on or date.max)
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
-        tenant = books.tenant(tenant_id)
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        tenant = books.tenants.state(tenant_id)
         names = named(tenant.settings.chart)
         with working("exporting"), books.reading(tenant_id) as connection:
             found = JournalEntries(connection, tenant_id)

@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
 
 def _create(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         view, key = add_key(books, tenant_id, arguments.name, arguments.role)
     if arguments.json:
         print_json({"key_id": view.key_id, "api_key": key})
@@ -49,7 +49,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant = books.tenant(books.tenant_called(arguments.tenant))
+        tenant = books.tenants.state(books.tenants.id_of(arguments.tenant))
     views = [KeyView(key.key_id, key.name, key.role, key.revoked) for key in tenant.keys]
     if arguments.json:
         print_json({"items": views})
@@ -61,7 +61,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _revoke(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         answer = books.run(tenant_id, ACTOR, lambda unit: revoke_key(unit, arguments.key_id))
     view = msgspec.json.decode(answer.body, type=KeyView)
     if arguments.json:

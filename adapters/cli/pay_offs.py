@@ -30,8 +30,8 @@ def add(family: Any) -> None:
 
 def _pay_off(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
-        today = business_date(datetime.now(UTC), books.tenant(tenant_id).settings.timezone)
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        today = business_date(datetime.now(UTC), books.tenants.state(tenant_id).settings.timezone)
         with books.reading(tenant_id) as connection:
             invoice_id = stream_called(connection, tenant_id, DOCUMENT_NUMBER, arguments.invoice)
             snapshot = snapshots.read(connection, tenant_id, "invoice", invoice_id)

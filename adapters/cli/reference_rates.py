@@ -61,7 +61,7 @@ def add(commands: Any) -> None:
 
 def _list(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant = books.tenant(books.tenant_called(arguments.tenant))
+        tenant = books.tenants.state(books.tenants.id_of(arguments.tenant))
     views = reference_rate_views(tenant.reference_rates)
     if arguments.json:
         print_json({"items": views})
@@ -73,7 +73,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _set(arguments: argparse.Namespace) -> int:
     command = SetReferenceRate(arguments.name, arguments.from_on, arguments.rate)
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         answer = books.run(tenant_id, ACTOR, lambda unit: set_reference_rate(unit, command))
     view = msgspec.json.decode(answer.body, type=ReferenceRateView)
     if arguments.json:
@@ -90,7 +90,7 @@ def _import(arguments: argparse.Namespace) -> int:
         with Path(arguments.file).open("rb") as stream:
             lines, unreadable = read_reference_rates(stream)
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         answer = books.run(
             tenant_id, ACTOR, lambda unit: import_reference_rates(unit, lines, unreadable)
         )

@@ -54,7 +54,7 @@ def add(commands: Any) -> None:
 
 def _list(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         rows = [_row(one) for one in every_waiting(books.payouts) if one.tenant_id == tenant_id]
     if arguments.json:
         print_json({"items": rows})
@@ -89,7 +89,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _retry(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        view = _released(books, books.tenant_called(arguments.tenant), arguments.refund_id)
+        view = _released(books, books.tenants.id_of(arguments.tenant), arguments.refund_id)
     if arguments.json:
         print_json(view)
     else:

@@ -59,9 +59,9 @@ def reported(
 ) -> Any:
     """What a report function answers, with personal texts opened, as the struct it answered."""
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
+        tenant_id = books.tenants.id_of(arguments.tenant)
         now = datetime.now(UTC)
-        today = business_date(now, books.tenant(tenant_id).settings.timezone)
+        today = business_date(now, books.tenants.state(tenant_id).settings.timezone)
         catch_up(books)
         with working("reading the books"), books.reading(tenant_id) as connection:
             found = report(books, connection, tenant_id, Asked(today, now, arguments.known_at))

@@ -94,10 +94,10 @@ def _configure(arguments: argparse.Namespace) -> int:
     if not settings and not policy:
         arguments.wrong_use("say what to change")
     with open_books(Settings.from_environment()) as books:
-        tenant_id = books.tenant_called(arguments.tenant)
-        before = tenant_view(tenant_id, books.tenant(tenant_id))
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        before = tenant_view(tenant_id, books.tenants.state(tenant_id))
         books.run(tenant_id, ACTOR, lambda unit: _configured(unit, settings, policy))
-        after = tenant_view(tenant_id, books.tenant(tenant_id))
+        after = tenant_view(tenant_id, books.tenants.state(tenant_id))
     changes = changes_between(before, after)
     if arguments.json:
         print_json({"tenant_id": tenant_id, "changed": changes})
@@ -156,7 +156,7 @@ def _text(value: object) -> str:
 
 def _list(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
-        rows = [_listed(books, tenant_id, name) for tenant_id, name in books.tenants()]
+        rows = [_listed(books, tenant_id, name) for tenant_id, name in books.tenants.all()]
     if arguments.json:
         print_json({"items": rows})
         return 0
@@ -175,7 +175,7 @@ class TenantRow(msgspec.Struct, frozen=True):
 
 
 def _listed(books: Books, tenant_id: Any, name: str) -> TenantRow:
-    settings: TenantSettings = books.tenant(tenant_id).settings
+    settings: TenantSettings = books.tenants.state(tenant_id).settings
     return TenantRow(
         id=str(tenant_id),
         name=name,

@@ -73,8 +73,8 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 def _tenants(books: Books, wanted: str | None) -> list[UUID]:
     if wanted is not None:
-        return [books.tenant_called(wanted)]
-    return [tenant_id for tenant_id, _ in books.tenants()]
+        return [books.tenants.id_of(wanted)]
+    return [tenant_id for tenant_id, _ in books.tenants.all()]
 
 
 def _traced(books: Books, tenant_id: UUID, correlation_id: str) -> Traced:

@@ -34,7 +34,7 @@ def _trial_balance(arguments: argparse.Namespace) -> int:
         return trial_balance(
             connection,
             tenant_id,
-            chart=books.tenant(tenant_id).settings.chart,
+            chart=books.tenants.state(tenant_id).settings.chart,
             as_of=arguments.as_of,
             **msgspec.structs.asdict(asked),
         )

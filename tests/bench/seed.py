@@ -52,7 +52,7 @@ def new_tenant(books: Books, name: str = "bench") -> UUID:
 
 def seed_invoices(books: Books, tenant_id: UUID, count: int, customers: int = 1_000) -> list[UUID]:
     """`count` sent invoices due on DUE_ON, over `customers` customers; returns their ids."""
-    tenant = books.tenant(tenant_id)
+    tenant = books.tenants.state(tenant_id)
     who = [derived_id(ISSUED_ON, tenant_id, "customer", str(n)) for n in range(customers)]
     registered: list[tuple[UUID, str, list[tuple[Event, date]]]] = [
         (customer_id, "customer", [(Registered(reference=f"C{n}"), ISSUED_ON)])

@@ -299,8 +299,8 @@ def test_a_second_import_adds_nothing(books: Books, plain: UUID, charged: UUID) 
 
 
 def test_the_clock_begins_after_the_history(books: Books, plain: UUID, charged: UUID) -> None:
-    assert books.tenant(charged).settings.clock_starts_on == date(2014, 1, 10)
-    assert books.tenant(plain).settings.clock_starts_on > date(2014, 1, 10)
+    assert books.tenants.state(charged).settings.clock_starts_on == date(2014, 1, 10)
+    assert books.tenants.state(plain).settings.clock_starts_on > date(2014, 1, 10)
 
 
 def test_a_clock_run_at_random_later_times_leaves_the_same_balances(

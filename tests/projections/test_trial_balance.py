@@ -38,7 +38,7 @@ def asked(
     books: Books, life: History, as_of: date | None = None, known_at: datetime | None = None
 ) -> TrialBalance:
     """Asked on the day itself, where that lies after the life's."""
-    chart = books.tenant(life.tenant_id).settings.chart
+    chart = books.tenants.state(life.tenant_id).settings.chart
     with books.reading(life.tenant_id) as connection:
         return trial_balance(
             connection,

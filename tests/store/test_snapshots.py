@@ -53,7 +53,7 @@ def test_reads_fold_them_anew_under_row_security(
     assert asking.state("invoice", invoice) == before
     with asking.books.reading(asking.tenant_id) as connection:
         assert snapshots.read(connection, asking.tenant_id, "payment", invoice) is None
-    assert asking.books.tenant(asking.tenant_id).name == "first"
+    assert asking.books.tenants.state(asking.tenant_id).name == "first"
 
 
 def test_the_clock_reads_them(asking: Asking, database: Database, invoice: UUID) -> None:
