@@ -48,7 +48,7 @@ class WriteOffInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CreditLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line to take back, by its place in the invoice (from 0): whole, or so much of its gross."""
+    """A line to credit, by its place in the invoice (from 0): whole, or so much of its gross."""
 
     line: int
     amount: Money | None = None
@@ -174,7 +174,7 @@ def _adjusted(unit: Unit, invoice_id: UUID, decision: Decision) -> InvoiceView:
 
 
 def _credited_lines(invoice: Invoice, command: CreditInvoice) -> tuple[CreditedLine, ...]:
-    """What is taken back of each line. Raises AmountOrLines, UnknownLine, and what the amounts are refused for."""
+    """What is credited of each line. Raises AmountOrLines, UnknownLine, and what the amounts are refused for."""
     if command.lines and command.amount is not None:
         raise AmountOrLines("say an amount or lines, not both", field="lines")
     if command.amount is not None:

@@ -21,7 +21,7 @@ from ledger.customer import (
     drawn,
 )
 from ledger.event_registry import New
-from ledger.invoice import settling, telling
+from ledger.invoice import recording, settling
 from ledger.invoice.events import Credited, Recalculated
 from ledger.invoice.sources import Room
 from ledger.invoice.state import Invoice, given_back_minor, taken_by_source
@@ -100,7 +100,7 @@ def refit(unit: Unit, source_id: UUID, because: str) -> None:
 
 def _refit(unit: Unit, invoice_id: UUID, because: str) -> None:
     invoice: Invoice = load(unit, "invoice", invoice_id)
-    decision = telling.refit(invoice, today(unit), because, room_of(unit, invoice_id))
+    decision = recording.refit(invoice, today(unit), because, room_of(unit, invoice_id))
     post(unit, invoice_id, decision.new)
 
 

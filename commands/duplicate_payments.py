@@ -42,7 +42,7 @@ def look_alike(
 ) -> tuple[str, UUID | None]:
     """(the payment's fingerprint, an earlier payment that looks the same), where it has a reference to tell by.
 
-    A payment that was taken back does not count: the same money may come again.
+    A payment that was reversed does not count: the same money may come again.
     """
     if not reference.strip():
         return "", None

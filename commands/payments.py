@@ -97,7 +97,7 @@ class AllocationView(msgspec.Struct, frozen=True):
 class PaymentView(msgspec.Struct, frozen=True):
     """A payment.
 
-    `allocations` is what invoices have of it; `reversed` and `charged_back` what was taken back.
+    `allocations` is what invoices have of it; `reversed` and `charged_back` what was reversed.
     """
 
     id: UUID
@@ -159,7 +159,7 @@ def receive_as(
 ) -> PaymentView:
     """Receives a payment under a given id, on a given business date.
 
-    arrives_now  what is left over may be applied or paid back by itself, today; never that of an import, whose days
+    arrives_now  what is left over may be applied or paid back automatically, today; never that of an import, whose days
                  are long over
     """
     if unit.find("payment", payment_id) is not None:

@@ -1,4 +1,4 @@
-"""Payments taken back, whole or in part (reversal, charge-back), or offered to other invoices (reallocation)."""
+"""Payments reversed, whole or in part (reversal, charge-back), or offered to other invoices (reallocation)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date

@@ -61,11 +61,11 @@ receivable_late_fee    open late fees
 receivable_mora        open interest for late payment
 receivable_other_fees  open fees that were charged by hand
 loans_receivable       open principal and contractual interest of instalments
-customer_credit        money that is the customers', for no invoice has taken it, less spent credit that was taken back
+customer_credit        money that is the customers', for no invoice has taken it, less spent credit that was reversed
 refunds_payable        credit on its way back
 unearned_interest      contractual interest of instalments that are not due
-tax                    tax invoiced, less what was taken back
-revenue                net amounts invoiced, less what was taken back
+tax                    tax invoiced, less what was credited
+revenue                net amounts invoiced, less what was credited
 late_fee_income        late fees charged
 mora_income            interest for late payment
 fee_income             fees charged by hand

@@ -1,7 +1,7 @@
 """A customer: who owes. Personal fields are encrypted texts (`ledger.encrypted`); credit is per currency, minor units.
 
 Credit is kept by its sources, oldest first: the payments that left it over, the invoices that gave it back. A source
-whose credit was spent before it was taken back is below zero. The sum over the sources is the customer's credit, or,
+whose credit was spent before it was reversed is below zero. The sum over the sources is the customer's credit, or,
 below zero, the shortfall: what the customer owes apart from any invoice.
 """
 
@@ -65,7 +65,7 @@ class CreditAdded(Event, frozen=True):
 
 @stored("customer.credit_withdrawn.v1")
 class CreditWithdrawn(Event, frozen=True):
-    """Credit was taken back, because the payment or the overpaid charge it came from was."""
+    """Credit was reversed, because the payment or the overpaid charge it came from was."""
 
     currency: str
     amount_minor: int
@@ -110,7 +110,7 @@ class CreditReturned(Event, frozen=True):
 
 
 class Lot(msgspec.Struct, frozen=True, array_like=True):
-    """Credit of one source, in minor units; below zero where it was spent before it was taken back."""
+    """Credit of one source, in minor units; below zero where it was spent before it was reversed."""
 
     source_id: UUID
     currency: str
@@ -134,7 +134,7 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def shortfall(self) -> dict[str, int]:
-        """Spent credit that was taken back and is owed: minor units above zero by currency."""
+        """Spent credit that was reversed and is owed: minor units above zero by currency."""
         return {code: -minor for code, minor in self._sums().items() if minor < 0}
 
     def of(self, source_id: UUID, currency: str) -> int:

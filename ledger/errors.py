@@ -41,7 +41,7 @@ class NotFound(LedgerError):
 
 
 class Conflict(LedgerError):
-    """Somebody else was first: load again and decide anew."""
+    """Somebody else was first: load again and decide again."""
 
 
 class Rejected(LedgerError):

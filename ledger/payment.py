@@ -1,4 +1,4 @@
-"""A payment: money that arrived, how it was spread over invoices, and whether it was taken back.
+"""A payment: money that arrived, how it was spread over invoices, and whether it was reversed.
 
 Amounts are minor units of the payment's currency.
 """
@@ -40,7 +40,7 @@ class ReceivedInFuture(Rejected):
 
 
 class OverReversed(Rejected):
-    """More was to be taken back than there is left of the payment."""
+    """More was to be reversed than there is left of the payment."""
 
 
 class OverReallocated(Rejected):
@@ -116,7 +116,7 @@ class Reallocated(Event, frozen=True):
 class Reversed(Event, frozen=True):
     """The payment, or a part of it, never was. Effective on the payment's own date.
 
-    amount_minor  what was taken back
+    amount_minor  what was reversed
     changes       what invoices take and are offered less by it
     """
 
@@ -146,7 +146,7 @@ class Payment(msgspec.Struct, frozen=True, array_like=True):
     """A payment as folded, in minor units.
 
     allocations  what invoices have of it and are offered, the later applied too, one for each invoice
-    reversed_minor, charged_back_minor  what was taken back
+    reversed_minor, charged_back_minor  what was reversed
     """
 
     customer_id: UUID
@@ -162,7 +162,7 @@ class Payment(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def left_minor(self) -> int:
-        """What was not taken back."""
+        """What was not reversed."""
         return self.amount_minor - self.reversed_minor - self.charged_back_minor
 
     @property
@@ -204,15 +204,15 @@ def evolve(payment: Payment | None, event: Event, effective_on: date) -> Payment
 
 
 def reversible(payment: Payment, amount_minor: int | None) -> int:
-    """What is to be taken back: so much, or all that is left. Raises AlreadyReversed, OverReversed."""
+    """What is to be reversed: so much, or all that is left. Raises AlreadyReversed, OverReversed."""
     if payment.status != "received":
         done = payment.status.replace("_", " ")
-        raise AlreadyReversed(f"the payment was {done} before; nothing is left to take back")
+        raise AlreadyReversed(f"the payment was {done} before; nothing is left to reverse")
     wanted_minor = payment.left_minor if amount_minor is None else amount_minor
     if wanted_minor > payment.left_minor:
         raise OverReversed(
             f"{format_minor(payment.left_minor, payment.currency)} is left of the payment; "
-            "take back no more than that",
+            "reverse no more than that",
             field="amount",
         )
     return wanted_minor
@@ -232,7 +232,7 @@ def require_chargeable_back(payment: Payment, on: date, today: date) -> None:
 
 
 def offers_to_reverse(payment: Payment, amount_minor: int) -> dict[UUID, int]:
-    """By invoice, what is taken off the payment's offers when so much of it is taken back, in minor units.
+    """By invoice, what is taken off the payment's offers when so much of it is reversed, in minor units.
 
     First goes what it offers to no invoice, then its offers, from the last to the first. What an invoice was offered
     and did not take may have been applied to another: then its offer shrinks to what is left of the payment for it.

@@ -7,7 +7,7 @@
 The credit is set aside in the append that requests the refund, so it is never used twice. The instruction to pay out
 is known to the provider by the refund's id: handing it over again changes nothing. Each attempt to hand it over is an
 event before it begins and another when its outcome is known. An attempt without an outcome may have reached the
-provider: such a refund is never compensated by itself, because the money may have left.
+provider: such a refund is never compensated automatically, because the money may have left.
 """
 
 from datetime import date, datetime, timedelta
@@ -24,7 +24,7 @@ from ledger.event_registry import Event, stored
 FOLD_VERSION = 2
 
 MAX_ATTEMPTS = 10
-"""So many attempts are made by themselves; then the refund waits for a person."""
+"""So many attempts are made automatically; then the refund waits for a person."""
 
 FIRST_WAIT = timedelta(minutes=1)
 """From the beginning of the first attempt to that of the second; it doubles from one to the next."""
@@ -149,7 +149,7 @@ class Refund(msgspec.Struct, frozen=True, array_like=True):
     failed_because: str = ""
 
     def due(self, now: datetime) -> bool:
-        """Whether another attempt may begin by itself."""
+        """Whether another attempt may begin automatically."""
         return (
             self.status == "requested"
             and self.attempts < MAX_ATTEMPTS
@@ -162,7 +162,7 @@ class Refund(msgspec.Struct, frozen=True, array_like=True):
 
 
 def waits_for(status: str, attempts: int) -> WaitsFor:
-    """What happens to a refund next: the instruction is handed over, by itself or by a person, or confirmed."""
+    """What happens to a refund next: the instruction is handed over, automatically or by a person, or confirmed."""
     if status == "requested":
         return "person" if attempts >= MAX_ATTEMPTS else "payout"
     return "confirmation" if status == "sent" else ""

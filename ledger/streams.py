@@ -34,7 +34,7 @@ class SnapshotFacts(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """A kind of stream. `fold_version` is stored with each snapshot; a snapshot of another one is folded anew."""
+    """A kind of stream. `fold_version` is stored with each snapshot; a snapshot of another one is refolded."""
 
     kind: str
     state: type[Any]

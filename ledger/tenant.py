@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True):
     number_format    how a number is written; `{n}` is the number, `{n:06}` pads it, `{year}` its issue year
     clock_starts_on  its business days begin here, never earlier
     credit_note_series      the series its credit notes' numbers are taken from
-    apply_credit            credit is applied `by_hand`, or by itself (`automatic`) to what falls due first
+    apply_credit            credit is applied `by_hand`, or automatically (`automatic`) to what falls due first
     refund_excess_above     an excess payment above this, in its currency, is refunded without being asked for
     duplicate_window_days   payments alike in amount and reference within so many days are flagged
     dispute_holds_interest  no interest is counted on what is disputed, until the dispute is resolved

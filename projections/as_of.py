@@ -1,4 +1,4 @@
-"""What was owed on a day, as known at an instant: streams folded anew, leaving out what came later on either axis.
+"""What was owed on a day, as known at an instant: streams refolded, leaving out what came later on either axis.
 
 An event counts when it took effect on or before `as_of` and was recorded at or before `known_at`. An invoice's content
 counts from its issue date, though its draft may have been written later. Events are streamed in the order of streams,

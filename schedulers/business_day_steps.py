@@ -6,7 +6,7 @@ from functools import partial
 
 from ledger.business_day import Step
 from ledger.event_registry import New
-from ledger.invoice import accrual, telling
+from ledger.invoice import accrual, recording
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
 from schedulers.ports import Decide
@@ -14,7 +14,7 @@ from schedulers.ports import Decide
 NO_RATES: Table = {}
 
 EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0)}
-"""The local time before which a step does not begin by itself. Each also waits for the one before it."""
+"""The local time before which a step does not begin automatically. Each also waits for the one before it."""
 
 
 def post_overdue(invoice: Invoice, day: date) -> Sequence[New]:
@@ -24,7 +24,7 @@ def post_overdue(invoice: Invoice, day: date) -> Sequence[New]:
 
 def post_mora(invoice: Invoice, day: date, rates: Table = NO_RATES) -> Sequence[New]:
     """Interest up to and including the day, at the reference rates that are known."""
-    decision = telling.learn_rates(invoice, rates, day)
+    decision = recording.learn_rates(invoice, rates, day)
     return [*decision.new, *accrual.mora_on(decision.invoice, day)]
 
 

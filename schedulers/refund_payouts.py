@@ -2,8 +2,8 @@
 
 The port is idempotent by the refund's id, so that a run that was killed between any two steps is repeated and leaves
 one instruction. An attempt is an event before it begins: two runners never make one at the same time, and an attempt
-that was killed is known to be in doubt. What is in doubt is tried again and never compensated by itself, because the
-money may have left.
+that was killed is known to be in doubt. What is in doubt is tried again and never compensated automatically, because
+the money may have left.
 """
 
 import logging

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         family,
         "rebuild",
         _rebuild,
-        "fill a read model anew from the log while the live one serves, then swap; "
+        "rebuild a read model from the log while the live one serves, then swap; "
         "stopped, it goes on where it was",
     )
     _add_name(rebuilding)
@@ -43,8 +43,8 @@ def add(commands: Any) -> None:
         family,
         "verify",
         _verify,
-        "fill read models aside from the log and compare; snapshots, names and number series are "
-        "worked out again too",
+        "rebuild read models in shadow tables and compare; snapshots, names and number series are "
+        "recomputed too",
     )
     _add_name(verifying)
     add_json(verifying)

@@ -116,11 +116,11 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
     "clock_starts_on": {"type": day, "metavar": "DATE", "help": "its business days begin here"},
     "apply_credit": {
         "choices": ("by_hand", "automatic"),
-        "help": "whether credit is applied by itself to what falls due first",
+        "help": "whether credit is applied automatically to what falls due first",
     },
     "refund_excess_above": {
         "metavar": "AMOUNT",
-        "help": "refund an excess payment above this by itself, such as '20.00 BRL', or none",
+        "help": "refund an excess payment above this automatically, such as '20.00 BRL', or none",
     },
     "dispute_holds_interest": {
         "type": _truth,

@@ -97,14 +97,14 @@ def _compared(
     cut: bool = False,
     notes: Sequence[str] = (),
 ) -> VerifiedName:
-    told = [_difference(difference) for difference in differences]
+    found = [_difference(difference) for difference in differences]
     if cut:
-        told = ["too much else differs to tell; mend that first"]
+        found = ["too much else differs to tell; mend that first"]
     return VerifiedName(
         name=name,
-        equal=not told,
+        equal=not found,
         compared=compared,
-        differences=told,
+        differences=found,
         seconds=time.monotonic() - began,
         notes=list(notes),
     )

@@ -214,7 +214,7 @@ class EmbeddedPostgres:
                 "--no-locale",
                 "--data-checksums",
                 *(["--no-sync"] if self._parameters.get("fsync") == "off" else []),
-                # It holds start.lock itself, so that nobody starts anew while it outlives a killed parent.
+                # It holds start.lock itself, so that nobody starts again while it outlives a killed parent.
                 keep_open=(self._start_lock,),
             )
         except BaseException:

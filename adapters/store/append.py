@@ -67,7 +67,7 @@ ON CONFLICT (tenant_id, stream_id) DO NOTHING
 
 
 class StaleSnapshots(Exception):
-    """A stream has moved on since it was loaded; decide anew."""
+    """A stream has moved on since it was loaded; decide again."""
 
 
 class Row(NamedTuple):

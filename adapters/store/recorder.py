@@ -125,9 +125,9 @@ class LedgerRecorder(PostgresApplicationRecorder):
         connection: psycopg.Connection[Any] | None = kwargs.get("connection")
         append_rows = self._append if connection is None else partial(append, connection)
         appended = append_rows(rows, snapshots, now, kwargs.get("beside"))
-        told: list[Appended] | None = kwargs.get("appended")
-        if told is not None:
-            told.append(appended)
+        placed: list[Appended] | None = kwargs.get("appended")
+        if placed is not None:
+            placed.append(appended)
             return None
         first = appended.first_position
         return list(range(first, first + len(rows)))

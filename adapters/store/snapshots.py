@@ -1,6 +1,6 @@
 """Snapshots: the state of each stream at its last event, kept beside the log and written with it.
 
-One of another fold version than this release's is folded anew from the stream's events; nobody else has to know.
+One of another fold version than this release's is refolded from the stream's events; nobody else has to know.
 """
 
 from collections.abc import Sequence

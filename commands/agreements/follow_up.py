@@ -13,7 +13,7 @@ from ledger.invoice.state import Invoice
 def follow_agreement(unit: Unit, before: Invoice, after: Invoice) -> None:
     """An agreement is paid when the last of its instalments is, and open again when one of them is.
 
-    One that was renegotiated or lost stays so, whatever arrives on its invoices or is taken back from them.
+    One that was renegotiated or lost stays so, whatever arrives on its invoices or is reversed from them.
     """
     if after.instalment is None or (before.status == "paid") == (after.status == "paid"):
         return

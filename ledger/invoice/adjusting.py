@@ -20,6 +20,7 @@ from ledger.invoice.preconditions import (
     require_open,
     require_reason,
 )
+from ledger.invoice.recording import impute, record
 from ledger.invoice.sources import NO_ROOM, Room
 from ledger.invoice.state import (
     NO_SOURCE,
@@ -29,7 +30,6 @@ from ledger.invoice.state import (
     given_back_minor,
     taken_over_on,
 )
-from ledger.invoice.telling import impute, tell
 from ledger.money import bounded, format_minor
 from ledger.waterfall import Component, Split, waterfall
 
@@ -47,7 +47,7 @@ class NotCreditable(Rejected):
 
 
 class BelongsToAgreement(Rejected):
-    """An instalment is not voided, cancelled or credited by itself: renegotiate its agreement, or lose it."""
+    """An instalment is not voided, cancelled or credited on its own: renegotiate its agreement, or lose it."""
 
 
 class OverWrittenOff(Rejected):
@@ -69,7 +69,7 @@ def charge_fee(
     bounded(invoice.charged.other_fees + amount_minor, invoice.currency)
     decision = bring_up_to_date(invoice, today)
     event = e.FeeCharged(amount_minor, description)
-    tell(decision, event, on, today, f"fee of {on}", room)
+    record(decision, event, on, today, f"fee of {on}", room)
     return decision
 
 
@@ -117,7 +117,7 @@ def credit(
     today: date,
     room: Room = NO_ROOM,
 ) -> Decision:
-    """Takes back lines that `ledger.invoice.credit_notes` found. Principal that is open is owed no longer; the rest had
+    """Credits lines that `ledger.invoice.credit_notes` found. Principal that is open is owed no longer; the rest had
     been paid. Raises ReasonMissing, NotCreditable, BelongsToAgreement, OverCredited, ForgivenOtherwise."""
     require_reason(reason)
     require_creditable(invoice)
@@ -153,7 +153,7 @@ def credit(
 
 
 def room_for_credit(room: Room, total_minor: int) -> Room:
-    """The room of a new credit note: what it takes back, and what is left of the credit that earlier ones gave."""
+    """The room of a new credit note: what it credits, and what is left of the credit that earlier ones gave."""
     return room if room.own_id is None else room._replace(brings_minor=total_minor)
 
 

@@ -1,4 +1,4 @@
-"""What a credit note takes back of each line of an invoice: an amount, lines whole or in part, or all that is left.
+"""What a credit note credits of each line of an invoice: an amount, lines whole or in part, or all that is left.
 
 The tax of a note is its share of the tax that is left, per tax rate, rounded up or down; which of the two is decided by
 what all notes so far come to, so that many small notes do not drift (`docs/explanation/money.md`, "A credit note").
@@ -29,15 +29,15 @@ _ROUNDING_MINOR = 2
 
 
 class OverCredited(Rejected):
-    """A credit note takes back more than nothing, and no more than is left of the invoice's lines."""
+    """A credit note credits more than nothing, and no more than is left of the invoice's lines."""
 
 
 class LineOverCredited(Rejected):
-    """A credit note takes back no more of a line than earlier credit notes have left of it."""
+    """A credit note credits no more of a line than earlier credit notes have left of it."""
 
 
 class CreditedSince(Rejected):
-    """Principal that a later credit note took back is not given up on an earlier day."""
+    """Principal that a later credit note credited is not given up on an earlier day."""
 
 
 class ForgivenOtherwise(Rejected):
@@ -85,24 +85,24 @@ class _Line(NamedTuple):
 
 
 def left_of(invoice: Invoice) -> list[Left]:
-    """What is left of each line to take back."""
+    """What is left of each line to credit."""
     return _left(invoice, lines_of(invoice))
 
 
 def creditable_minor(invoice: Invoice) -> int:
-    """What credit notes can still take back in all, in minor units: what is left of the lines, less principal that was
+    """What credit notes can still credit in all, in minor units: what is left of the lines, less principal that was
     given up in another way. Nobody paid that, so nobody is given it back."""
     return sum(line.gross_minor for line in left_of(invoice)) - _forgiven_minor(invoice)
 
 
 def require_not_credited(invoice: Invoice, principal_minor: int, on: date) -> None:
-    """Whether principal may be given up on a day: what a later credit note took back would otherwise be given to the
+    """Whether principal may be given up on a day: what a later credit note credited would otherwise be given to the
     customer's credit, though nobody had paid it. Raises CreditedSince."""
     is_before = any(one.kind == "credited" and one.on >= on for one in invoice.imputations)
     left_minor = creditable_minor(invoice)
     if is_before and principal_minor > left_minor:
         raise CreditedSince(
-            f"credit notes of {on} or later took back more of the principal than would be left; "
+            f"credit notes of {on} or later credited more of the principal than would be left; "
             f"{_money(invoice, max(0, left_minor))} of it can be given up on that day: choose a later day, or less",
             field="effective_on",
         )
@@ -136,7 +136,7 @@ def by_amount(
 def by_lines(invoice: Invoice, wanted: Mapping[int, int | None]) -> tuple[CreditedLine, ...]:
     """Takes lines back, by their places: so much of the gross of each, or with None all that is left of it.
 
-    A discount is taken back whole. Raises UnknownLine, LineOverCredited, OverCredited, ForgivenOtherwise,
+    A discount is credited whole. Raises UnknownLine, LineOverCredited, OverCredited, ForgivenOtherwise,
     DiscountLeftOver; `field` names the place among the lines wanted.
     """
     lines = lines_of(invoice)
@@ -157,7 +157,7 @@ def by_lines(invoice: Invoice, wanted: Mapping[int, int | None]) -> tuple[Credit
 
 
 def all_left(invoice: Invoice) -> tuple[CreditedLine, ...]:
-    """Takes back all that can be credited. Raises OverCredited, ForgivenOtherwise."""
+    """Credits all that can be credited. Raises OverCredited, ForgivenOtherwise."""
     return by_amount(invoice, creditable_minor(invoice), field=None)
 
 
@@ -217,12 +217,12 @@ def _forgiveness(invoice: Invoice) -> str:
 
 
 def _wanted_of(invoice: Invoice, rest: Left, at: int, minor: int | None, field: str) -> int:
-    """The gross to take back of a line. Raises LineOverCredited."""
+    """The gross to credit of a line. Raises LineOverCredited."""
     left_minor = rest.gross_minor
     wanted_minor = left_minor if minor is None else minor
     if not left_minor or (minor is not None and minor > left_minor):
         raise LineOverCredited(
-            f"line {at} is a discount: name it without an amount, it is taken back whole"
+            f"line {at} is a discount: name it without an amount, it is credited whole"
             if left_minor < 0
             else f"{_money(invoice, left_minor)} is left of line {at}: credit no more of it; "
             f"{_money(invoice, creditable_minor(invoice))} of the invoice can be credited still",
@@ -280,7 +280,7 @@ def _taxes_of_lines(
     grosses: Sequence[int],
     before: Sequence[Fraction],
 ) -> Iterator[tuple[int, int]]:
-    """The tax in the grosses taken back of lines of one rate: (place, minor units)."""
+    """The tax in the grosses credited of lines of one rate: (place, minor units)."""
     shares: dict[int, Fraction] = {}
     due: dict[int, Fraction] = {}
     for at in places:

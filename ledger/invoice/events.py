@@ -94,7 +94,7 @@ class Sent(Event, frozen=True):
 
 @stored("invoice.due_date_moved.v1")
 class DueDateMoved(Event, frozen=True):
-    """The due date of a sent invoice was extended; the terms that follow from it are frozen anew."""
+    """The due date of a sent invoice was extended; the terms that follow from it are frozen again."""
 
     due_on: date
     payable_until: date
@@ -365,7 +365,7 @@ class Waived(Event, frozen=True):
 
 
 class CreditedLine(msgspec.Struct, frozen=True):
-    """What a credit note takes back of a line, by its place in the invoice (from 0)."""
+    """What a credit note credits of a line, by its place in the invoice (from 0)."""
 
     line: int
     net_minor: int
@@ -374,7 +374,7 @@ class CreditedLine(msgspec.Struct, frozen=True):
 
 @stored("invoice.credited.v1")
 class Credited(Event, frozen=True):
-    """A credit note takes back lines, or parts of them. Net and tax are the total.
+    """A credit note credits lines, or parts of them. Net and tax are the total.
 
     forgiven      the principal that was open and is owed no longer
     applied       what the rest of the total, which had been paid, pays of other open components

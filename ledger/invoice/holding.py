@@ -9,10 +9,10 @@ from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date, promise_over
 from ledger.invoice.balance import open_on
 from ledger.invoice.preconditions import require_effective, require_open, require_reason
+from ledger.invoice.recording import record
 from ledger.invoice.replay import replay
 from ledger.invoice.sources import NO_ROOM, Room
 from ledger.invoice.state import GIVEN_UP, Invoice
-from ledger.invoice.telling import tell
 from ledger.money import format_minor
 
 
@@ -86,7 +86,7 @@ def dispute(
             field="amount",
         )
     event = e.Disputed(disputed_minor, reason, holds_interest)
-    tell(decision, event, on, today, f"dispute of {on}", room)
+    record(decision, event, on, today, f"dispute of {on}", room)
     return decision
 
 
@@ -116,7 +116,7 @@ def resolve(
     keeps_hold = outcome == "rejected" and _is_forgiven(invoice, on, room)
     decision = bring_up_to_date(invoice, today)
     event = e.DisputeResolved(outcome, reason, keeps_hold)
-    tell(decision, event, on, today, f"dispute {outcome}", room)
+    record(decision, event, on, today, f"dispute {outcome}", room)
     return decision
 
 

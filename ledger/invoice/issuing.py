@@ -16,9 +16,9 @@ from ledger.event_registry import Event, New
 from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date
 from ledger.invoice.preconditions import NotOpen, require_effective, require_not_taken_over
+from ledger.invoice.recording import record
 from ledger.invoice.sources import NO_ROOM, Room
 from ledger.invoice.state import OPEN, Invoice
-from ledger.invoice.telling import tell
 from ledger.policy import FeePolicy
 from ledger.tax import Line, Priced
 
@@ -180,7 +180,7 @@ def move_due_date(
     event = e.DueDateMoved(
         due_on, payable_until, late_on, calendar.frozen(due_on, payable_until), reason
     )
-    tell(decision, event, on, today, "due date moved", room)
+    record(decision, event, on, today, "due date moved", room)
     return decision
 
 

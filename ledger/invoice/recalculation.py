@@ -58,7 +58,7 @@ def effective_on(event: e.Recalculated, before: Invoice, today: date) -> date:
 
 
 def posted_through(invoice: Invoice, today: date) -> date:
-    """The day through which interest is posted once the invoice's facts are all told: the last day of posting up to
+    """The day through which interest is posted once the invoice's facts are all recorded: the last day of posting up to
     today, or a later one of a fact that asks to cover something."""
     last_on = last_posting_day(terms_of(invoice).policy, today)
     return max([last_on, *settling_days(invoice)])

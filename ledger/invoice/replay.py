@@ -70,8 +70,8 @@ def cover_latest(invoice: Invoice, one: Imputation, room: Room) -> tuple[e.Cover
 
     The invoice is charged up to its day.
     """
-    told = replace(invoice, imputations=(*invoice.imputations, one))
-    walk = _Walk(told, room, None)
+    with_it = replace(invoice, imputations=(*invoice.imputations, one))
+    walk = _Walk(with_it, room, None)
     walk.resume(invoice, one)
     return walk.cover(one), walk.end(one.on)
 

@@ -1,4 +1,4 @@
-"""Settling an invoice: money that is offered to it, and offers that are taken back.
+"""Settling an invoice: money that is offered to it, and offers that are reversed.
 
 The decisions take what is offered and return what is left over: money is never refused for its amount.
 """
@@ -12,9 +12,9 @@ from ledger.invoice import events as e
 from ledger.invoice.accrual import Decision, bring_up_to_date
 from ledger.invoice.charges import terms_of
 from ledger.invoice.preconditions import NotOpen
+from ledger.invoice.recording import change_offers, impute
 from ledger.invoice.sources import NO_ROOM, Room
 from ledger.invoice.state import OPEN, Imputation, Invoice, taken_over_on
-from ledger.invoice.telling import change_offers, impute
 
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -65,7 +65,7 @@ def receive(
     *,
     reallocated: bool = False,
 ) -> tuple[Decision, int]:
-    """Tells of money that a payment offers; returns the events and what is left over. Raises NotOpen.
+    """Records money that a payment offers; returns the events and what is left over. Raises NotOpen.
 
     The amount covers what was open at its place among the facts, in the policy's order, and then what was written off.
     What it changes of later facts follows as one event (ADR 0020).
@@ -87,7 +87,7 @@ def receive(
 def apply_credit(
     invoice: Invoice, source_id: UUID, amount_minor: int, on: date, today: date, room: Room
 ) -> tuple[Decision, int]:
-    """Tells of credit from one source that is applied; returns the events and what is left over. Raises NotOpen.
+    """Records credit from one source that is applied; returns the events and what is left over. Raises NotOpen.
 
     `room` holds what is left of the credit.
     """

@@ -9,7 +9,7 @@ from ledger.invoice.state import MONEY, Imputation, Invoice
 
 class Room(NamedTuple):
     """How much more money facts may take: what is left of the credit of each source, in minor units, or, below zero,
-    what was spent of it before it was taken back.
+    what was spent of it before it was reversed.
 
     own_id  the source under which the invoice's own credit notes have given credit
     brings_minor  what a new fact, the last, brings along: other facts of its source leave that to it
@@ -42,7 +42,7 @@ class Sources:
         for one in invoice.imputations:
             if (
                 one.kind == "charge_back"
-            ):  # what was taken back without having been taken was there until then
+            ):  # what was reversed without having been taken was there until then
                 untaken_minor = one.asked_minor + one.covered.money_minor
                 self._free[one.source_id] = self._free.get(one.source_id, 0) + untaken_minor
         self._offered: dict[UUID, int] = {}  # charge-backs taken off
@@ -77,7 +77,7 @@ class Sources:
         self._take(one, minor, recovered_minor)
 
     def give_back(self, one: Imputation) -> tuple[int, int]:
-        """(what a charge-back takes back of what is paid, and of what is recovered): what the payment has taken beyond
+        """(what a charge-back reverses of what is paid, and of what is recovered): what the payment has taken beyond
         what it still offers."""
         source_id = one.source_id
         self._offer(one, -one.asked_minor)

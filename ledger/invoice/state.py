@@ -21,13 +21,13 @@ GIVEN_UP: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "re
 """Closed without being paid: nothing more is charged."""
 
 FOLD_VERSION = 4
-"""Raised whenever `Invoice` or `evolve` changes, so that stored snapshots are folded anew."""
+"""Raised whenever `Invoice` or `evolve` changes, so that stored snapshots are refolded."""
 
 NOTHING = Split()
 NO_SOURCE = UUID(int=0)
 
 MONEY: frozenset[e.ImputationKind] = frozenset(("payment", "credit", "charge_back"))
-"""The kinds of imputations that pay, or take back what was paid."""
+"""The kinds of imputations that pay, or reverse what was paid."""
 
 
 class Movement(msgspec.Struct, frozen=True, array_like=True):
@@ -101,7 +101,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CreditedLine(msgspec.Struct, frozen=True, array_like=True):
-    """What credit notes have taken back of a line so far."""
+    """What credit notes have credited of a line so far."""
 
     net_minor: int = 0
     tax_minor: int = 0
@@ -138,7 +138,7 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     disputes  the dispute that is open, and earlier ones that held interest
     promise   the last promise to pay
     hold      what keeps dunning from it
-    credited_lines  what credit notes took back, by line; empty before the first
+    credited_lines  what credit notes credited, by line; empty before the first
     rates     the reference rates of its interest that are known, in order
     """
 

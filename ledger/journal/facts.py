@@ -37,7 +37,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
     is_sent         the invoice was sent
     is_instalment   the invoice is an instalment of an agreement
-    net_minor, tax_minor  what an invoice stands for, less what credit notes took back
+    net_minor, tax_minor  what an invoice stands for, less what credit notes credited
     amount_minor    of an instalment, its contractual interest; of a payment or a refund, its amount
     forgiveness_kind     the kind of the last forgiveness of a part of the invoice
     """
@@ -53,13 +53,13 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 def evolve(facts: Facts, event: Event) -> Facts:
     """The facts after one more event."""
-    found = _TELLING.get(type(event))
+    found = _CHANGES.get(type(event))
     return found(facts, event) if found is not None else facts
 
 
-def tells(event: Event) -> bool:
-    """Whether an event tells something that later entries need."""
-    return type(event) in _TELLING
+def changes(event: Event) -> bool:
+    """Whether an event changes the facts that later entries need."""
+    return type(event) in _CHANGES
 
 
 def _drafted(facts: Facts, event: e.Drafted) -> Facts:
@@ -88,10 +88,10 @@ def _was_credited(facts: Facts, event: e.Credited) -> Facts:
 
 
 def _was_forgiven(kind: e.ForgivenessKind) -> Callable[[Facts, Any], Facts]:
-    def told(facts: Facts, event: Any) -> Facts:
+    def forgiven(facts: Facts, event: Any) -> Facts:
         return facts if event.forgiven == Split() else replace(facts, forgiveness_kind=kind)
 
-    return told
+    return forgiven
 
 
 def _amount(facts: Facts, event: payment.Received | refund.Requested) -> Facts:
@@ -102,7 +102,7 @@ def _agreed(facts: Facts, event: agreement.Requested) -> Facts:
     return Facts(currency=event.currency)
 
 
-_TELLING: Final[dict[type[Event], Callable[[Facts, Any], Facts]]] = {
+_CHANGES: Final[dict[type[Event], Callable[[Facts, Any], Facts]]] = {
     e.Drafted: _drafted,
     e.Redrafted: _redrafted,
     e.Sent: _was_sent,

@@ -149,6 +149,13 @@ def _credit_applied(facts: Known, event: e.CreditApplied, on: date) -> Entries:
     return _covered(facts, event, on, "credit applied")
 
 
+_UNDONE = {
+    e.PaymentReversed: "payment reversed",
+    e.PaymentReallocated: "payment reallocated",
+    e.PaymentChargedBack: "payment charged back",
+}
+
+
 def _reversed(
     facts: Known,
     event: e.PaymentReversed | e.PaymentReallocated | e.PaymentChargedBack,
@@ -156,9 +163,8 @@ def _reversed(
 ) -> Entries:
     """Debits the accounts receivable by what is open again, and `bad_debt` with what had been a recovery; credits
     `customer_credit`."""
-    return entry(
-        on, facts.currency, "payment taken back", *_money(facts, -event.split, -event.recovered)
-    )
+    narration = _UNDONE[type(event)]
+    return entry(on, facts.currency, narration, *_money(facts, -event.split, -event.recovered))
 
 
 def _recalculated(facts: Known, event: e.Recalculated, on: date) -> Entries:

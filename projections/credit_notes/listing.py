@@ -82,7 +82,7 @@ class CreditedCustomer(msgspec.Struct, frozen=True):
 
 
 class CreditNoteLine(msgspec.Struct, frozen=True):
-    """What a credit note takes back of a line.
+    """What a credit note credits of a line.
 
     line  the line's place in the invoice, from 0; quantity, unit price and rate are as invoiced
     """
@@ -99,7 +99,7 @@ class CreditNoteLine(msgspec.Struct, frozen=True):
 
 
 class CreditNoteTax(msgspec.Struct, frozen=True):
-    """What a credit note takes back at one tax rate."""
+    """What a credit note credits at one tax rate."""
 
     tax_rate: str
     net: Money

@@ -45,7 +45,7 @@ class Folded(msgspec.Struct, gc=False):
 
     credit       JSON: minor units by currency, currencies without credit left out, in order
     credit_flag  why a person should look at the credit; empty once there is none
-    shortfall    JSON of the same form: credit that was taken back after it was spent, and is owed
+    shortfall    JSON of the same form: credit that was reversed after it was spent, and is owed
     """
 
     tenant_id: bytes
@@ -81,7 +81,7 @@ def credit_of(row: Folded) -> dict[str, int]:
 
 
 def shortfall_of(row: Folded) -> dict[str, int]:
-    """The spent credit that was taken back: minor units by currency."""
+    """The spent credit that was reversed: minor units by currency."""
     return _minors.decode(row.shortfall)
 
 

@@ -54,7 +54,7 @@ class CustomerRow(msgspec.Struct, frozen=True):
 
     credit       money that no invoice has taken, per currency
     credit_flag  why a person should look at it, empty for no reason
-    shortfall    credit that was taken back after it was spent, and is owed, per currency
+    shortfall    credit that was reversed after it was spent, and is owed, per currency
     """
 
     id: UUID

@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.25
 
 
 class LogNotifications:
-    """A thread that sets `grown` at every notification. It opens its connection anew whenever it is lost.
+    """A thread that sets `grown` at every notification. It reconnects whenever it is lost.
 
     `connect` opens a connection of the writer's role in autocommit.
     """

@@ -148,7 +148,7 @@ class Runner:
             return parked.listed(connection)
 
     def release(self, projection: str, tenant_id: UUID, stream_id: UUID) -> bool:
-        """Folds a parked stream anew from the log; whether it could be. It is parked again when it still fails.
+        """Refolds a parked stream from the log; whether it could be. It is parked again when it still fails.
 
         Raises UnknownProjection, NotParked.
         """
@@ -171,7 +171,9 @@ class Runner:
                 read = self.run_once()
             except Exception as error:  # a runner must outlive whatever happens to the database
                 if not backoff.failing:
-                    log.error("projections stand still and will be tried again: %s", told(error))
+                    log.error(
+                        "projections stand still and will be tried again: %s", described(error)
+                    )
                 stop.wait(backoff.failed())
                 continue
             if backoff.failing:
@@ -261,7 +263,7 @@ class Runner:
         times = before.times + 1 if before is not None else 1
         if before is None or before.reason != reason:
             log.error(
-                "the projection %s stands still and will be tried again: %s", name, told(error)
+                "the projection %s stands still and will be tried again: %s", name, described(error)
             )
         again_at = time.monotonic() + pause_seconds(times)
         self.failures[name] = Failure(reason, times, again_at)
@@ -288,6 +290,6 @@ def _brief(error: Exception) -> str:
     return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 
-def told(error: Exception) -> str:
+def described(error: Exception) -> str:
     """What a log may say of an error: its kind, and where it was raised."""
     return "\n".join([_brief(error), *traceback.format_tb(error.__traceback__)])

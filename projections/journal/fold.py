@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.event_registry import Event
 from ledger.invoice.events import MoraPosted
 from ledger.journal.entry import posted_on
-from ledger.journal.facts import Facts, evolve, tells
+from ledger.journal.facts import Facts, changes, evolve
 from ledger.journal.posting import STREAMS, entries
 from projections.engine.log import Logged, Streams
 from projections.engine.postgres_binary import Array, array
@@ -88,7 +88,7 @@ class Folded(msgspec.Struct, gc=False):
 
 def fold(row: Folded, event: Event, effective_on: date) -> None:
     """Changes the row by one more event."""
-    if tells(event):
+    if changes(event):
         facts = evolve(row.facts, event)
         for name in Facts.__struct_fields__:
             setattr(row, name, getattr(facts, name))

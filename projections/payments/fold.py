@@ -60,7 +60,7 @@ def fold(row: Folded, event: Event, effective_on: date) -> None:
 
 
 def parts(row: Folded) -> list[Part]:
-    """What the payment adds to the month of its value date: what of it was not taken back."""
+    """What the payment adds to the month of its value date: what of it was not reversed."""
     left_minor = row.amount_minor - row.reversed_minor - row.charged_back_minor
     if not left_minor:
         return []

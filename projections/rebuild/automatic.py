@@ -1,7 +1,7 @@
 """Automatic rebuild: read models whose tables an earlier version of the code filled are rebuilt, while the old
 tables serve.
 
-After an upgrade nobody has to think of it: whoever keeps the read models up to date renews them first. A read model
+After an upgrade nobody has to think of it: whoever keeps the read models up to date rebuilds them first. A read model
 that a later version filled is left alone, so that two releases that run side by side never take turns.
 """
 
@@ -13,7 +13,7 @@ from projections.catalog import CATALOG
 from projections.engine import tracking
 from projections.engine.backoff import Backoff
 from projections.engine.projection import Projection
-from projections.engine.runner import told
+from projections.engine.runner import described
 from projections.engine.tracking import Connect
 from projections.rebuild.backfill import Stopped
 from projections.rebuild.checkpoint import RebuildTaken
@@ -47,7 +47,7 @@ class AutomaticRebuild:
         ]
 
     def run(self, stop: threading.Event) -> None:
-        """Renews what is due, and ends when nothing is, or when told to stop; what fails is tried again."""
+        """Rebuilds what is due, and ends when nothing is, or when told to stop; what fails is tried again."""
         backoff = Backoff()
         while not stop.is_set():
             try:
@@ -55,20 +55,22 @@ class AutomaticRebuild:
                 if not due:
                     return
                 for projection in due:
-                    self._renew(projection, stop)
+                    self._rebuild(projection, stop)
                 backoff.succeeded()
             except Stopped:
                 return
             except (RebuildTaken, NotSwapped) as error:
-                log.info("a read model is not renewed yet and will be tried again: %s", error)
+                log.info("a read model is not rebuilt yet and will be tried again: %s", error)
                 stop.wait(LOOK_SECONDS)
             except Exception as error:  # the database may be away; the old tables serve meanwhile
-                log.error("a read model is not renewed and will be tried again: %s", told(error))
+                log.error(
+                    "a read model is not rebuilt and will be tried again: %s", described(error)
+                )
                 stop.wait(backoff.failed())
 
-    def _renew(self, projection: Projection, stop: threading.Event) -> None:
+    def _rebuild(self, projection: Projection, stop: threading.Event) -> None:
         log.info(
             "the read model %s is rebuilt for this release; the old one serves", projection.name
         )
         done = rebuild(projection, self._connect, self._owner, stop=stop)
-        log.info("the read model %s is renewed (%.1f s)", projection.name, done.seconds)
+        log.info("the read model %s is rebuilt (%.1f s)", projection.name, done.seconds)

@@ -1,4 +1,4 @@
-"""How far tables aside have been filled: a row that is held, and moved, in the transactions that fill them.
+"""How far shadow tables have been filled: a row that is held, and moved, in the transactions that fill them.
 
 Of two processes that fill the same tables, the one that comes second finds the row moved and stops.
 """
@@ -45,7 +45,7 @@ class RebuildTaken(Conflict):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """How far tables aside have come.
+    """How far shadow tables have come.
 
     projection      the projection's name and the tables' suffix
     fixed_position  events up to here are read in stream order, those after it in log order
@@ -69,7 +69,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 def find(connection: psycopg.Connection[Any], name: str) -> Checkpoint | None:
-    """The checkpoint of tables aside."""
+    """The checkpoint of shadow tables."""
     row = connection.execute(_FIND, (name,)).fetchone()
     return Checkpoint(*row) if row is not None else None
 

@@ -1,4 +1,4 @@
-"""Tables aside: of the same shape as a read model's, filled while the live ones serve, then put in their place.
+"""Shadow tables: of the same shape as a read model's, filled while the live ones serve, then put in their place.
 
 Everything that needs the tables' owner is here. `connection` is the owner's, with the shard's schema as search_path.
 """
@@ -15,28 +15,28 @@ SHADOW = "__shadow"
 VERIFY = "__verify"
 """Of a verification: compared with the live tables and dropped."""
 
-_DROP = SQL("DROP TABLE IF EXISTS {aside}")
+_DROP = SQL("DROP TABLE IF EXISTS {shadow}")
 _CREATE = SQL("""
-CREATE {kept} TABLE {aside} (LIKE {live} INCLUDING ALL EXCLUDING INDEXES);
-ALTER TABLE {aside} ADD CONSTRAINT {key_name} PRIMARY KEY ({key});
-ALTER TABLE {aside} ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one_tenant ON {aside} TO duebook_api
+CREATE {kept} TABLE {shadow} (LIKE {live} INCLUDING ALL EXCLUDING INDEXES);
+ALTER TABLE {shadow} ADD CONSTRAINT {key_name} PRIMARY KEY ({key});
+ALTER TABLE {shadow} ENABLE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON {shadow} TO duebook_api
     USING (tenant_id = nullif(current_setting('duebook.tenant', true), '')::uuid);
-GRANT SELECT ON {aside} TO duebook_api;
-GRANT SELECT, INSERT, UPDATE, DELETE ON {aside} TO duebook_writer;
+GRANT SELECT ON {shadow} TO duebook_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON {shadow} TO duebook_writer;
 """)
 _RENAME = SQL("ALTER TABLE {old} RENAME TO {new}")
 _RENAME_INDEX = SQL("ALTER INDEX {old} RENAME TO {new}")
-_ANALYZE = SQL("ANALYZE {aside}")
+_ANALYZE = SQL("ANALYZE {shadow}")
 
 _INDEXES = "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(%s)"
-# The statement that gives a table aside the live table's settings, such as its fillfactor.
+# The statement that gives a shadow table the live table's settings, such as its fillfactor.
 _SET_OPTIONS = """
 SELECT format('ALTER TABLE %%I SET (%%s)', %(table)s || %(suffix)s, array_to_string(reloptions, ', '))
   FROM pg_class
  WHERE oid = to_regclass(%(table)s::text) AND reloptions IS NOT NULL
 """
-# The statements that make a table's other indexes on the table aside.
+# The statements that make a table's other indexes on the shadow table.
 _MAKE_INDEXES = """
 SELECT format('CREATE INDEX IF NOT EXISTS %%I ON %%I USING %%s', index.relname || %(suffix)s::text,
               %(table)s || %(suffix)s, regexp_replace(pg_get_indexdef(index.oid), '^.* USING ', ''))
@@ -48,16 +48,16 @@ SELECT format('CREATE INDEX IF NOT EXISTS %%I ON %%I USING %%s', index.relname |
 
 
 def create(connection: psycopg.Connection[Any], projection: Projection, suffix: str) -> None:
-    """Makes empty tables aside, in place of any that are left, with their primary keys and no other index.
+    """Makes empty shadow tables, in place of any that are left, with their primary keys and no other index.
 
     Those of a verification are not logged.
     """
     for table in projection.tables:
-        aside = Identifier(table.name + suffix)
-        connection.execute(_DROP.format(aside=aside))
+        shadow = Identifier(table.name + suffix)
+        connection.execute(_DROP.format(shadow=shadow))
         statement = _CREATE.format(
             kept=SQL("UNLOGGED" if suffix == VERIFY else ""),
-            aside=aside,
+            shadow=shadow,
             live=Identifier(table.name),
             key_name=Identifier(f"{table.name}_pkey{suffix}"),
             key=SQL(", ").join(map(Identifier, table.key)),
@@ -70,17 +70,17 @@ def complete(connection: psycopg.Connection[Any], projection: Projection, suffix
     """Makes the other indexes of tables that were filled, and lets the planner know what they hold."""
     for name in (table.name for table in projection.tables):
         _execute_each(connection, _MAKE_INDEXES, name, suffix)
-        connection.execute(_ANALYZE.format(aside=Identifier(name + suffix)))
+        connection.execute(_ANALYZE.format(shadow=Identifier(name + suffix)))
 
 
 def drop(connection: psycopg.Connection[Any], projection: Projection, suffix: str) -> None:
-    """Removes tables aside, if they are there."""
+    """Removes shadow tables, if they are there."""
     for name in (table.name for table in projection.tables):
-        connection.execute(_DROP.format(aside=Identifier(name + suffix)))
+        connection.execute(_DROP.format(shadow=Identifier(name + suffix)))
 
 
 def exist(connection: psycopg.Connection[Any], projection: Projection, suffix: str) -> bool:
-    """Whether every table aside is there."""
+    """Whether every shadow table is there."""
     names = [table.name + suffix for table in projection.tables]
     row = connection.execute(
         "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS wanted (name)",
@@ -90,11 +90,11 @@ def exist(connection: psycopg.Connection[Any], projection: Projection, suffix: s
 
 
 def swap(connection: psycopg.Connection[Any], projection: Projection, suffix: str) -> None:
-    """Puts the tables aside in the place of the live ones, under their names and their indexes' names, and drops
+    """Puts the shadow tables in the place of the live ones, under their names and their indexes' names, and drops
     those. Runs in the caller's transaction."""
     for name in (table.name for table in projection.tables):
         indexes = [index for (index,) in connection.execute(_INDEXES, (name,)).fetchall()]
-        connection.execute(_DROP.format(aside=Identifier(name)))
+        connection.execute(_DROP.format(shadow=Identifier(name)))
         connection.execute(_RENAME.format(old=Identifier(name + suffix), new=Identifier(name)))
         for index in indexes:
             rename = _RENAME_INDEX.format(old=Identifier(index + suffix), new=Identifier(index))

@@ -63,7 +63,7 @@ class CurrencyDashboard(msgspec.Struct, frozen=True):
 
     outstanding      invoices sent or overdue, and what is open on them
     overdue          of these, those that are overdue
-    paid_this_month  payments whose value date lies in the day's month, not taken back
+    paid_this_month  payments whose value date lies in the day's month, not reversed
     unapplied_credit money that no invoice has taken
     """
 

@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True):
     """What changed the balance on a day. `amount` is signed: a payment is below zero.
 
     events      how many events it sums up: interest is one entry per invoice and month, on its last day
-    payment_id  of payments, what they recovered, and what was taken back of them
+    payment_id  of payments, what they recovered, and what was reversed of them
     """
 
     on: date
@@ -61,10 +61,10 @@ class CurrencyStatement(msgspec.Struct, frozen=True):
 
     invoiced  invoices, and the instalments of agreements
     charges   late fees, fees by hand, interest and their adjustments
-    payments  what payments and applied credit covered, less what was taken back and what went over to credit
+    payments  what payments and applied credit covered, less what was reversed and what went over to credit
     forgiven  waivers, credit notes, write-offs less recoveries, void, cancelled and renegotiated invoices
     unapplied_credit  the customer's money that no invoice has taken, at the end
-    shortfall         credit that was taken back after it was spent, and is owed beside the invoices, at the end
+    shortfall         credit that was reversed after it was spent, and is owed beside the invoices, at the end
     """
 
     currency: str

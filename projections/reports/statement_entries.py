@@ -2,7 +2,7 @@
 
 An entry's amount is signed: what is owed more is above zero. The amounts of one event add up to the change of what is
 open. An event that moves an amount without changing what is open is two entries, so that the columns tell of it: a
-recovery is a payment and takes back as much of the write-off, and what goes over to the customer's credit is owed no
+recovery is a payment and reverses as much of the write-off, and what goes over to the customer's credit is owed no
 longer and paid no longer.
 """
 

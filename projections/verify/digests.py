@@ -73,12 +73,12 @@ def content(cursor: psycopg.Cursor[Any], table: Table, suffix: str) -> Content:
 
 
 def first_difference(
-    live: psycopg.Connection[Any], aside: psycopg.Connection[Any], table: Table, suffix: str
+    live: psycopg.Connection[Any], shadow: psycopg.Connection[Any], table: Table, suffix: str
 ) -> Difference | None:
-    """Walks a live table and the one aside together, each on its own connection and in its own transaction."""
+    """Walks a live table and its shadow together, each on its own connection and in its own transaction."""
     width = len(table.key)
     names = [column.name for column in table.columns]
-    there, here = _walk(live, table, ""), _walk(aside, table, suffix)
+    there, here = _walk(live, table, ""), _walk(shadow, table, suffix)
     one, other = next(there, None), next(here, None)
     while one is not None or other is not None:
         if one is None or (other is not None and other[:width] < one[:width]):

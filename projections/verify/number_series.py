@@ -1,7 +1,7 @@
 """Verifying number series: each is rebuilt from the invoices sent and the credit notes issued under its numbers.
 
 Imported ones are left out. Its numbers follow one another without a gap, except where another document had the number
-already; those are told as skipped, with the document that has them.
+already; those are reported as skipped, with the document that has them.
 """
 
 from datetime import date
@@ -111,7 +111,7 @@ class NumberSeries:
             if skipped is None:
                 continue
             if skipped:
-                self._tell(key, skipped)
+                self._report(key, skipped)
             self.series[key] = Series(first + len(skipped) + 1, given.issued_on)
             return
         where = {"tenant_id": str(self._tenant_id), "stream_id": str(given.id)}
@@ -139,10 +139,10 @@ class NumberSeries:
                 return skipped
             looked_up = min(2 * looked_up, MAX_LOOKED_UP)
 
-    def _tell(self, key: tuple[UUID, str, str], skipped: list[Claim]) -> None:
-        told = self.skipped.get(key)
-        if told is None:
+    def _report(self, key: tuple[UUID, str, str], skipped: list[Claim]) -> None:
+        known = self.skipped.get(key)
+        if known is None:
             first = skipped[0]
-            told = Skipped(self._tenant_id, key[2], 0, first.name, first.stream_id)
-            self.skipped[key] = told
-        told.count += len(skipped)
+            known = Skipped(self._tenant_id, key[2], 0, first.name, first.stream_id)
+            self.skipped[key] = known
+        known.count += len(skipped)

@@ -1,7 +1,7 @@
-"""Verifying a read model: it is rebuilt aside from the log alone, and its tables' contents are compared by digest.
+"""Verifying a read model: rebuilt in shadow tables from the log alone, and compared by digest.
 
 The live tables are read in one snapshot, at the position their runner has reached in it, while the runner goes on;
-the tables aside are filled up to that same position. When digests differ, the first row that does is named.
+the shadow tables are filled up to that same position. When digests differ, the first row that does is named.
 """
 
 import threading
@@ -56,24 +56,24 @@ def verify(
     progress: Progress = lambda done, total: None,
     stop: threading.Event | None = None,
 ) -> Verified:
-    """Rebuilds a projection aside and compares it. `connect` lends two connections of the writer's role at a time.
+    """Rebuilds a projection in shadow tables and compares. `connect` lends two of the writer's connections at a time.
 
     Raises Stopped when told to stop, RebuildTaken when another verification of the same projection has begun.
     """
     began = time.monotonic()
     at = _begin(projection, connect, owner)
     at = fill(connect, projection, VERIFY, at, progress, stop or threading.Event())
-    with connect() as aside:
-        postgres_binary.register(aside)
+    with connect() as shadow:
+        postgres_binary.register(shadow)
         with connect() as live:
-            found = _compare(live, aside, projection, at, progress)
+            found = _compare(live, shadow, projection, at, progress)
     with owner() as connection:
         _clear(connection, projection)
     return msgspec.structs.replace(found, seconds=time.monotonic() - began)
 
 
 def _begin(projection: Projection, connect: Connect, owner: OwnerConnect) -> Checkpoint:
-    """Empty tables aside, to be filled up to where the live ones stand now."""
+    """Empty shadow tables, to be filled up to where the live ones stand now."""
     with connect() as connection:
         tracking.start(connection, [projection])
     with owner() as connection, connection.transaction():
@@ -85,12 +85,12 @@ def _begin(projection: Projection, connect: Connect, owner: OwnerConnect) -> Che
 
 def _compare(
     live: Connection,
-    aside: Connection,
+    shadow: Connection,
     projection: Projection,
     at: Checkpoint,
     progress: Progress,
 ) -> Verified:
-    """Brings the tables aside to the position of a snapshot of the live ones, then compares table by table."""
+    """Brings the shadow tables to the position of a snapshot of the live ones, then compares table by table."""
     with live.transaction(), live.cursor() as cursor:
         cursor.execute(SNAPSHOT)
         for table in (
@@ -100,7 +100,7 @@ def _compare(
         row = cursor.execute(POSITION, (projection.name,)).fetchone()
         position = int(row[0]) if row else 0
         while at.caught_up_to < position:
-            at = catch_up(aside, projection, VERIFY, at, position)
+            at = catch_up(shadow, projection, VERIFY, at, position)
             progress(at.events_read, position)
         parked_row = cursor.execute(PARKED, (projection.name,)).fetchone()
         tables: list[Content] = []
@@ -108,10 +108,10 @@ def _compare(
         for table in projection.tables:
             found = digests.content(cursor, table, "")
             tables.append(found)
-            with aside.transaction():
-                if digests.content(aside.cursor(), table, VERIFY).digest == found.digest:
+            with shadow.transaction():
+                if digests.content(shadow.cursor(), table, VERIFY).digest == found.digest:
                     continue
-                difference = digests.first_difference(live, aside, table, VERIFY)
+                difference = digests.first_difference(live, shadow, table, VERIFY)
             assert difference is not None, f"{table.name}: digests differ and no row does"
             differences.append(difference)
     return Verified(

@@ -172,9 +172,7 @@ FIGURES = (
     Figure("proofs.histories", "", "proofs", "histories recorded in order and in random orders"),
     Figure("proofs.accepted_orders", "", "proofs", "random orders in which every fact was taken"),
     Figure("proofs.accepted_percent", "%", "proofs", "the same, of all random orders", 80),
-    Figure(
-        "proofs.overdrawn_orders", "", "proofs", "orders in which what was spent was taken back"
-    ),
+    Figure("proofs.overdrawn_orders", "", "proofs", "orders in which what was spent was reversed"),
     Figure("proofs.histories_per_s", "histories/s", "proofs", "on all cores"),
     Figure("proofs.elsewhere_cores", "cores", "proofs", ELSEWHERE),
 )

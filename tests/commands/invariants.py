@@ -87,14 +87,14 @@ def assert_customer_is_sound(customer: Customer) -> None:
 
 
 def assert_payment_is_spread(payment: Payment) -> None:
-    """What was not taken back is on invoices, or was left over; no invoice has more than it is offered."""
-    taken_back = payment.reversed_minor + payment.charged_back_minor
+    """What was not reversed is on invoices, or was left over; no invoice has more than it is offered."""
+    reversed_minor = payment.reversed_minor + payment.charged_back_minor
     assert min(payment.reversed_minor, payment.charged_back_minor, payment.left_minor) >= 0
     allocated = [part.amount_minor for part in payment.allocations]
     assert all(0 <= part.amount_minor <= part.offer_minor for part in payment.allocations)
     assert len({part.invoice_id for part in payment.allocations}) == len(payment.allocations)
     assert payment.unapplied_minor >= 0
-    assert sum(allocated) + payment.unapplied_minor + taken_back == payment.amount_minor
+    assert sum(allocated) + payment.unapplied_minor + reversed_minor == payment.amount_minor
     assert (payment.status == "received") == (payment.left_minor > 0)
     if payment.status != "received":
         assert payment.allocations == ()
@@ -103,17 +103,17 @@ def assert_payment_is_spread(payment: Payment) -> None:
 def assert_money_balances(unit: MemoryUnit) -> None:
     """Each customer's money, by currency.
 
-    What arrived and was not taken back, and what credit notes gave back of it, is paid on invoices, is credit, or is on
-    its way back in refunds. Spent credit that was taken back is owed: the shortfall.
+    What arrived and was not reversed, and what credit notes gave back of it, is paid on invoices, is credit, or is on
+    its way back in refunds. Spent credit that was reversed is owed: the shortfall.
     """
     stands: Counter[tuple[UUID, str]] = Counter()
     for _, kind, state in states(unit):
         if kind == "payment":
             stands[state.customer_id, state.currency] += state.left_minor
         elif kind == "invoice":
-            taken_back = sum(line.net_minor + line.tax_minor for line in state.credited_lines)
+            credited_minor = sum(line.net_minor + line.tax_minor for line in state.credited_lines)
             came_off = state.forgiven_of.get("credited", Split()).total
-            stands[state.customer_id, state.currency] += taken_back - came_off
+            stands[state.customer_id, state.currency] += credited_minor - came_off
             stands[state.customer_id, state.currency] -= state.paid.total
         elif kind == "refund" and is_out(state):
             stands[state.customer_id, state.currency] -= state.amount_minor

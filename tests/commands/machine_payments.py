@@ -27,7 +27,7 @@ from tests.commands.journey import IS_OPEN, Journey, back, maybe_share, picks, t
 
 
 class Paying(Journey):
-    """Pays, on time and late, takes back, reallocates, applies what is left."""
+    """Pays, on time and late, reverses, reallocates, applies what is left."""
 
     @rule(pick=picks, share=thousandths, days=back, reference=st.sampled_from(("", "", "TED 1")))
     def pay_an_invoice(self, pick: int, share: int, days: int, reference: str) -> None:

@@ -148,7 +148,7 @@ class TestCreditNote:
         with pytest.raises(ReasonMissing):
             books.run(credit_invoice, books.invoice(), CreditInvoice(" "))
 
-    def test_after_a_waiver_takes_back_what_was_not_waived(self, books: Books) -> None:
+    def test_after_a_waiver_credits_what_was_not_waived(self, books: Books) -> None:
         invoice_id = books.invoice()
         books.pay("300.00", invoice_id=invoice_id)
         books.on(date(2024, 3, 2))

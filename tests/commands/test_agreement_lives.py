@@ -1,4 +1,4 @@
-"""Random lives of agreements: whatever is paid, taken back, charged back, given up and renegotiated, in any order.
+"""Random lives of agreements: whatever is paid, reversed, charged back, given up and renegotiated, in any order.
 
 After each step the status of every agreement follows from its invoices, and no cent is lost.
 """
@@ -40,7 +40,7 @@ class Life:
             (self.lend, 2),
             (self.plan, 2),
             (self.pay, 9),
-            (self.take_back, 4),
+            (self.reverse, 4),
             (self.charge_back, 2),
             (self.close_or_write_off, 1),
             (self.waive, 1),
@@ -94,7 +94,7 @@ class Life:
             whose = {"invoice_id": self.instalment()}
         self.payments.append(self.books.pay(amount, received_on=received_on, **whose).id)
 
-    def take_back(self) -> None:
+    def reverse(self) -> None:
         if self.payments:
             self.books.reverse(self.choose.choice(self.payments))
 

@@ -379,7 +379,7 @@ def test_money_for_a_renegotiated_invoice_is_credit_that_is_flagged(books: Lendi
     assert books.status(view.id) == "renegotiated"
 
 
-def test_a_payment_that_is_taken_back_after_a_renegotiation_is_owed_beside_it(
+def test_a_payment_that_is_reversed_after_a_renegotiation_is_owed_beside_it(
     books: Lending,
 ) -> None:
     view = books.lend()

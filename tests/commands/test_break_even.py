@@ -1,4 +1,4 @@
-"""What an agreement has brought back of what was lent, over renegotiations, recoveries and money taken back."""
+"""What an agreement has brought back of what was lent, over renegotiations, recoveries and money reversed."""
 
 from datetime import date
 

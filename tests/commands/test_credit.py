@@ -1,4 +1,4 @@
-"""Credit: applied by hand and by itself, taken back after it was spent, and what a charge-back does with it."""
+"""Credit: applied by hand and by itself, reversed after it was spent, and what a charge-back does with it."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -197,7 +197,7 @@ class TestAppliedByItself:
         assert books.of_invoice(second).open.total == 1_900
         assert books.credit() == {}
 
-    def test_when_another_payment_is_taken_back(self, books: Books) -> None:
+    def test_when_another_payment_is_reversed(self, books: Books) -> None:
         automatic(books)
         invoice_id = books.invoice("50.00")
         payment_id = books.pay("50.00", invoice_id=invoice_id).id
@@ -256,7 +256,7 @@ class TestTakenBackAfterItWasSpent:
         assert (books.credit(), shortfall(books)) == ({}, {})
 
     def test_what_another_invoice_took_stays_there(self, books: Books) -> None:
-        """1.29 that a late payment freed is spent; then it is taken back, and only 0.29 is left to return."""
+        """1.29 that a late payment freed is spent; then it is reversed, and only 0.29 is left to return."""
         invoice_id = books.invoice()
         books.on(DUE + 20 * DAY)
         first = books.pay("113.33", invoice_id=invoice_id)
@@ -377,7 +377,7 @@ class TestCreditNote:
         assert books.invoice("10.00") is not None
 
     @pytest.mark.parametrize("how", ["reversed", "charged back"])
-    def test_counts_on_its_own_invoice_first_when_the_payment_is_taken_back(
+    def test_counts_on_its_own_invoice_first_when_the_payment_is_reversed(
         self, books: Books, how: str
     ) -> None:
         """The invoice had been paid, so that its credit note became credit; now it takes principal off again."""

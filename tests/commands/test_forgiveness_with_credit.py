@@ -28,7 +28,7 @@ from commands.reversals import (
     reverse_payment,
 )
 from ledger.calendars import Calendar
-from ledger.invoice import issuing, settling, telling
+from ledger.invoice import issuing, recording, settling
 from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.credit_notes import CreditedSince
 from ledger.invoice.evolve import evolve
@@ -68,7 +68,7 @@ def refund_all(books: Lending) -> UUID:
 
 
 class TestPrincipalThatWasCredited:
-    """What nobody paid and a credit note took back does not become credit when it is given up on an earlier day."""
+    """What nobody paid and a credit note credited does not become credit when it is given up on an earlier day."""
 
     @pytest.mark.parametrize("paid", [False, True])
     @pytest.mark.parametrize("way", ["waived", "written off"])
@@ -211,13 +211,13 @@ def test_a_late_reference_rate_leaves_what_was_paid() -> None:
     known = {"ecb": (ReferenceRate(date(2024, 1, 1), YearlyRate(1, 10)),)}
     invoice = overdue_at(FeePolicy(mora=parse_rate("2%/year"), mora_reference="ecb"))
     today = date(2024, 3, 25)
-    invoice = telling.learn_rates(invoice, known, today).invoice
+    invoice = recording.learn_rates(invoice, known, today).invoice
     invoice = settling.receive(invoice, UUID(int=9), 10_030_00, today, today)[0].invoice
     assert (taken_by_source(invoice), invoice.open.total > 0) == ({UUID(int=9): 10_030_00}, True)
     lower = ReferenceRate(date(2024, 3, 10), YearlyRate(1, 100))
     later = {"ecb": (*known["ecb"], lower)}
-    assert telling.learn_rates(invoice, later, today).new == []
-    night = telling.learn_rates(invoice, later, today + DAY).invoice
+    assert recording.learn_rates(invoice, later, today).new == []
+    night = recording.learn_rates(invoice, later, today + DAY).invoice
     assert taken_by_source(night) == {UUID(int=9): 10_030_00}
     assert [(rate.from_on, rate.rate.fraction) for rate in night.rates] == [
         (date(2024, 1, 1), Fraction(1, 10)),

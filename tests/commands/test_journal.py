@@ -202,7 +202,7 @@ def test_random_lives_see_every_kind_of_entry() -> None:
         "payment applied",
         "credit applied",
         "payment returned",
-        "payment taken back",
+        "payment reversed",
         "recalculated",
         "waived",
         "written off",
@@ -240,7 +240,7 @@ def test_a_credit_note_gives_nothing_back_that_was_waived() -> None:
     assert_books_agree(books)
 
 
-def test_credit_that_was_refunded_and_taken_back_is_a_debit_balance() -> None:
+def test_credit_that_was_refunded_and_reversed_is_a_debit_balance() -> None:
     books = Lending()
     spent = books.pay("100.00", customer_id=books.customer_id)
     kept = books.pay("50.00", customer_id=books.customer_id)

@@ -72,7 +72,7 @@ def test_of_another_customer_it_is_none(books: Books) -> None:
     assert pay(books)[1] is None
 
 
-def test_one_that_was_taken_back_may_come_again(books: Books) -> None:
+def test_one_that_was_reversed_may_come_again(books: Books) -> None:
     first, _ = pay(books)
     books.reverse(first)
     second, duplicate_of = pay(books, days=1)

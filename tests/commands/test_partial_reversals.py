@@ -1,4 +1,4 @@
-"""Parts of payments that are taken back: reversed, as if they had never been, or charged back from a day on."""
+"""Parts of payments that are reversed: reversed, as if they had never been, or charged back from a day on."""
 
 from datetime import date, timedelta
 from typing import Any

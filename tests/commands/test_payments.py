@@ -1,4 +1,4 @@
-"""Money that arrives: over one invoice, several, or whatever is owed; and money that is taken back."""
+"""Money that arrives: over one invoice, several, or whatever is owed; and money that is reversed."""
 
 from datetime import date, timedelta
 from uuid import UUID

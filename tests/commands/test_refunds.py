@@ -85,7 +85,7 @@ class Dispatcher(Books):
 
     def assert_balanced(self) -> None:
         """Money that arrived and stands is on an invoice, is credit, or was refunded; less what was spent of money
-        that was taken back."""
+        that was reversed."""
         held = -self.shortfall.get("BRL", 0)
         for stream_id, (kind, _) in self.snapshots.items():
             state = self.state(kind, stream_id)
@@ -408,7 +408,7 @@ class TestOfAPaymentThatIsTakenBack:
         assert (desk.credit(), desk.shortfall) == ({"BRL": 4_000}, {})
         desk.assert_balanced()
 
-    def test_of_two_payments_only_one_is_taken_back(self, desk: Dispatcher) -> None:
+    def test_of_two_payments_only_one_is_reversed(self, desk: Dispatcher) -> None:
         first = desk.pay("30.00", customer_id=desk.customer_id)
         second = desk.pay("20.00", customer_id=desk.customer_id)
         refund_id = desk.request("40.00")

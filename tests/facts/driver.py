@@ -44,8 +44,8 @@ from ledger.ids import stable_id
 from ledger.invoice import accrual, adjusting, holding, issuing, preconditions
 from ledger.invoice import events as e
 from ledger.invoice.evolve import evolve
+from ledger.invoice.recording import impute
 from ledger.invoice.state import NO_SOURCE, OPEN, Imputation, Invoice
-from ledger.invoice.telling import impute
 from ledger.money import Money, format_minor
 from ledger.payment import Received
 from ledger.policy import FeePolicy

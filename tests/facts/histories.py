@@ -686,7 +686,7 @@ def _is_feasible(history: History, order: Order) -> bool:
 
 
 def _overdrawn(fact: Fact, before: Books, after: Books) -> bool:
-    """Whether a fact has made a source fall short that it does not itself take back."""
+    """Whether a fact has made a source fall short that it does not itself reverse."""
     return any(
         left < min(0, before.left.get(source, 0))
         and not (fact.kind in ("reversal", "charge_back") and source == ("payment", fact.payment))

@@ -33,7 +33,7 @@ A6   Credit applied is an offer of its source payment, after the payment's own o
      together, then the last of them.
 A7   Which of its offers a partial reversal or charge-back takes is a fact of the day on which it was
      recorded: it looks at what was offered then.
-A8   A charge-back takes back as much recovered as the payment had recovered; which components, is
+A8   A charge-back reverses as much recovered as the payment had recovered; which components, is
      the reverse order over all that is recovered, whoever recovered it. What is paid includes no
      recovery.
 A9   A charge-back on the payment's own day follows that payment at once, before other payments. If
@@ -64,7 +64,7 @@ A19  A takeover that finds less than its total takes what is open, and is `conte
      a payment, whose principal a credit note had given back as credit, was charged back, taken over
      and then reversed, so that the credit note takes that principal off after all.
 A20  An invoice to which a payment offers something right before a reallocation keeps its place among
-     the payment's offers; the others follow as they are named, one whose offer had been taken back
+     the payment's offers; the others follow as they are named, one whose offer had been reversed
      wholly, too.
 """
 
@@ -128,7 +128,7 @@ class Books:
     """Every day, and what became of promises.
 
     contested  where the limit of a source bound ([A15]), or a takeover found less than its total
-    over_offered  payments of which a part was taken back while they offered more than they had left, because what one
+    over_offered  payments of which a part was reversed while they offered more than they had left, because what one
                invoice had not taken of its offer was applied to another: which offers shrink is then decided by what
                they had taken on the day of recording
     left       what each source had left at the end
@@ -727,7 +727,7 @@ class _Calculation:
             account.is_paid_after = account.is_paid_after or day > account.closed_on
 
     def _charge_back(self, account: Account, offer: Offer, lowered: int, day: date) -> None:
-        """Takes back what an offer has covered beyond what it still offers."""
+        """Reverses what an offer has covered beyond what it still offers."""
         offer.offered -= lowered
         beyond = max(0, offer.covers - offer.offered)
         currency = account.terms.currency

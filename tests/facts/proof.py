@@ -32,7 +32,7 @@ class Count(msgspec.Struct):
     accepted   random orders in which the product took every fact as it is
     refused    random orders in which it refused one, or one would have been another fact
     overdrawn  orders, chronological ones too, that differ where a payment's excess had been refunded or used before the
-               payment, or a part of it, was taken back: what its source has left then decides (ADR 0020)
+               payment, or a part of it, was reversed: what its source has left then decides (ADR 0020)
     compared   histories recorded in order and in at least one other
     differing  what differs, in words
     """

@@ -166,7 +166,7 @@ def test_a_charge_back_of_an_earlier_payment_comes_before_the_days_payments() ->
 
 
 def test_a_charge_back_on_the_payments_own_day_follows_it() -> None:
-    """Seven cents of interest are paid; what is taken back is principal, which an earlier payment had covered."""
+    """Seven cents of interest are paid; what is reversed is principal, which an earlier payment had covered."""
     third = date(2024, 2, 3)
     back = Fact("charge_back", third, payment=2, amount=7)
     end = page(SENT, [paid(1, date(2024, 2, 2), 300_00), paid(2, third, 7), back], third)

@@ -291,7 +291,7 @@ def test_more_than_pays_an_agreement_off_is_credit(pair: Pair) -> None:
     paid = pair.one.made(path, {"amount": usd("1010.00")}, uuid4().hex)
     assert (paid["agreement"]["status"], paid["payment"]["unapplied"]) == ("paid", usd("9.99"))
     assert pair.one.get(f"/api/customers/{customer_id}").json()["credit"] == [usd("9.99")]
-    # Taken back, what it paid is open again; the interest that was given back is not.
+    # Reversed, what it paid is open again; the interest that was given back is not.
     reverse = f"/api/payments/{paid['payment']['id']}/reverse"
     pair.one.made(reverse, {"reason": "returned"}, uuid4().hex)
     after = pair.one.get(f"/api/agreements/{lent['id']}").json()

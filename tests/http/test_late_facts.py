@@ -102,7 +102,7 @@ def test_a_reallocation_is_refused(clients: Clients) -> None:
     assert to(second, "10.00") == "already_reversed"
 
 
-def test_a_payment_is_taken_back_part_by_part(clients: Clients) -> None:
+def test_a_payment_is_reversed_part_by_part(clients: Clients) -> None:
     """120.00 on a debt of 100.00: what it offers to no invoice goes first."""
     client = clients()
     customer_id = client.customer()

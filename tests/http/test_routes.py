@@ -164,8 +164,8 @@ def test_an_invoice_from_draft_to_paid(clients: Clients) -> None:
             headers={"Idempotency-Key": "r1"},
         )
     )
-    taken_back = {"allocations": [], "unapplied": usd("0.00"), "reversed": usd("120.00")}
-    assert back == {**paid, **taken_back, "status": "reversed"}
+    undone = {"allocations": [], "unapplied": usd("0.00"), "reversed": usd("120.00")}
+    assert back == {**paid, **undone, "status": "reversed"}
     assert body_of(client.get(path))["open"] == usd("110.00")
     assert body_of(client.get(customer))["credit"] == []
 

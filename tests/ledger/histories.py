@@ -296,7 +296,7 @@ def _credit(ledger: Ledger, fact: Fact, number: int) -> ToBooks:
 
 
 def _reversed(ledger: Ledger, fact: Fact) -> tuple[int, int] | None:
-    """(payment, what is taken back of it)."""
+    """(payment, what is reversed of it)."""
     standing = ledger.standing
     if not standing:
         return None

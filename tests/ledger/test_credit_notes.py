@@ -1,4 +1,4 @@
-"""What credit notes take back of lines and tax, against an exact calculation in fractions."""
+"""What credit notes credit of lines and tax, against an exact calculation in fractions."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -240,7 +240,7 @@ def test_a_note_takes_of_every_rate_its_part() -> None:
     assert (total_of(second), tax_of(second)) == (47, 3)
 
 
-def test_a_discount_is_taken_back_in_part_by_amount_and_whole_by_lines() -> None:
+def test_a_discount_is_credited_in_part_by_amount_and_whole_by_lines() -> None:
     lines = [Line("Work", "1", "100.00", "19%"), Line("Discount", "1", "-10.00", "19%")]
     invoice = invoice_of(lines)
     half = credit_notes.by_amount(invoice, 53_55)
@@ -313,7 +313,7 @@ class TestRefused:
             credit_notes.all_left(invoice)
 
     def test_where_a_discount_would_be_left_over(self) -> None:
-        """Ten of work and the discount of ten would be left, of another rate: no note could take back that tax."""
+        """Ten of work and the discount of ten would be left, of another rate: no note could credit that tax."""
         invoice = invoice_of([self.WORK, Line("Discount", "1", "-10.00"), self.WORK])
         with pytest.raises(DiscountLeftOver, match="lines 0, 1 would be left"):
             credit_notes.by_lines(invoice, {0: 90_00, 2: None})

@@ -47,7 +47,7 @@ def test_what_an_earlier_payment_frees_of_it_can_be_taken_again() -> None:
     assert ledger.taken == {P1: 51_167}
 
 
-def test_a_credit_note_takes_back_only_what_is_left_of_its_own_credit() -> None:
+def test_a_credit_note_credits_only_what_is_left_of_its_own_credit() -> None:
     ledger = Ledger(sent(BRAZIL))
     ledger.pay(1, 50_000, DUE - DAY, DUE - DAY)
     ledger.credit_note(1, 20_000, DUE, DUE)

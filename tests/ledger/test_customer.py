@@ -131,7 +131,7 @@ def test_what_a_refund_sets_aside_comes_back_when_it_fails() -> None:
     assert returned.of(FIRST, "BRL") == 3_000
 
 
-def test_spent_credit_that_is_taken_back_is_owed_until_there_is_other_credit() -> None:
+def test_spent_credit_that_is_reversed_is_owed_until_there_is_other_credit() -> None:
     spent = with_credit(
         CreditApplied("BRL", 3_000, FIRST, INVOICE), CreditApplied("BRL", 4_000, SECOND, INVOICE)
     )

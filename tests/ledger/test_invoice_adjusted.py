@@ -156,7 +156,7 @@ class TestWaiver:
         assert ledger.invoice.open.mora == 0
         assert_sound(ledger)
 
-    def test_of_interest_that_a_late_fact_takes_back_shrinks_with_it(self) -> None:
+    def test_of_interest_that_a_late_fact_reverses_shrinks_with_it(self) -> None:
         ledger = through(BRAZIL, day(10))
         ledger.waive("mora", day(10))
         ledger.pay(1, 20_000, DUE, day(12))
@@ -218,7 +218,7 @@ class TestCreditNote:
         assert grosses_left(ledger) == [0, 0, 0]
         assert_sound(ledger)
 
-    def test_of_a_line_takes_back_its_net_and_tax(self) -> None:
+    def test_of_a_line_credits_its_net_and_tax(self) -> None:
         ledger = of_lines(*ODD)
         work, book, discount = grosses_left(ledger)
         assert discount < 0
@@ -234,7 +234,7 @@ class TestCreditNote:
         assert event.total_minor == work + discount
         assert grosses_left(ledger)[0] == 0
 
-    def test_takes_back_no_more_than_the_invoice_stands_for(self) -> None:
+    def test_credits_no_more_than_the_invoice_stands_for(self) -> None:
         ledger = of_lines(*ODD)
         work, book, discount = grosses_left(ledger)
         with pytest.raises(OverCredited):
@@ -356,7 +356,7 @@ class TestWriteOff:
         assert_sound(ledger)
 
     @pytest.mark.parametrize("how", ["reversed", "charged back"])
-    def test_a_recovery_that_is_taken_back_is_written_off_again(self, how: str) -> None:
+    def test_a_recovery_that_is_reversed_is_written_off_again(self, how: str) -> None:
         ledger = through(BRAZIL, day(10))
         ledger.write_off(day(10))
         ledger.pay(1, 90_000, day(30), day(30))
@@ -370,7 +370,7 @@ class TestWriteOff:
         assert ledger.invoice.open == Split()
         assert_sound(ledger)
 
-    def test_a_payment_taken_back_reopens_it_and_the_rest_stays_written_off(self) -> None:
+    def test_a_payment_reversed_reopens_it_and_the_rest_stays_written_off(self) -> None:
         ledger = through(BRAZIL, day(10))
         ledger.pay(1, 21_167, day(10), day(10))
         ledger.write_off(day(20))

@@ -282,7 +282,7 @@ class TestMonthEnd:
             assert_sound(ledger)
 
     def test_what_is_charged_since_the_months_end_keeps_it_open(self) -> None:
-        """Taken back in full to the due date, in the middle of a month: a fee of a later day is open all the same."""
+        """Reversed in full to the due date, in the middle of a month: a fee of a later day is open all the same."""
         ledger = through(BRAZIL, FRIDAY, "month_end")
         ledger.charge_fee(700, FRIDAY + 2 * DAY, FRIDAY + 4 * DAY)
         ledger.credit_note(1, 50_000, FRIDAY, FRIDAY + 4 * DAY)

@@ -116,7 +116,7 @@ class TestWaiver:
         assert_sound(ledger)
 
     def test_keeps_what_it_says_when_less_is_open_by_a_late_fact(self) -> None:
-        """What it covers is derived; what it says is a fact, and counts again when the late fact is taken back."""
+        """What it covers is derived; what it says is a fact, and counts again when the late fact is reversed."""
         ledger = late()
         ledger.waive("mora", TODAY)
         ledger.pay(1, 40_000, DUE, day(12))

@@ -1,4 +1,4 @@
-"""Random histories: facts of every kind, dated in the past, recorded in any order, taken back."""
+"""Random histories: facts of every kind, dated in the past, recorded in any order, reversed."""
 
 import random
 from collections import Counter
@@ -85,7 +85,7 @@ def test_the_books_of_an_invoice_balance_after_every_fact(
 
 @unhurried
 @given(rng=randoms)
-def test_taking_back_every_payment_brings_back_what_was_owed(rng: random.Random) -> None:
+def test_reversing_every_payment_brings_back_what_was_owed(rng: random.Random) -> None:
     terms, facts = random_history(rng)
     facts = [fact for fact in facts if fact.kind in ("pay", "reverse", "extend")] or [
         Fact(terms.due_on, "pay", terms.due_on)
@@ -126,14 +126,14 @@ def test_stored_events_and_snapshots_give_back_the_live_state(
 
 @unhurried
 @given(rng=randoms, accrual=accruals)
-def test_payments_may_be_taken_back_in_any_order(
+def test_payments_may_be_reversed_in_any_order(
     rng: random.Random, accrual: Literal["daily", "month_end"]
 ) -> None:
     """Reversed or charged back, in whole or in part, in whatever order that is recorded: the same balances."""
     terms, facts = random_history(rng)
     today = facts[-1].today
     seed = rng.getrandbits(32)
-    ends, taken_back = [], list[tuple[int, bool, int, date]]()
+    ends, undone = [], list[tuple[int, bool, int, date]]()
     for shuffled in (False, True):
         ledger = Ledger(sent(terms, accrual))
         for _ in tell(ledger, facts, "sometimes", random.Random(seed)):
@@ -143,10 +143,10 @@ def test_payments_may_be_taken_back_in_any_order(
                 amount = ledger.offers[payment_id(number)]
                 on = max(ledger.value_on[number], today - timedelta(days=rng.randrange(40)))
                 part = rng.choice((amount, rng.randrange(1, amount + 1)))
-                taken_back.append((number, rng.random() < 0.5, part, on))
+                undone.append((number, rng.random() < 0.5, part, on))
         else:
-            rng.shuffle(taken_back)
-        for number, is_reversed, amount, on in taken_back:
+            rng.shuffle(undone)
+        for number, is_reversed, amount, on in undone:
             if is_reversed:
                 ledger.reverse(number, today, amount)
             else:
@@ -208,7 +208,7 @@ def test_the_order_of_typing_makes_no_difference(
     rng.shuffle(other)
     other.sort(
         key=lambda fact: fact.kind == "charge back"
-    )  # a payment is known before it is taken back
+    )  # a payment is known before it is reversed
     try:
         ends = [typed(terms, accrual, order, today, rng) for order in (facts, other)]
     except Rejected:  # nothing was open for it, by what was known then

@@ -138,20 +138,20 @@ class TestOrderOfTyping:
 
 
 class TestPaymentRecordedLate:
-    def test_in_full_it_takes_back_the_interest_of_the_days_after_its_date(self) -> None:
+    def test_in_full_it_reverses_the_interest_of_the_days_after_its_date(self) -> None:
         ledger = through(BRAZIL, day(30))
         assert ledger.invoice.charged.mora == 500
         assert ledger.pay(1, 99_999, day(10), day(30)) == 50_000 + 1_000 + 167
         assert status(ledger) == "paid"
-        taken_back = tuple(-posted_on(n) for n in range(11, 31))
-        assert sum(taken_back) == -333
+        less = tuple(-posted_on(n) for n in range(11, 31))
+        assert sum(less) == -333
         assert recalculations(ledger) == [
             Recalculated(
                 because=f"payment {payment_id(1)}",
                 through=day(30),
                 overdue_on=day(1),
                 settled_on=day(10),
-                mora=(InterestChange(day(11), taken_back),),
+                mora=(InterestChange(day(11), less),),
             )
         ]
         assert ledger.events[-1].effective_on == day(11)
@@ -242,7 +242,7 @@ class TestEarlierPayment:
         assert status(ledger) == "paid"
         assert_sound(ledger)
 
-    def test_taken_back_gives_the_later_one_its_place_again(self) -> None:
+    def test_reversed_gives_the_later_one_its_place_again(self) -> None:
         ledger = self.known_late(11_333, 90_000)
         ledger.reverse(2, day(26))
         assert ledger.taken == {payment_id(1): 11_333}
@@ -253,7 +253,7 @@ class TestEarlierPayment:
         assert ledger.invoice.open == untouched.invoice.open
         assert_sound(ledger)
 
-    def test_stays_where_it_is_when_the_later_one_is_taken_back(self) -> None:
+    def test_stays_where_it_is_when_the_later_one_is_reversed(self) -> None:
         ledger = self.known_late(11_333, 20_000)
         ledger.reverse(1, day(26))
         assert ledger.invoice.paid == Split(late_fee=1_000, mora=167, principal=18_833)
@@ -380,7 +380,7 @@ class TestDueDateMoved:
         run(ledger, 21, 21)
         assert ledger.invoice.charged == Split(late_fee=1_000, mora=17, principal=50_000)
 
-    def test_takes_back_a_fee_under_a_policy_without_interest(self) -> None:
+    def test_reverses_a_fee_under_a_policy_without_interest(self) -> None:
         ledger = through(replace(BRAZIL, rate=BRAZIL.rate * 0), day(1))
         assert ledger.invoice.charged.late_fee == 1_000
         ledger.extend(day(20), day(1))

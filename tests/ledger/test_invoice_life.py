@@ -243,7 +243,7 @@ def test_voiding_brings_up_to_date_and_forgives_all_of_it() -> None:
     assert_sound(ledger)
 
 
-def test_an_invoice_with_a_payment_is_not_voidable_until_it_is_taken_back() -> None:
+def test_an_invoice_with_a_payment_is_not_voidable_until_it_is_reversed() -> None:
     ledger = in_state("sent")
     ledger.pay(1, 100, BRAZIL.issued_on, BRAZIL.issued_on)
     with pytest.raises(NotVoidable):
@@ -279,7 +279,7 @@ def test_giving_up_needs_a_reason(reason: str) -> None:
             give_up(in_state("sent").invoice, TODAY, reason)
 
 
-def test_a_payment_is_taken_back_once() -> None:
+def test_a_payment_is_reversed_once() -> None:
     ledger = in_state("paid")
     ledger.reverse(1, BRAZIL.due_on)
     with pytest.raises(NotItsPayment):

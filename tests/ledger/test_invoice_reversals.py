@@ -1,4 +1,4 @@
-"""Payments taken back in part: reversals, charge-backs, reallocations. 500.00 at 2% once and 1% a month."""
+"""Payments reversed in part: reversals, charge-backs, reallocations. 500.00 at 2% once and 1% a month."""
 
 from dataclasses import replace
 

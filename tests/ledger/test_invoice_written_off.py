@@ -61,7 +61,7 @@ def test_a_charge_back_takes_the_recovery_back_first() -> None:
     assert_sound(ledger)
 
 
-def test_a_reversal_takes_back_what_was_recovered_last() -> None:
+def test_a_reversal_reverses_what_was_recovered_last() -> None:
     ledger = recovered()
     ledger.reverse(1, day(25), 8_763)
     assert ledger.invoice.written_off == Split(late_fee=1_000, mora=167, principal=28_833)

@@ -107,7 +107,7 @@ def test_an_invoice_takes_the_customers_credit(covers: Event) -> None:
         e.PaymentChargedBack(ID, 15, SPLIT, Split(mora=5)),
     ],
 )
-def test_what_was_taken_back_is_credit_and_owed_or_lost_again(back: Event) -> None:
+def test_what_was_reversed_is_credit_and_owed_or_lost_again(back: Event) -> None:
     assert posted(INVOICE, back) == {**RECEIVABLES, "bad_debt": 5, "customer_credit": -15}
 
 
@@ -165,7 +165,7 @@ def test_a_void_invoice_never_was_revenue() -> None:
     assert entries(draft, e.Voided("a slip"), ON) == ()
 
 
-def test_a_void_invoice_takes_back_what_was_waived_and_leaves_what_was_credited() -> None:
+def test_a_void_invoice_reverses_what_was_waived_and_leaves_what_was_credited() -> None:
     facts = evolve(INVOICE, e.Waived("kind", Split(principal=9_00)))
     note = e.Credited(ID, "CN-1", "back", (), 50_00, 9_50, 59_50, Split(principal=59_50))
     facts = evolve(facts, note)
@@ -178,7 +178,7 @@ def test_a_void_invoice_takes_back_what_was_waived_and_leaves_what_was_credited(
     }
 
 
-def test_a_credit_note_takes_back_net_and_tax() -> None:
+def test_a_credit_note_credits_net_and_tax() -> None:
     note = e.Credited(ID, "CN-1", "back", (), 50_00, 9_50, 59_50)
     note = replace(note, forgiven=Split(principal=39_50), applied=Split(mora=3), credit_minor=19_97)
     assert posted(INVOICE, note) == {

@@ -89,7 +89,7 @@ def test_a_payment_is_charged_back_between_its_date_and_today() -> None:
         reversible(payment, 1)
 
 
-def test_parts_are_taken_back_until_nothing_is_left() -> None:
+def test_parts_are_reversed_until_nothing_is_left() -> None:
     part = ChargedBack("recalled", 2_500, (AllocationChange(INVOICE, -1_500, -1_500),))
     payment = received(part)
     assert (payment.status, payment.left_minor, payment.unapplied_minor) == ("received", 7_500, 0)
@@ -114,7 +114,7 @@ def test_parts_are_taken_back_until_nothing_is_left() -> None:
         (10_000, {OTHER: 3_000, INVOICE: 6_000}),
     ],
 )
-def test_what_is_taken_back_goes_off_the_last_offer_first(
+def test_what_is_reversed_goes_off_the_last_offer_first(
     amount: int, offers: dict[UUID, int]
 ) -> None:
     offered = (Allocated(INVOICE, 6_000), Allocated(OTHER, 2_000, offered_minor=3_000))

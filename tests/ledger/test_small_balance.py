@@ -99,7 +99,7 @@ def test_comes_after_all_payments_of_its_day(amount: int, left: int) -> None:
     assert_sound(ledger)
 
 
-def test_is_open_again_when_its_payment_is_taken_back() -> None:
+def test_is_open_again_when_its_payment_is_reversed() -> None:
     ledger = paid(49_950)
     run(ledger, 1, 10)
     ledger.reverse(1, day(10))

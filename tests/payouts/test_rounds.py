@@ -240,7 +240,7 @@ def test_nothing_is_handed_over_for_a_person_who_was_erased(desk: Dispatcher) ->
     assert desk.credit() == 60_000
 
 
-def test_a_payment_taken_back_while_its_refund_is_under_way(desk: Dispatcher, peer: Peer) -> None:
+def test_a_payment_reversed_while_its_refund_is_under_way(desk: Dispatcher, peer: Peer) -> None:
     """The reversal leaves a shortfall; the refund's failure settles it."""
     payment = ReceivePayment(Money("50.00", "EUR"), desk.customer_id)
     payment_id = UUID(desk.ask(lambda unit: receive_payment(unit, payment))["id"])

@@ -164,7 +164,7 @@ def _told(
 
 
 def test_a_debt_that_was_cancelled_later_was_paid_before(books: Books) -> None:
-    """107.00 arrived on the 5th day for 100.00. 30.00 were taken back on the 8th, and the 23.00 that were open by that
+    """107.00 arrived on the 5th day for 100.00. 30.00 were reversed on the 8th, and the 23.00 that were open by that
     were given up on the 10th. Then a fee of the 3rd is recorded. The payment covers it, too, so that 30.00 open on the
     8th, and 7.00 of them are not given up."""
     life = History(books, 1)

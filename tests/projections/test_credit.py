@@ -83,10 +83,10 @@ def test_today_it_is_what_the_customers_own_events_say(
             assert (held.credit(), held.shortfall()) == (credit, customer.shortfall)
 
 
-def test_a_payment_that_was_taken_back_left_no_credit_on_the_days_before(
+def test_a_payment_that_was_reversed_left_no_credit_on_the_days_before(
     books: Books, runner: Runner
 ) -> None:
-    """150.00 came on a debt of 100.00; twenty days later its excess paid another debt, and then all was taken back."""
+    """150.00 came on a debt of 100.00; twenty days later its excess paid another debt, and then all was reversed."""
     now = datetime.now(UTC)
     then = now - timedelta(days=20)
     asking = Asking.new_tenant(books, "acme", fees=False)
@@ -119,7 +119,7 @@ def test_a_payment_that_was_taken_back_left_no_credit_on_the_days_before(
     assert (credit_on(between), credit_on(asking.today())) == ({"0.00"}, {"0.00"})
 
 
-def test_credit_that_was_paid_back_before_its_payment_was_taken_back_is_a_shortfall(
+def test_credit_that_was_paid_back_before_its_payment_was_reversed_is_a_shortfall(
     books: Books, runner: Runner
 ) -> None:
     """150.00 came on a debt of 100.00, and 50.00 of it went back; the bank took 120.00 of the payment back."""

@@ -58,7 +58,7 @@ def totals(connection: Connection) -> Counter[Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_notes_are_what_the_ledger_took_back(
+def test_notes_are_what_the_ledger_credited(
     books: Books, history: Callable[[int], History], runner: Runner, seed: int
 ) -> None:
     life = history(seed)

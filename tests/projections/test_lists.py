@@ -167,8 +167,8 @@ def test_amounts_in_lists(books: Books, life: History) -> None:
         assert charged - one.paid.minor - one.forgiven.minor == one.open.minor
     for one in walked(books, life, list_payments):
         applied = sum(part.amount.minor for part in one.allocations)
-        taken_back = one.reversed.minor + one.charged_back.minor
-        assert applied + one.unapplied.minor == one.amount.minor - taken_back
+        reversed_minor = one.reversed.minor + one.charged_back.minor
+        assert applied + one.unapplied.minor == one.amount.minor - reversed_minor
     owed = sum(one.open.minor for one in walked(books, life, list_invoices))
     customers = walked(books, life, list_customers)
     assert sum(part.open.minor for one in customers for part in one.balances) == owed

@@ -95,7 +95,7 @@ def test_the_portfolio_follows_each_chain(books: Books, runner: Runner) -> None:
     assert Money(line.paid, "BRL").minor > 1000_00
 
 
-def test_money_taken_back_is_missing_again(books: Books, runner: Runner) -> None:
+def test_money_reversed_is_missing_again(books: Books, runner: Runner) -> None:
     life = Lender(books, 12)
     agreement_id = life.lend()
     with books.reading(life.tenant_id) as connection:

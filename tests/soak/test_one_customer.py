@@ -41,7 +41,7 @@ class Told:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.paid: dict[str, tuple[str, int]] = {}
-        self.taken_back: dict[str, str] = {}
+        self.reversed: dict[str, str] = {}
         self.answers: Counter[str] = Counter()
         self.retries = 0
         self.broken: list[str] = []
@@ -52,7 +52,7 @@ class Told:
 
 
 class Payer:
-    """One client that pays, takes back and applies, as fast as it is answered."""
+    """One client that pays, reverses and applies, as fast as it is answered."""
 
     def __init__(self, client: Client, url: str, told: Told, number: int, ends_at: float) -> None:
         self.client = client
@@ -75,9 +75,9 @@ class Payer:
         if roll < 0.5 or not self.mine:
             self.pay(customer, invoices, void)
         elif roll < 0.65:
-            self.take_back("reverse")
+            self.reverse("reverse")
         elif roll < 0.8:
-            self.take_back("charge-back")
+            self.reverse("charge-back")
         elif roll < 0.9:
             self.ask("apply", f"/api/payments/{self.one_of_mine()}/apply", {})
         else:
@@ -102,12 +102,12 @@ class Payer:
         with self.told.lock:
             self.told.paid[key] = (made["id"], minor)
 
-    def take_back(self, how: str) -> None:
+    def reverse(self, how: str) -> None:
         payment_id = self.one_of_mine()
         if self.ask(how, f"/api/payments/{payment_id}/{how}", {"reason": "bounced"}) is not None:
             with self.told.lock:
-                assert payment_id not in self.told.taken_back, "taken back twice"
-                self.told.taken_back[payment_id] = how
+                assert payment_id not in self.told.reversed, "reversed twice"
+                self.told.reversed[payment_id] = how
 
     def one_of_mine(self) -> str:
         return self.chance.choice(self.mine[-20:])
@@ -225,7 +225,7 @@ def _assert_every_answer_is_stored(unit: MemoryUnit, told: Told) -> None:
     for payment_id, minor in told.paid.values():
         payment = stored[UUID(payment_id)]
         assert payment.amount_minor == minor
-        how = told.taken_back.get(payment_id)
+        how = told.reversed.get(payment_id)
         expected = {None: "received", "reverse": "reversed", "charge-back": "charged_back"}[how]
         assert payment.status == expected
 

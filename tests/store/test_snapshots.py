@@ -1,4 +1,4 @@
-"""Snapshots: what a release with another fold has written is folded anew, wherever a snapshot is read."""
+"""Snapshots: what a release with another fold has written is refolded, wherever a snapshot is read."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""`/api/credit-notes`: what was taken back of invoices."""
+"""`/api/credit-notes`: what was credited of invoices."""
 
 from datetime import date
 from uuid import UUID

@@ -48,7 +48,7 @@ from projections.pagination import Page
 class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
     """`reference`: the one with this code. `with_credit`: only those with money that no invoice has taken.
 
-    `with_shortfall`: only those that owe credit which was taken back after it was spent.
+    `with_shortfall`: only those that owe credit which was reversed after it was spent.
     """
 
     reference: str | None = None

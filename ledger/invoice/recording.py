@@ -1,4 +1,4 @@
-"""Telling an invoice a fact: its event says what it covers, and one more what it changes of others (ADR 0020)."""
+"""Recording a fact of an invoice: its event says what it covers, and one more what it changes of others (ADR 0020)."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -42,14 +42,14 @@ def impute(
     *,
     apart: int = MAX_DAYS_APART,
 ) -> Decision:
-    """Tells a new fact that covers something. `event_of` makes its event from what it covers; `room` holds the money
+    """Records a new fact that covers something. `event_of` makes its event from what it covers; `room` holds the money
     that it brings along, too. More than `apart` days of interest that the clock missed are posted by one event."""
     if not is_latest(invoice, one):
         decision = bring_up_to_date(invoice, today, apart=apart)
-        told = replace(decision.invoice, imputations=(*decision.invoice.imputations, one))
-        _tell(
+        recorded = replace(decision.invoice, imputations=(*decision.invoice.imputations, one))
+        _record(
             decision,
-            told,
+            recorded,
             lambda replayed: [New(event_of(replayed.covered[-1]), one.on)],
             today,
             because,
@@ -73,7 +73,7 @@ def change_offers(
     because: str,
     room: Room = NO_ROOM,
 ) -> Decision:
-    """Tells that offers are smaller by so many minor units, by their places among the imputations.
+    """Records that offers are smaller by so many minor units, by their places among the imputations.
 
     `event_of` makes the event of each from its place, what is taken off, and what it covers less by it.
     """
@@ -88,12 +88,12 @@ def change_offers(
             for at, less_minor in offers.items()
         ]
 
-    told = replace(decision.invoice, imputations=tuple(facts))
-    _tell(decision, told, events, today, because, room)
+    recorded = replace(decision.invoice, imputations=tuple(facts))
+    _record(decision, recorded, events, today, because, room)
     return decision
 
 
-def tell(
+def record(
     decision: Decision,
     event: Event,
     on: date,
@@ -101,13 +101,13 @@ def tell(
     because: str,
     room: Room = NO_ROOM,
 ) -> None:
-    """Tells a fact that covers nothing but may change what others cover, or what is charged."""
-    told = evolve(decision.invoice, event, on)
-    _tell(decision, told, lambda replayed: [New(event, on)], today, because, room)
+    """Records a fact that covers nothing but may change what others cover, or what is charged."""
+    recorded = evolve(decision.invoice, event, on)
+    _record(decision, recorded, lambda replayed: [New(event, on)], today, because, room)
 
 
 def learn_rates(invoice: Invoice, table: Table, today: date) -> Decision:
-    """Tells an invoice the reference rates that it does not know; one from an earlier day changes what was charged.
+    """Records the reference rates that an invoice does not know; one from an earlier day changes what was charged.
 
     Where that would change what money has covered, the rate counts from the first day that is not charged yet: what was
     paid by a rate that was in force as far as anybody knew stays paid.
@@ -118,13 +118,13 @@ def learn_rates(invoice: Invoice, table: Table, today: date) -> Decision:
         if taken_over is not None and on <= taken_over:
             continue  # what was taken over by then stays as it was
         learned = Decision(decision.invoice, [])
-        tell(learned, event, on, today, f"reference rate of {on}")
+        record(learned, event, on, today, f"reference rate of {on}")
         if not _keeps_money(decision.invoice, learned.invoice):
             from_on = _first_uncharged(decision.invoice)
             if from_on > today:
                 break  # the next night
             learned = Decision(decision.invoice, [])
-            tell(learned, event, from_on, today, f"reference rate of {on}")
+            record(learned, event, from_on, today, f"reference rate of {on}")
         decision = Decision(learned.invoice, [*decision.new, *learned.new])
     return decision
 
@@ -146,20 +146,20 @@ def _first_uncharged(invoice: Invoice) -> date:
 def refit(invoice: Invoice, today: date, because: str, room: Room) -> Decision:
     """Lets facts take what now fits and is there as credit of their sources."""
     decision = bring_up_to_date(invoice, today)
-    _tell(decision, decision.invoice, lambda replayed: [], today, because, room)
+    _record(decision, decision.invoice, lambda replayed: [], today, because, room)
     return decision
 
 
-def _tell(
+def _record(
     decision: Decision,
-    told: Invoice,
+    recorded: Invoice,
     events: Callable[[Replayed], Iterable[New]],
     today: date,
     because: str,
     room: Room,
 ) -> None:
     posted = decision.invoice
-    replayed = _replay(told, room, max(today, posted_through(told, today)))
+    replayed = _replay(recorded, room, max(today, posted_through(recorded, today)))
     for event, on in events(replayed):
         decision.add(event, on)
     changed = recalculation(posted, decision.invoice, replayed, today, because)
@@ -168,13 +168,13 @@ def _tell(
     _judge_promise(decision, today)
 
 
-def _replay(told: Invoice, room: Room, through: date) -> Replayed:
+def _replay(recorded: Invoice, room: Room, through: date) -> Replayed:
     """Replays an invoice. Credit of earlier facts takes nothing of what an agreement took over: where it would, no fact
     takes more than before. Raises TakenOver where a new fact itself does."""
-    replayed = replay(told, room, through)
-    if _undercut(told, replayed) is not None and room.credit:
-        replayed = replay(told, room._replace(credit={}), through)
-    agreement_id = _undercut(told, replayed)
+    replayed = replay(recorded, room, through)
+    if _undercut(recorded, replayed) is not None and room.credit:
+        replayed = replay(recorded, room._replace(credit={}), through)
+    agreement_id = _undercut(recorded, replayed)
     if agreement_id is not None:
         raise TakenOver(
             f"agreement {agreement_id} took over what this would leave open no longer; "
@@ -183,9 +183,9 @@ def _replay(told: Invoice, room: Room, through: date) -> Replayed:
     return replayed
 
 
-def _undercut(told: Invoice, replayed: Replayed) -> UUID | None:
+def _undercut(recorded: Invoice, replayed: Replayed) -> UUID | None:
     """An agreement that finds less open than it took over."""
-    for one, covered in zip(told.imputations, replayed.covered, strict=True):
+    for one, covered in zip(recorded.imputations, replayed.covered, strict=True):
         if one.kind == "renegotiated" and covered.forgiven.total < one.asked_minor:
             return one.source_id
     return None
