@@ -31,7 +31,7 @@ class ChargeFee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WaiveComponent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is given up: all that is open of a component on a day, today when left out, or so much of it."""
+    """What is forgiven: all that is open of a component on a day, today when left out, or so much of it."""
 
     component: Component
     reason: str

@@ -32,7 +32,7 @@ def alike(unit: Unit, customer_id: UUID, amount: Money, reference: str, received
     return Alike(fingerprint, NameRange("payment_fingerprint", first, last))
 
 
-def look_alike(
+def find_duplicate(
     unit: Unit,
     customer_id: UUID,
     amount: Money,

@@ -120,7 +120,7 @@ class LineView(msgspec.Struct, frozen=True):
 class InvoiceView(msgspec.Struct, frozen=True):
     """An invoice.
 
-    `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was given up in all ways;
+    `outstanding` is charged less paid less forgiven, by component. `forgiven` is what was forgiven in all ways;
     `waived`, `credited` and `written_off` (less what was recovered) are parts of it.
 
     payable_until  the last day on which it can be paid without charge

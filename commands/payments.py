@@ -18,7 +18,7 @@ from commands.credit import (
     room_of,
     use_credit_automatically,
 )
-from commands.duplicate_payments import alike, look_alike
+from commands.duplicate_payments import alike, find_duplicate
 from commands.refunds import refund_automatically
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, NameRange, Unit, load
@@ -167,7 +167,7 @@ def receive_as(
     amount_minor = positive_minor(command.amount)
     received_on = _received_on(command, today_on)
     placed = _place(unit, payment_id, command, received_on, today_on)
-    fingerprint, duplicate_of = look_alike(
+    fingerprint, duplicate_of = find_duplicate(
         unit, placed.customer_id, command.amount, command.reference, received_on, payment_id
     )
     received = Received(

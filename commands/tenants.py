@@ -175,7 +175,7 @@ def create_key(unit: Unit, command: CreateKey, key_hash: bytes) -> KeyView:
 
 
 def revoke_key(unit: Unit, key_id: UUID) -> KeyView:
-    """Closes the door to a key. Raises Unknown."""
+    """Revokes a key. Raises Unknown."""
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     key: Key | None = next((key for key in tenant.keys if key.key_id == key_id), None)
     if key is None:

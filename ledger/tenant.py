@@ -1,4 +1,4 @@
-"""A tenant: whose books these are. Settings, fee policies, reference rates, and the keys that open its door."""
+"""A tenant: whose books these are. Settings, fee policies, reference rates, and its API keys."""
 
 from datetime import date
 from typing import Literal
@@ -128,7 +128,7 @@ class KeyCreated(Event, frozen=True):
 
 @stored("tenant.key_revoked.v1")
 class KeyRevoked(Event, frozen=True):
-    """An API key opens the door no longer."""
+    """An API key was revoked."""
 
     key_id: UUID
 

@@ -24,7 +24,7 @@ SELECT 1 FROM duebook.api_keys WHERE tenant_id = %s AND key_hash = %s AND revoke
 
 
 def demo_tenant(books: Books, home: Path) -> Opened:
-    """The demo tenant and its key: those kept in the home folder while they open the door, else new ones."""
+    """The demo tenant and its key: those kept in the home folder while they are valid, else new ones."""
     path = home / FILE
     kept = _read(path)
     if kept is not None and _opens(books, kept):

@@ -102,7 +102,7 @@ def _print_explanation(found: Explanation) -> None:
         ],
     )
     _print_if(
-        ("given up of", "as", "amount"),
+        ("forgiven of", "as", "amount"),
         [
             (component.component, one.kind.replace("_", " "), one.amount.amount)
             for component in found.components

@@ -1,6 +1,6 @@
 """What a route says about itself: who may use it, what it request and response, and an example of both.
 
-The door reads the roles from it, the OpenAPI document the rest.
+Authorization reads the roles from it, the OpenAPI document the rest.
 """
 
 from typing import Any, Final, Literal

@@ -137,16 +137,16 @@ class Importer:
             with tenant_transaction(self._pool, self._tenant_id) as connection:
                 known = held(connection, self._tenant_id, batch)
             for row in batch:
-                standing = known.standing(row)
-                if standing.kind == "refused":
-                    self._outcome.failed.append(Failed(row.line, standing.reason))
+                found = known.compare(row)
+                if found.kind == "refused":
+                    self._outcome.failed.append(Failed(row.line, found.reason))
                     continue
                 self._span(row)
-                if standing.kind == "unchanged":
+                if found.kind == "unchanged":
                     self._outcome.unchanged += 1
                     continue
                 self._outcome.added += 1
-                for action in actions_of(row, paid_only=standing.kind == "unpaid"):
+                for action in actions_of(row, paid_only=found.kind == "unpaid"):
                     actions.add(action)
                     count += 1
             self._progress("comparing", self._outcome.added + self._outcome.unchanged, 0)

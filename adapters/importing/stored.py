@@ -37,8 +37,8 @@ SELECT stream_id, tag, data, command_id FROM events
 """
 
 
-class Standing(NamedTuple):
-    """How a row stands to the books: `new`, `unchanged`, `unpaid` (an import was interrupted before its settlement),
+class Comparison(NamedTuple):
+    """A row against the books: `new`, `unchanged`, `unpaid` (an import was interrupted before its settlement),
     or `refused` for a reason."""
 
     kind: Literal["new", "unchanged", "unpaid", "refused"]
@@ -58,23 +58,23 @@ class Held(msgspec.Struct):
     events: dict[UUID, list[Event]]
     commands: dict[UUID, UUID]
 
-    def standing(self, row: Row) -> Standing:
-        """How the row stands to what is held."""
+    def compare(self, row: Row) -> Comparison:
+        """Compares a row with what is held."""
         invoice_id = invoice_id_of(self.tenant_id, row.invoice_number)
         holder = self.numbers.get(row.invoice_number)
         if holder is None:
-            return Standing("new")
+            return Comparison("new")
         if holder != invoice_id:
-            return Standing(
+            return Comparison(
                 "refused", f"the number {row.invoice_number} belongs to a document made here"
             )
         if self.commands.get(invoice_id) == send_command_id(self.tenant_id, row):
             settled = row.settled_on is None or self._payment(row) is not None
-            return Standing("unchanged" if settled else "unpaid")
+            return Comparison("unchanged" if settled else "unpaid")
         differences = self._differences(row, invoice_id)
         if not differences:
-            return Standing("unchanged")
-        return Standing(
+            return Comparison("unchanged")
+        return Comparison(
             "refused",
             f"invoice {row.invoice_number} is in the books with other content: "
             + "; ".join(differences),

@@ -1,4 +1,4 @@
-"""Adjusting an invoice: fees by hand, waivers, credit notes, and the ways in which a debt is given up.
+"""Adjusting an invoice: fees by hand, waivers, credit notes, and the ways in which a debt is forgiven.
 
 Each takes effect today, or on an earlier day that is given.
 """

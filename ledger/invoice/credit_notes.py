@@ -91,19 +91,19 @@ def left_of(invoice: Invoice) -> list[Left]:
 
 def creditable_minor(invoice: Invoice) -> int:
     """What credit notes can still credit in all, in minor units: what is left of the lines, less principal that was
-    given up in another way. Nobody paid that, so nobody is given it back."""
+    forgiven in another way. Nobody paid that, so nobody is given it back."""
     return sum(line.gross_minor for line in left_of(invoice)) - _forgiven_minor(invoice)
 
 
 def require_not_credited(invoice: Invoice, principal_minor: int, on: date) -> None:
-    """Whether principal may be given up on a day: what a later credit note credited would otherwise be given to the
+    """Whether principal may be forgiven on a day: what a later credit note credited would otherwise be given to the
     customer's credit, though nobody had paid it. Raises CreditedSince."""
     is_before = any(one.kind == "credited" and one.on >= on for one in invoice.imputations)
     left_minor = creditable_minor(invoice)
     if is_before and principal_minor > left_minor:
         raise CreditedSince(
             f"credit notes of {on} or later credited more of the principal than would be left; "
-            f"{_money(invoice, max(0, left_minor))} of it can be given up on that day: choose a later day, or less",
+            f"{_money(invoice, max(0, left_minor))} of it can be forgiven on that day: choose a later day, or less",
             field="effective_on",
         )
 

@@ -353,10 +353,10 @@ class FeeCharged(Event, frozen=True):
 
 @stored("invoice.waived.v1")
 class Waived(Event, frozen=True):
-    """A part of what was open was given up, by component.
+    """A part of what was open was forgiven, by component.
 
     forgiven  what of that is open, and owed no longer
-    asked     what is given up at the most; `forgiven` where it is left out, here and below
+    asked     what is forgiven at the most; `forgiven` where it is left out, here and below
     """
 
     reason: str
@@ -500,7 +500,7 @@ class Voided(Event, frozen=True):
 
 @stored("invoice.cancelled.v1")
 class Cancelled(Event, frozen=True):
-    """The debt was given up after sending; what was open is no longer owed, what was paid stays paid."""
+    """The debt was forgiven after sending; what was open is no longer owed, what was paid stays paid."""
 
     reason: str
     forgiven: Split = Split()

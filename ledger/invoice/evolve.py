@@ -32,7 +32,7 @@ from ledger.waterfall import Split
 
 _lines_encoder = msgspec.msgpack.Encoder()
 
-GIVEN_UP_BY: dict[e.ImputationKind, e.ForgivenessKind] = {
+FORGIVENESS_OF: dict[e.ImputationKind, e.ForgivenessKind] = {
     "waived": "waived",
     "credited": "credited",
     "interest_returned": "interest_returned",
@@ -266,7 +266,9 @@ def covered_otherwise(
     for one in imputations:
         before = facts[one.fact]
         facts[one.fact] = replace(before, covered=one.after)
-        changes.append(_Change(before.on, GIVEN_UP_BY.get(before.kind), one.after - before.covered))
+        changes.append(
+            _Change(before.on, FORGIVENESS_OF.get(before.kind), one.after - before.covered)
+        )
     waived = {one.on: one for one in invoice.small_balances}
     for small in small_balances:
         waived[small.on] = SmallBalance(small.on, small.after)
@@ -281,7 +283,7 @@ def covered_otherwise(
 
 def _imputed(invoice: Invoice, one: Imputation) -> Invoice:
     invoice = replace(invoice, imputations=(*invoice.imputations, one))
-    return _settled(_covered(invoice, [_Change(one.on, GIVEN_UP_BY.get(one.kind), one.covered)]))
+    return _settled(_covered(invoice, [_Change(one.on, FORGIVENESS_OF.get(one.kind), one.covered)]))
 
 
 class _Change(NamedTuple):

@@ -12,7 +12,7 @@ from ledger.invoice.preconditions import require_effective, require_open, requir
 from ledger.invoice.recording import record
 from ledger.invoice.replay import replay
 from ledger.invoice.sources import NO_ROOM, Room
-from ledger.invoice.state import GIVEN_UP, Invoice
+from ledger.invoice.state import ENDED_UNPAID, Invoice
 from ledger.money import format_minor
 
 
@@ -101,7 +101,7 @@ def resolve(
     """Ends a dispute on a day.
 
     Accepted, the held interest is not charged; credit or waive what is not owed. Rejected, it is, unless the debt was
-    given up meanwhile: nothing more is charged on that.
+    forgiven meanwhile: nothing more is charged on that.
 
     Raises NotDisputed, ResolvedTooEarly, EffectiveInFuture.
     """
@@ -197,4 +197,4 @@ def _is_forgiven(invoice: Invoice, on: date, room: Room) -> bool:
         imputations=tuple(one for one in invoice.imputations if one.on <= on),
         fees=tuple(fee for fee in invoice.fees if fee.on <= on),
     )
-    return replay(by_then, room, on).status in GIVEN_UP
+    return replay(by_then, room, on).status in ENDED_UNPAID

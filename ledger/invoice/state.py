@@ -17,7 +17,7 @@ Status = Literal[
     "draft", "sent", "overdue", "paid", "void", "cancelled", "written_off", "renegotiated"
 ]
 OPEN: frozenset[Status] = frozenset(("sent", "overdue"))
-GIVEN_UP: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "renegotiated"))
+ENDED_UNPAID: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "renegotiated"))
 """Closed without being paid: nothing more is charged."""
 
 FOLD_VERSION = 4
@@ -43,7 +43,7 @@ class Imputation(msgspec.Struct, frozen=True, array_like=True):
     source_id    the payment, what credit came from, the credit note, or the agreement that took over; else `NO_SOURCE`
     asked_minor  of money, what it offers; of a charge-back, what the payment offers less; of a credit note or a
                  takeover, its total
-    asked        of what is given up, at most so much of each component
+    asked        of what is forgiven, at most so much of each component
     covered      what it covers, given all facts that are known
     reallocated  of a payment: whether a person offered it to this invoice later, by a reallocation
     """
@@ -124,7 +124,7 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
 
     charged   everything ever asked for, by component: principal at sending, fees and interest as posted
     paid      what payments and credit cover, by component
-    forgiven  what was given up, by component; `forgiven_of` has it by way, recoveries taken off
+    forgiven  what was forgiven, by component; `forgiven_of` has it by way, recoveries taken off
     open      charged - paid - forgiven
     imputations  the facts that cover something, in the order in which they were recorded
     fees      the fees charged by hand

@@ -59,7 +59,7 @@ def _receivables(facts: Known, split: Split) -> tuple[tuple[Account, int], ...]:
 
 
 def _by_kind(kind: str, split: Split) -> tuple[tuple[Account, int], ...]:
-    """A split on the accounts of the way in which it was given up."""
+    """A split on the accounts of the way in which it was forgiven."""
     account = _FORGIVENESS_ACCOUNTS.get(kind)
     if account is not None:
         return ((account, split.total),)
@@ -266,7 +266,7 @@ def _forgiven(facts: Known, kind: str, forgiven: Split, on: date) -> Entries:
 
 def _voided(facts: Known, event: e.Voided, on: date) -> Entries:
     """Of a sent invoice: debits `revenue` and `tax` with what credit notes have left of them and the income accounts
-    with the open charges, credits the accounts receivable; what had been given up of the principal is credited to
+    with the open charges, credits the accounts receivable; what had been forgiven of the principal is credited to
     the account of its way, and what credit notes had given back of it and is open all the same is debited to
     `cancellations`. A draft posts nothing."""
     if not facts.is_sent:

@@ -1,7 +1,7 @@
-"""LogNotifications that the log has grown: NOTIFY duebook_log, listened to on a connection of its own.
+"""Notifications that the log has grown: NOTIFY duebook_log, listened to on a connection of its own.
 
-A hint only shortens the wait. Nothing depends on one arriving: a killed connection or a lost NOTIFY costs at most the
-runner's own polling interval.
+A notification only shortens the wait. Nothing depends on one arriving: a killed connection or a lost NOTIFY costs at
+most the runner's own polling interval.
 """
 
 import logging

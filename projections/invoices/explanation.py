@@ -75,7 +75,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Forgiveness(msgspec.Struct, frozen=True):
-    """What was given up in one way, recoveries of a write-off taken off."""
+    """What was forgiven in one way, recoveries of a write-off taken off."""
 
     kind: ForgivenessKind
     amount: Money

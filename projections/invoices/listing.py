@@ -68,7 +68,7 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     """An invoice in a list. `total` is what it was written for; the charges are what was asked for on top.
 
     version      of its last event, as the read model has applied it
-    forgiven     what was given up in any way; `written_off` is the part that was written off and not recovered
+    forgiven     what was forgiven in any way; `written_off` is the part that was written off and not recovered
     disputed     the principal under dispute
     promised_on, promised, promise  the last promise to pay: the day, the amount, and what became of it
     held, held_until  dunning leaves the invoice alone, through a day where it says one

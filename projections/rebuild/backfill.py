@@ -1,7 +1,7 @@
-"""Filling shadow tables from the log: in stream order up to a fixed position, then in log order.
+"""Backfill: shadow tables are filled from the log: in stream order up to a fixed position, then in log order.
 
 In stream order each stream is folded once and its row is written once, by COPY. Rows, the sums gathered with them and
-the checkpoint are committed together, so filling can stop at any moment and go on from there; memory is set by the
+the checkpoint are committed together, so it can stop at any moment and go on from there; memory is set by the
 chunk.
 """
 
@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 
 class Stopped(Exception):
-    """Filling was told to stop; it goes on from here when it is asked to again."""
+    """A backfill was told to stop; it goes on from here when it is asked to again."""
 
 
 def fill(

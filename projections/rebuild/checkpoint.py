@@ -50,7 +50,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     projection      the projection's name and the tables' suffix
     fixed_position  events up to here are read in stream order, those after it in log order
     after_tenant, after_stream   the last stream that was filled whole
-    caught_up_to    0 while filling in stream order, then the position reached in log order
+    caught_up_to    0 during the backfill in stream order, then the position reached in log order
     events_read     of the log, whatever their kind
     """
 

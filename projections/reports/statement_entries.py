@@ -67,7 +67,7 @@ _MONEY: dict[e.ImputationKind, Kind] = {
     "credit": "credit_applied",
     "charge_back": "charge_back",
 }
-_GIVEN_UP: dict[e.ImputationKind, Kind] = {
+_FORGIVEN_AS: dict[e.ImputationKind, Kind] = {
     "void": "void",
     "cancelled": "cancelled",
     "waived": "waiver",
@@ -146,14 +146,14 @@ def _reimputed(one: e.Reimputed) -> list[Change]:
         ]
     if one.kind == "credited":
         return [Change("to_credit", -change.forgiven.total - change.paid.total, one.on)]
-    return [Change(_GIVEN_UP[one.kind], -change.forgiven.total, one.on)]
+    return [Change(_FORGIVEN_AS[one.kind], -change.forgiven.total, one.on)]
 
 
 def _credited(row: Folded, event: e.Credited) -> list[Change]:
     return [Change("credit_note", -event.total_minor), Change("to_credit", event.credit_minor)]
 
 
-def _given_up(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
+def _forgiven(kind: Kind) -> Callable[[Folded, Any], list[Change]]:
     return lambda row, event: [Change(kind, -event.forgiven.total)]
 
 
@@ -172,12 +172,12 @@ _WRITES: dict[type[Event], Callable[[Folded, Any], list[Change]]] = {
     e.PaymentReversed: _reversed("payment_reversed"),
     e.PaymentReallocated: _reversed("payment_reallocated"),
     e.PaymentChargedBack: _reversed("charge_back"),
-    e.Waived: _given_up("waiver"),
+    e.Waived: _forgiven("waiver"),
     e.Credited: _credited,
-    e.SmallBalanceWaived: _given_up("small_balance"),
-    e.InterestReturned: _given_up("interest_returned"),
-    e.WrittenOff: _given_up("written_off"),
-    e.Renegotiated: _given_up("renegotiated"),
-    e.Voided: _given_up("void"),
-    e.Cancelled: _given_up("cancelled"),
+    e.SmallBalanceWaived: _forgiven("small_balance"),
+    e.InterestReturned: _forgiven("interest_returned"),
+    e.WrittenOff: _forgiven("written_off"),
+    e.Renegotiated: _forgiven("renegotiated"),
+    e.Voided: _forgiven("void"),
+    e.Cancelled: _forgiven("cancelled"),
 }

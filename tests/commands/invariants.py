@@ -21,7 +21,7 @@ from tests.commands.memory_unit import MemoryUnit
 from tests.ledger.implied import Implied, implied
 
 CLOSED_WITH_NOTHING_OPEN = {"paid", "void", "cancelled", "written_off", "renegotiated"}
-GIVEN_UP_AS = {"void", "cancelled", "written_off", "renegotiated"}
+ENDED_UNPAID_AS = {"void", "cancelled", "written_off", "renegotiated"}
 
 
 def assert_invoice_balances(invoice: Invoice) -> None:

@@ -137,7 +137,7 @@ class Invoicing(Journey):
 
     @rule(pick=picks, how=st.sampled_from((cancel_invoice, void_invoice)))
     def close_or_write_off(self, pick: int, how: Callable[..., Any]) -> None:
-        if pick < 2:  # what is given up is dull from then on
+        if pick < 2:  # what is forgiven is dull from then on
             self.ask(how, self.invoice(pick, *IS_OPEN), CloseInvoice("hopeless"))
 
     @rule(pick=picks, days=st.integers(-1, 40), ago=back)

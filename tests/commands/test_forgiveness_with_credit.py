@@ -68,7 +68,7 @@ def refund_all(books: Lending) -> UUID:
 
 
 class TestPrincipalThatWasCredited:
-    """What nobody paid and a credit note credited does not become credit when it is given up on an earlier day."""
+    """What nobody paid and a credit note credited does not become credit when it is forgiven on an earlier day."""
 
     @pytest.mark.parametrize("paid", [False, True])
     @pytest.mark.parametrize("way", ["waived", "written off"])
@@ -84,11 +84,11 @@ class TestPrincipalThatWasCredited:
             "waived": (waive, WaiveComponent("principal", "kind", brl("100.00"), MONDAY)),
             "written off": (write_off, WriteOffInvoice("lost", brl("100.00"), MONDAY)),
         }[way]
-        with pytest.raises(CreditedSince, match=r"0\.00 of it can be given up"):
+        with pytest.raises(CreditedSince, match=r"0\.00 of it can be forgiven"):
             books.run(gives_up, invoice_id, command)
         assert books.credit() == credit == ({"BRL": 10_000} if paid else {})
 
-    def test_leaves_the_rest_to_be_given_up(self, books: Lending) -> None:
+    def test_leaves_the_rest_to_be_forgiven(self, books: Lending) -> None:
         invoice_id = books.invoice("100.00")
         books.on(MONDAY + 2 * DAY)
         books.run(credit_invoice, invoice_id, CreditInvoice("returned", brl("60.00")))

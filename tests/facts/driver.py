@@ -261,7 +261,7 @@ class Driver:
         invoice_id = self.invoices[fact.invoice]
         invoice: Invoice = load(unit, "invoice", invoice_id)
         preconditions.require_effective(invoice, fact.on, self._today)
-        preconditions.require_open(invoice, "can be given up", fact.on, self._today)
+        preconditions.require_open(invoice, "can be forgiven", fact.on, self._today)
         asked = Split(**dict(zip(COMPONENTS, fact.split, strict=True)))
         one = Imputation(kind, fact.on, NO_SOURCE, 0, asked)
         decision = impute(

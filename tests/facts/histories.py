@@ -396,7 +396,7 @@ class _Story:
         return Fact("credit_note", self.today, invoice=place, amount=amount)
 
     def _creditable(self, place: int) -> int:
-        """What is left of the total, less principal that was given up in another way."""
+        """What is left of the total, less principal that was forgiven in another way."""
         page = self._page(place)
         credited = sum(
             fact.amount

@@ -751,7 +751,7 @@ class _Calculation:
             self._post(currency, (self._receivable(account, component), part))
         assert again_lost == reopened == 0
 
-    # -- what is given up
+    # -- what is forgiven
 
     def _forgive(self, account: Account, on_account: str, asked: Amounts) -> Amounts:
         """The smaller of what is asked and what is open, of each component."""

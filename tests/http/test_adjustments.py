@@ -180,7 +180,7 @@ def test_a_charge_back_opens_again_what_the_payment_had_closed(clients: Clients)
     assert (row["credit"], row["shortfall"]) == (customer["credit"], customer["shortfall"])
 
 
-def test_payments_that_look_alike_are_listed(clients: Clients) -> None:
+def test_suspected_duplicates_are_listed(clients: Clients) -> None:
     client = clients()
     customer_id = client.customer()
     body = {"customer_id": customer_id, "amount": usd("7.00"), "reference": "transfer 881"}

@@ -102,7 +102,7 @@ class Fact:
 
     name      the payment, the source of credit, or the payment that is charged back
     amount    what money offers, or less of it; the total of a credit note or of a takeover
-    asked     what is given up at the most, by component
+    asked     what is forgiven at the most, by component
     """
 
     kind: str

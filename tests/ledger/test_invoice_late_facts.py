@@ -347,7 +347,7 @@ class TestReversal:
         assert ledger.invoice.forgiven == Split(mora=10, principal=30_000)
         ledger.reverse(1, day(40))
         assert status(ledger) == "overdue"
-        # what was given up stays given up: 500.00 for 11 days, 200.00 for 29, less the 0.10
+        # what was forgiven stays given up: 500.00 for 11 days, 200.00 for 29, less the 0.10
         assert ledger.invoice.open == Split(late_fee=1_000, mora=367, principal=20_000)
         assert_sound(ledger)
 

@@ -315,7 +315,7 @@ def one_invoice(books: Books) -> History:
     return life
 
 
-def test_an_explanation_shows_what_a_dispute_held_and_what_was_given_up(books: Books) -> None:
+def test_an_explanation_shows_what_a_dispute_held_and_what_was_forgiven(books: Books) -> None:
     life = one_invoice(books)
     invoice_id = life.invoices[0]
     first = life.today

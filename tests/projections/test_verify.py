@@ -282,7 +282,7 @@ def test_manipulated_numbers_are_named(books: Books, history: Histories) -> None
     }
 
 
-def test_credit_notes_and_look_alikes_hold_their_numbers_and_names(books: Books) -> None:
+def test_credit_notes_and_duplicates_hold_their_numbers_and_names(books: Books) -> None:
     life = History(books, 1)
     customer_id, invoice_id = life.customers[0], life.invoices[0]
     currency = life.currencies[invoice_id]

@@ -236,7 +236,7 @@ def test_no_day_is_run_once_the_clock_is_not_trusted(store: FakeClockStore) -> N
     with pytest.raises(RuntimeError, match="was set"):
         tick(store, "here", NOON, require_trusted_clock=require_trusted_clock)
     assert store.closed == {TENANT: day(2)}
-    assert store.holder == "", "the clock is given up"
+    assert store.holder == "", "the clock is forgiven"
 
 
 def test_a_tenant_in_a_zone_nobody_knows_leaves_the_others_running(store: FakeClockStore) -> None:
