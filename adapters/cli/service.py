@@ -24,6 +24,7 @@ from ledger.errors import Conflict
 from schedulers.alarm import Alarm
 from schedulers.refund_payouts import Payouts
 
+LOOK_SECONDS = 0.5
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -82,8 +83,16 @@ def _worker(arguments: argparse.Namespace) -> int:
         _background(books, settings),
     ):
         print_line("duebook: the worker is running; stop it with Ctrl-C", flush=True)
-        threading.Event().wait()
+        _wait_for_signals()
     return 0
+
+
+def _wait_for_signals() -> None:
+    """Waits until a signal's handler raises. It runs in this thread alone, but another thread may receive the signal,
+    which wakes nobody: so this one looks every so often."""
+    never = threading.Event()
+    while not never.wait(LOOK_SECONDS):
+        pass
 
 
 def _watched(books: Books) -> Watch:

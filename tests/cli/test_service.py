@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -187,6 +188,23 @@ def test_a_worker_runs_days_and_stops_when_told(
             time.sleep(0.1)
         stopped = service.stop(number)
     assert (stopped.status, "Traceback" in stopped.out) == (0, False)
+
+
+def test_a_signal_that_another_thread_receives_stops_it_too() -> None:
+    """Its handler runs in the main thread, which nothing has woken."""
+    script = """
+import os, signal, threading
+from adapters.cli.service import _stopped_by_signals, _wait_for_signals
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+with _stopped_by_signals():
+    _wait_for_signals()
+print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30)
+    assert done.stdout == b"stopped\n"
 
 
 def test_the_embedded_database_serves_two_programs_and_stops_with_the_last(
