@@ -179,11 +179,14 @@ def check(books: Books, payers: Payers, clock: Clock, nights: Nights) -> None:
     closed = [event.effective_on for event in nights.events("business_day.closed.v1")]
     assert closed[: len(clock.closed)] == [day(n) for n in range(len(clock.closed))]
     assert len(set(closed)) == len(closed)
+    # A payment dated before nights that were run takes their interest back, and the next night posts it again.
+    paid_on = set(payers.asked.values())
     interest = [
         (event.stream_id, event.effective_on)
         for event in nights.events("invoice.mora_posted.v1")
-        if event.actor == "clock"
+        if event.actor == "clock" and event.stream_id not in paid_on
     ]
+    assert interest
     assert len(interest) == len(set(interest))
     retry(books, payers)
 
