@@ -38,7 +38,7 @@ docs: $(VENV)/.development ## Write the parts of docs/reference that come from t
 	$(BIN)/python -m tests.docs
 
 soak: $(VENV)/.development ## Run the slow proofs: kills, races, long histories
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest $(PARALLEL) -m soak
 
 bench: $(VENV)/.development ## Measure; prints a table and writes build/bench.json
 	$(BIN)/python -m tests.bench

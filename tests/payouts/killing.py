@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.store import snapshots
+from ledger.refund import Refund
 from tests.payouts.conftest import Dispatcher
 from tests.payouts.peer import Peer, Put, keep_slowly
 from tests.soak.conftest import Nursery
@@ -16,6 +18,11 @@ KEYS = ("confirm", "fail", "refuse")
 """The ends of the refunds of one run: one each."""
 
 MAX_RUNS = 10
+
+SELECT_TAGS = """
+SELECT stream_id, tag FROM events
+ WHERE tenant_id = %s AND tag LIKE 'refund.%%' ORDER BY tenant_seq
+"""
 
 
 class Doomed(NamedTuple):
@@ -70,12 +77,12 @@ class Killing:
 
     def check(self, where: object) -> None:
         """Exactly one instruction for each refund that has one, none for those that never may, and all credit."""
-        refunds = {refund_id: self.desk.refund(refund_id) for refund_id in self._ids()}
+        refunds, tags_of = self._refunds()
         assert len(refunds) == self.begun, where
         instructions = dict(self._instructions())
         kept = 0
         for refund_id, refund in refunds.items():
-            tags = self.desk.tags(refund_id)
+            tags = tags_of[refund_id]
             end = self.desk.books.cipher.opened_text(self.desk.tenant_id, refund.destination)
             assert tags.count("requested") == 1
             assert tags.count("sent") + tags.count("failed") <= 2
@@ -121,13 +128,14 @@ class Killing:
         self.begun += len(found)
         return found
 
-    def _ids(self) -> list[UUID]:
+    def _refunds(self) -> tuple[dict[UUID, Refund], dict[UUID, list[str]]]:
+        """Every refund, and what happened to each in its order."""
+        tags: dict[UUID, list[str]] = {}
+        tenant_id = self.desk.tenant_id
         with self.desk.books.database.writer.connection() as connection:
-            rows = connection.execute(
-                "SELECT stream_id FROM snapshots WHERE tenant_id = %s AND stream = 'refund'",
-                (self.desk.tenant_id,),
-            )
-            return [stream_id for (stream_id,) in rows.fetchall()]
+            for stream_id, tag in connection.execute(SELECT_TAGS, (tenant_id,)).fetchall():
+                tags.setdefault(stream_id, []).append(tag.split(".")[1])
+            return snapshots.read_many(connection, tenant_id, "refund", list(tags)), tags
 
     def _instructions(self) -> Iterator[tuple[UUID, bytes]]:
         """(refund, instruction) of all there are. Each was always the same, and names its refund."""

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -55,12 +56,14 @@ def test_acknowledged_rows_survive_kills_of_the_server(temporary_home: Path) -> 
         for _ in range(10):
             pid = server.postmaster_pid
             assert pid is not None
+            postmaster = psutil.Process(pid)
             deadline = time.monotonic() + moments.uniform(0.05, 0.5)
             with psycopg.connect(server.admin_url, autocommit=True) as connection:
                 while time.monotonic() < deadline:
                     connection.execute("INSERT INTO counted (number) VALUES (%s)", (acknowledged,))
                     acknowledged += 1
                 os.kill(pid, signal.SIGKILL)
+            psutil.wait_procs([postmaster], timeout=10)
             server.ensure_running()
             with psycopg.connect(server.admin_url) as connection:
                 row = connection.execute("SELECT count(*), max(number) FROM counted").fetchone()
