@@ -213,13 +213,11 @@ class PostgresClock:
                     "limit": limit,
                 },
             )
-            found = [SnapshotRow(*row) for row in cursor]
+            found: list[SnapshotRow] = cursor.fetchall()
             chunk = decide_chunk(connection, run, step, decide, found)
         if found:
-            last = found[-1]
-            chunk.cursor = Cursor(
-                last.wakes_on or START.cursor.after_on, UUID(bytes=last.stream_id)
-            )
+            last_id, *_, wakes_on = found[-1]
+            chunk.cursor = Cursor(wakes_on or START.cursor.after_on, UUID(bytes=last_id))
         else:
             chunk.cursor = after
         chunk.is_last = len(found) < limit
@@ -243,7 +241,7 @@ class PostgresClock:
             ids = [UUID(bytes=stream_id) for stream_id in chunk.looked_at]
             with connection.cursor(binary=True) as cursor:
                 cursor.execute(SELECT_SAME, (run.tenant_id, ids))
-                found = [SnapshotRow(*row) for row in cursor]
+                found: list[SnapshotRow] = cursor.fetchall()
                 again = decide_chunk(connection, run, step, decide, found)
             again.cursor, again.is_last = chunk.cursor, chunk.is_last
             return self._write(connection, run, step, before, again)

@@ -6,7 +6,7 @@ What cannot be read or decided is logged, counted and left as it is: one bad inv
 import logging
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -28,23 +28,9 @@ log = logging.getLogger("duebook.clock")
 EVOLVE = STREAMS["invoice"].evolve
 
 
-class SnapshotRow(NamedTuple):
-    """A snapshot as a chunk's query gives it, in PostgreSQL's binary form; `wakes_on` is its place in the order."""
-
-    stream_id: bytes
-    version: int
-    fold_version: int
-    state: bytes
-    wakes_on: date | None
-
-
-class Moved(NamedTuple):
-    """An invoice that was decided on: what it led to, packed, and the snapshot after it."""
-
-    events: Sequence[New]
-    rows: list[Row]
-    snapshot: Snapshot
-    currency: str
+SnapshotRow = tuple[bytes, int, int, bytes, date | None]
+"""A snapshot as a chunk's query gives it, in PostgreSQL's binary form: stream id, version, fold version, state, and the
+day it wakes on, its place in the order. A plain tuple: one is made for each invoice of a night."""
 
 
 class Chunk(msgspec.Struct):
@@ -67,27 +53,20 @@ def decide_chunk(
 ) -> Chunk:
     """Decides on each snapshot of a page, in its order."""
     origin = origin_of(run, step)
-    rows: list[Row] = []
-    snapshots: list[Snapshot] = []
+    ids = [row[0] for row in found]
+    chunk = Chunk(START.cursor, Tally(), False, [], [], ids)
     amounts: dict[str, int] = {}
     failed = 0
     for row in found:
         try:
-            moved = _moved(connection, run, origin, decide, row)
+            _decide(connection, run, origin, decide, row, chunk, amounts)
         except psycopg.Error:
             raise  # the database's trouble is not the invoice's
         except Exception:
-            log.exception(
-                "invoice %s could not be brought to %s", UUID(bytes=row.stream_id), run.day
-            )
+            log.exception("invoice %s could not be brought to %s", UUID(bytes=row[0]), run.day)
             failed += 1
-            continue
-        if moved is not None:
-            rows += moved.rows
-            snapshots.append(moved.snapshot)
-            _count_charges(amounts, moved)
-    tally = Tally(looked_at=len(found), posted=len(rows), failed=failed, amounts=amounts)
-    return Chunk(START.cursor, tally, False, rows, snapshots, [row.stream_id for row in found])
+    chunk.tally = Tally(len(found), len(chunk.rows), failed, amounts)
+    return chunk
 
 
 def pack_events(
@@ -107,35 +86,40 @@ def origin_of(run: Run, what: str) -> Origin:
     return Origin.of(run.actor, command_id, f"day-{run.day}", None)
 
 
-def _moved(
-    connection: psycopg.Connection[Any], run: Run, origin: Origin, decide: Decide, row: SnapshotRow
-) -> Moved | None:
-    """Decides on one invoice; None when nothing is due."""
+def _decide(
+    connection: psycopg.Connection[Any],
+    run: Run,
+    origin: Origin,
+    decide: Decide,
+    row: SnapshotRow,
+    chunk: Chunk,
+    amounts: dict[str, int],
+) -> None:
+    """Decides on one invoice, and adds what is due to the chunk and to its amounts, all of it or nothing."""
     stream_id, version, fold_version, data, _ = row
-    invoice: Invoice = state_of(
-        connection, "invoice", run.tenant_id, UUID(bytes=stream_id), fold_version, data
-    )
+    invoice: Invoice = state_of(connection, "invoice", run.tenant_id, stream_id, fold_version, data)
     new = decide(invoice, run.day)
     if not new:
-        return None
+        return
     packed = pack_events(run, origin, stream_id, version, new)
     for event, effective_on in new:
         invoice = EVOLVE(invoice, event, effective_on)
     loaded = Loaded("invoice", version, version + len(packed), invoice)
-    snapshot = snapshot_of(run.tenant_id.bytes, stream_id, loaded)
-    return Moved(new, packed, snapshot, invoice.currency)
+    chunk.snapshots.append(snapshot_of(run.tenant_id.bytes, stream_id, loaded))
+    chunk.rows += packed
+    _count_charges(amounts, invoice.currency, new)
 
 
-def _count_charges(amounts: dict[str, int], moved: Moved) -> None:
+def _count_charges(amounts: dict[str, int], currency: str, new: Sequence[New]) -> None:
     """Adds the fee and interest that an invoice was charged to the step's amounts by currency, in minor units."""
-    for event, _ in moved.events:
+    for event, _ in new:
         if isinstance(event, (MoraPosted, LateFeeCharged)):
             change_minor = event.amount_minor
         elif isinstance(event, Recalculated):
             change_minor = event.late_fee_minor + event.mora_minor
         else:
             continue
-        amounts[moved.currency] = amounts.get(moved.currency, 0) + change_minor
+        amounts[currency] = amounts.get(currency, 0) + change_minor
 
 
 _tags: dict[str, bytes] = {}

@@ -43,13 +43,18 @@ def state_of(
     connection: psycopg.Connection[Any],
     kind: str,
     tenant_id: UUID,
-    stream_id: UUID,
+    stream_id: UUID | bytes,
     fold_version: int,
     data: bytes,
 ) -> State:
-    """The state in a snapshot's row; folded from the stream's events when the row is of another fold version."""
+    """The state in a snapshot's row; folded from the stream's events when the row is of another fold version.
+
+    An id of 16 bytes, as a chunk of the clock has it, becomes a UUID only when it is needed.
+    """
     if fold_version == STREAMS[kind].fold_version:
-        return streams.decode_state(kind, bytes(data))
+        return streams.decode_state(kind, data)
+    if isinstance(stream_id, bytes):
+        stream_id = UUID(bytes=stream_id)
     events = connection.execute(SELECT_TO_FOLD, (tenant_id, stream_id)).fetchall()
     return streams.fold(
         kind, ((registry.decode(tag, bytes(event)), on) for tag, event, on in events)
@@ -82,15 +87,16 @@ def snapshot_of(tenant: bytes, stream_id: bytes, loaded: Loaded) -> Snapshot:
     """The row to write for a stream that was loaded and appended to. Ids are 16 bytes."""
     stream = STREAMS[loaded.kind]
     facts = stream.facts(loaded.state)
+    payer = facts.payer_id.bytes if facts.payer_id is not None else None
     return Snapshot(
-        tenant=tenant,
-        stream_id=stream_id,
-        stream=loaded.kind,
-        expected=loaded.stored_version,
-        version=loaded.version,
-        fold_version=stream.fold_version,
-        wakes_on=facts.wakes_on,
-        accrues=facts.accrues,
-        payer=facts.payer_id.bytes if facts.payer_id is not None else None,
-        state=streams.encode_state(loaded.state),
+        tenant,
+        stream_id,
+        loaded.kind,
+        loaded.stored_version,
+        loaded.version,
+        stream.fold_version,
+        facts.wakes_on,
+        facts.accrues,
+        payer,
+        streams.encode_state(loaded.state),
     )

@@ -102,9 +102,9 @@ def test_a_chunk_passes_over_what_cannot_be_read(
     invoice = asking.invoice(asking.customer(), "100.00")
     good, unread = UUID(int=1), UUID(int=2)
     state, version = encode_state(asking.state("invoice", invoice)), STREAMS["invoice"].fold_version
-    found = [
-        SnapshotRow(unread.bytes, 4, version, b"\xc1", None),
-        SnapshotRow(good.bytes, 7, version, state, DAY),
+    found: list[SnapshotRow] = [
+        (unread.bytes, 4, version, b"\xc1", None),
+        (good.bytes, 7, version, state, DAY),
     ]
     run = Run(asking.tenant_id, DAY, Lease("test", 1))
 
