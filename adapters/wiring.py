@@ -16,6 +16,7 @@ from adapters.store.clock import PostgresClock
 from adapters.store.clock_guard import ClockGuard
 from adapters.store.encryption import PersonalDataCipher
 from adapters.store.inbox import Inbox
+from adapters.store.outbox import PostgresOutbox
 from adapters.store.payouts import PostgresPayouts
 from adapters.store.tenant_register import TenantRegister
 from adapters.store.writer import Answer, Request, Writer
@@ -32,6 +33,7 @@ class Books:
     clock        the clock's bulk path
     inbox        requests that are accepted and carried out soon; once it is started
     payouts      refunds that wait to be handed over
+    outbox       messages that wait to be sent
     projections  the read models' runner; it runs once it is started
     tenants      their names and settings
     """
@@ -53,6 +55,7 @@ class Books:
         self.clock = PostgresClock(database.writer, self.writer.waiting, self.guard)
         self.inbox = Inbox(database.writer, self.writer, self.cipher)
         self.payouts = PostgresPayouts(database.writer, self.writer, self.cipher)
+        self.outbox = PostgresOutbox(database.writer, self.writer, self.cipher)
         self.projections = ReadModels(database, self.application.tracking())
         self.tenants = TenantRegister(database)
 

@@ -6,7 +6,8 @@ import msgspec
 
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
-from ledger.customer import Changed, Customer, Person, Registered
+from ledger.customer import Changed, Customer, OptedIn, OptedOut, Person, Registered
+from ledger.dunning.plan import Channel
 from ledger.encrypted import plain
 from ledger.errors import Rejected
 from ledger.event_registry import New
@@ -51,6 +52,13 @@ class ChangeCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class ChangeConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel on which the customer wants no reminders, or wants them again, and what it said."""
+
+    channel: Channel
+    reason: str = ""
+
+
 class CustomerView(msgspec.Struct, frozen=True):
     """A customer."""
 
@@ -69,6 +77,7 @@ class CustomerView(msgspec.Struct, frozen=True):
     country: str
     credit: list[Money]
     shortfall: list[Money]
+    opted_out: tuple[Channel, ...]
 
 
 def register_customer(unit: Unit, command: RegisterCustomer) -> CustomerView:
@@ -127,6 +136,27 @@ def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> C
     return customer_view(customer_id, state)
 
 
+def opt_out(unit: Unit, customer_id: UUID, command: ChangeConsent) -> CustomerView:
+    """Records that the customer wants no reminders on a channel. Raises Unknown."""
+    return _consent(unit, customer_id, command, opted_out=True)
+
+
+def opt_in(unit: Unit, customer_id: UUID, command: ChangeConsent) -> CustomerView:
+    """Records that the customer has revoked an opt-out. Raises Unknown."""
+    return _consent(unit, customer_id, command, opted_out=False)
+
+
+def _consent(
+    unit: Unit, customer_id: UUID, command: ChangeConsent, *, opted_out: bool
+) -> CustomerView:
+    customer: Customer = load(unit, "customer", customer_id)
+    if (command.channel in customer.opted_out) != opted_out:
+        reason = unit.encrypt(customer_id, command.reason.strip())
+        event = (OptedOut if opted_out else OptedIn)(command.channel, reason)
+        customer = unit.append("customer", customer_id, [New(event, today(unit))])
+    return customer_view(customer_id, customer)
+
+
 def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
     person = customer.person
     return CustomerView(
@@ -143,6 +173,7 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
         country=customer.country,
         credit=[Money.of(minor, currency) for currency, minor in customer.credit.items() if minor],
         shortfall=[Money.of(minor, currency) for currency, minor in customer.shortfall.items()],
+        opted_out=customer.opted_out,
     )
 
 

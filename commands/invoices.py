@@ -227,7 +227,7 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
     issuing.send(invoice, "", issued_on, tenant.policy, calendar)
     number = next_number(unit, tenant, "invoice", issued_on)
     unit.claim(DOCUMENT_NUMBER, number, invoice_id)
-    sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar)
+    sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar, today=now_on)
     post(unit, invoice_id, with_rates(invoice, sent, tenant, now_on))
     use_credit_automatically(unit, invoice.customer_id, invoice.currency)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))

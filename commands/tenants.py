@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from commands.fee_policies import FeePolicyView, fee_policy_view
+from commands.plan_loading import load_plan
 from commands.unit_of_work import AlreadyExists, Unit, Unknown, load
 from ledger import chart_of_accounts
 from ledger.additional_holidays import (
@@ -89,6 +90,10 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     additional_holidays: tuple[AdditionalHoliday, ...] | msgspec.UnsetType = msgspec.UNSET
     number_restarts: NumberRestarts | msgspec.UnsetType = msgspec.UNSET
     early_pay_off: EarlyPayOff | msgspec.UnsetType = msgspec.UNSET
+    dunning_plan: str | msgspec.UnsetType = msgspec.UNSET
+    creditor_name: str | msgspec.UnsetType = msgspec.UNSET
+    creditor_address: str | msgspec.UnsetType = msgspec.UNSET
+    creditor_tax_number: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class TenantView(msgspec.Struct, frozen=True):
@@ -137,7 +142,7 @@ def configure_tenant(
     Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
     NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
-    AccountNamedTwice, and what a threshold below or of zero refuses.
+    AccountNamedTwice, UnknownPlan, and what a threshold below or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
@@ -150,6 +155,8 @@ def configure_tenant(
     settings = _with_holidays(
         msgspec.structs.replace(tenant.settings, **changes), before=tenant.settings
     )
+    if settings.dunning_plan != tenant.settings.dunning_plan:
+        load_plan(unit, settings.dunning_plan)
     _check_currencies(tenant.settings, settings, today(unit))
     _check(settings)
     _check_closing(tenant.settings, settings, today(unit))
@@ -205,6 +212,8 @@ def _check(settings: Settings) -> None:
     check_business_days_follow(settings.business_days)
     chart_of_accounts.named(settings.chart)
     check_numbering(settings)
+    for field in ("creditor_name", "creditor_address", "creditor_tax_number"):
+        plain(getattr(settings, field), field)
     if settings.refund_excess_above is not None:
         positive_minor(settings.refund_excess_above, "refund_excess_above")
     if not 0 <= settings.duplicate_window_days <= 31:

@@ -12,8 +12,8 @@ from ledger.ids import derived_id
 
 FOLD_VERSION = 1
 
-Step = Literal["overdue", "mora"]
-STEPS: tuple[Step, ...] = ("overdue", "mora")
+Step = Literal["overdue", "mora", "dunning"]
+STEPS: tuple[Step, ...] = ("overdue", "mora", "dunning")
 """The steps of a day in their order; closing comes after the last."""
 
 

@@ -11,9 +11,10 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from ledger.dunning.plan import Channel
 from ledger.event_registry import Event, stored
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
 
 NO_SOURCE = UUID(int=0)
@@ -109,6 +110,22 @@ class CreditReturned(Event, frozen=True):
     parts: tuple[CreditPart, ...]
 
 
+@stored("customer.opted_out.v1")
+class OptedOut(Event, frozen=True):
+    """The customer wants no reminders on a channel, until that is revoked. The reason is an encrypted text."""
+
+    channel: Channel
+    reason: str = ""
+
+
+@stored("customer.opted_in.v1")
+class OptedIn(Event, frozen=True):
+    """The customer has revoked an opt-out. The reason is an encrypted text."""
+
+    channel: Channel
+    reason: str = ""
+
+
 class Lot(msgspec.Struct, frozen=True, array_like=True):
     """Credit of one source, in minor units; below zero where it was spent before it was reversed."""
 
@@ -118,7 +135,11 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Customer(msgspec.Struct, frozen=True, array_like=True):
-    """A customer as folded. `lots` are the credit by source, oldest first."""
+    """A customer as folded.
+
+    lots       the credit by source, oldest first
+    opted_out  the channels on which it wants no reminders, in order
+    """
 
     reference: str
     person: Person
@@ -126,6 +147,7 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     timezone: str
     country: str
     lots: tuple[Lot, ...] = ()
+    opted_out: tuple[Channel, ...] = ()
 
     @property
     def credit(self) -> dict[str, int]:
@@ -178,6 +200,11 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
             return _parts(customer, event.currency, event.parts, -1)
         case CreditReturned():
             return _parts(customer, event.currency, event.parts, 1)
+        case OptedOut():
+            return replace(customer, opted_out=tuple(sorted({*customer.opted_out, event.channel})))
+        case OptedIn():
+            left = tuple(one for one in customer.opted_out if one != event.channel)
+            return replace(customer, opted_out=left)
     raise AssertionError(f"a customer does not know {event.TAG}")
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import business_day, customer, payment, refund, tenant
+from ledger import business_day, collection, customer, message, payment, refund, tenant
 from ledger.agreement import state as agreement
+from ledger.dunning import plan as dunning_plan
 from ledger.event_registry import Event
 from ledger.invoice import state as invoice
 from ledger.invoice.charges import can_accrue
@@ -16,14 +17,16 @@ from ledger.invoice.evolve import evolve as evolve_invoice
 from ledger.mora import DAY
 
 State = Any
-"""An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant` or `BusinessDay`, by the stream's kind."""
+"""An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant`, `BusinessDay`, `DunningPlan`, `Collection` or
+`Message`, by the stream's kind."""
 
 
 class SnapshotFacts(NamedTuple):
     """What the clock, payments and payouts search snapshots by.
 
     wakes_on  the next date on which the clock must look at an invoice for more than interest; of a refund, the day
-              it was requested, while its instruction is not handed over
+              it was requested, while its instruction is not handed over; of a message, the day it was queued, while
+              it waits to be sent
     accrues   interest is posted to it day by day
     payer_id  the customer whose money it takes, while it can take any
     """
@@ -68,6 +71,11 @@ def refund_facts(state: refund.Refund) -> SnapshotFacts:
     return SnapshotFacts(wakes_on=state.requested_on if state.status == "requested" else None)
 
 
+def message_facts(state: message.Message) -> SnapshotFacts:
+    """A message waits from the day it was queued until it was sent or has ended."""
+    return SnapshotFacts(wakes_on=state.queued_on if state.state in message.WAITING else None)
+
+
 STREAMS: dict[str, Stream] = {
     stream.kind: stream
     for stream in (
@@ -86,6 +94,21 @@ STREAMS: dict[str, Stream] = {
             business_day.evolve,
             _no_facts,
         ),
+        Stream(
+            "dunning_plan",
+            dunning_plan.DunningPlan,
+            dunning_plan.FOLD_VERSION,
+            dunning_plan.evolve,
+            _no_facts,
+        ),
+        Stream(
+            "collection",
+            collection.Collection,
+            collection.FOLD_VERSION,
+            collection.evolve,
+            _no_facts,
+        ),
+        Stream("message", message.Message, message.FOLD_VERSION, message.evolve, message_facts),
     )
 }
 

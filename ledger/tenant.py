@@ -11,6 +11,7 @@ from ledger import reference_rates
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.agreement.events import EarlyPayOff
 from ledger.calendars import AdditionalHolidays, Calendar, calendar_named
+from ledger.dunning.plan import DEFAULT_KEY
 from ledger.event_registry import Event, stored
 from ledger.money import Money
 from ledger.policy import FeePolicy
@@ -18,7 +19,7 @@ from ledger.rates import YearlyRate
 from ledger.reference_rates import ReferenceRate
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 
 Role = Literal["administrator", "operator", "auditor"]
 NumberRestarts = Literal["never", "yearly"]
@@ -47,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True):
     additional_holidays_version  how often they were changed; counted by Duebook
     early_pay_off           an agreement paid off early gives back the interest of the time to come (`actuarial`), or
                             none; each keeps what was set when it came into force
+    dunning_plan            the key of the dunning plan that its debts follow
+    creditor_name           who the debts are owed to, as messages name it; the tenant's name where it is empty
+    creditor_address        its address, on one line
+    creditor_tax_number     its tax number, in Brazil the CNPJ or CPF
     """
 
     currency: str
@@ -68,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True):
     additional_holidays_version: int = 0
     number_restarts: NumberRestarts = "never"
     early_pay_off: EarlyPayOff = "actuarial"
+    dunning_plan: str = DEFAULT_KEY
+    creditor_name: str = ""
+    creditor_address: str = ""
+    creditor_tax_number: str = ""
 
     @property
     def holidays(self) -> AdditionalHolidays:

@@ -5,9 +5,11 @@ from projections.agreements.fold import AGREEMENTS
 from projections.business_days.fold import BUSINESS_DAYS
 from projections.credit_notes.fold import CREDIT_NOTES
 from projections.customers.fold import CUSTOMERS
+from projections.dunning_plans.fold import DUNNING_PLANS
 from projections.engine.projection import Projection
 from projections.invoices.fold import INVOICES
 from projections.journal.fold import JOURNAL
+from projections.messages.fold import MESSAGES
 from projections.payments.fold import PAYMENTS
 from projections.refunds.fold import REFUNDS
 
@@ -19,6 +21,8 @@ CATALOG: tuple[Projection, ...] = (
     CREDIT_NOTES,
     AGREEMENTS,
     BUSINESS_DAYS,
+    DUNNING_PLANS,
+    MESSAGES,
     JOURNAL,
 )
 

@@ -7,15 +7,25 @@ and both move in the transactions that append the events. A killed run resumes w
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 import msgspec
 
-from ledger.business_day import STEPS, BusinessDay, Step, Tally
+from ledger.business_day import STEPS, Step, Tally
 from ledger.errors import Rejected
 from schedulers.business_day_steps import decide_with
 from schedulers.chunks import ChunkSize
-from schedulers.ports import ClockStore, Lease, Prepared, Run, StaleChunk
+from schedulers.dunning import decide_debtor_with
+from schedulers.ports import (
+    Checkpoint,
+    ClockStore,
+    Cursor,
+    Lease,
+    Prepared,
+    Run,
+    StaleChunk,
+)
 
 Progress = Callable[[Step, Tally], None]
 
@@ -33,7 +43,9 @@ class DayNotCome(Rejected):
 
 
 class DayResult(msgspec.Struct, frozen=True):
-    """What a day posted in all, by step. `ran` is false when it had been closed before."""
+    """What a day posted in all, by step. `ran` is false when it had been closed before, or is not closed yet because
+    the local time of its next step has not come. A day of the past, or one of which no dunning plan was active, has no
+    dunning step."""
 
     day: date
     ran: bool
@@ -44,13 +56,18 @@ def run_day(
     store: ClockStore,
     run: Run,
     *,
+    today: date | None = None,
     in_turn: bool = True,
+    may_begin: Callable[[Step], bool] = lambda step: True,
     progress: Progress | None = None,
     pause: Callable[[str], None] | None = None,
 ) -> DayResult:
     """Runs what is left of a day. Raises Fenced when the lease is lost.
 
+    today     the business date in the tenant's zone: customers are contacted on that day alone, so that of nights that
+              were missed only the highest step is taken, once; without it, nobody is contacted
     in_turn   the day follows the last closed one; an import runs its own days of the past, out of turn
+    may_begin whether a step's local time has come; a run stops before one whose has not
     pause     called with the name of each point between two transactions; tests stop the run there
     """
     stop_at = pause or (lambda point: None)
@@ -60,15 +77,29 @@ def run_day(
     if business_day is None:
         stop_at("before opening")
         store.open_day(run)
+    contacts = in_turn and run.day == today
     for step in STEPS:
-        if business_day is None or step not in business_day.steps:
-            stop_at(f"before {step}")
-            _run_step(store, run, step, progress, stop_at)
+        if business_day is not None and step in business_day.steps:
+            continue
+        if step == "dunning" and not (contacts and _is_active(store, run.tenant_id)):
+            continue
+        if not may_begin(step):
+            return _so_far(store, run, ran=False)
+        stop_at(f"before {step}")
+        _run_step(store, run, step, progress, stop_at)
     stop_at("before closing")
     store.close_day(run, in_turn=in_turn)
-    closed: BusinessDay | None = store.business_day(run.tenant_id, run.day)
-    assert closed is not None
-    return DayResult(run.day, True, dict(closed.steps))
+    return _so_far(store, run, ran=True)
+
+
+def _so_far(store: ClockStore, run: Run, *, ran: bool) -> DayResult:
+    business_day = store.business_day(run.tenant_id, run.day)
+    assert business_day is not None
+    return DayResult(run.day, ran, dict(business_day.steps))
+
+
+def _is_active(store: ClockStore, tenant_id: UUID) -> bool:
+    return store.dunning_plan(tenant_id).active_from is not None
 
 
 def _run_step(
@@ -79,29 +110,48 @@ def _run_step(
     stop_at: Callable[[str], None],
 ) -> None:
     """Reads and decides a chunk while the one before it is committed."""
-    decide = decide_with(step, store.reference_rates(run.tenant_id))
+    prepare, commit_locked = _bound(store, run, step)
     size = ChunkSize()
     checkpoint = store.begin(run, step)
     if checkpoint.done:
         return
     with ThreadPoolExecutor(1, thread_name_prefix="duebook-clock-reader") as reader:
-        reading = reader.submit(store.prepare, run, step, decide, checkpoint.cursor, size.streams)
+        reading = reader.submit(prepare, checkpoint.cursor, size.streams)
         while True:
             chunk: Prepared = reading.result()
             if not chunk.is_last:
-                reading = reader.submit(
-                    store.prepare, run, step, decide, chunk.cursor, size.streams
-                )
+                reading = reader.submit(prepare, chunk.cursor, size.streams)
             stop_at(f"before a chunk of {step}")
             try:
                 checkpoint = store.commit(run, step, checkpoint, chunk)
             except StaleChunk:
-                checkpoint = store.commit_locked(run, step, decide, checkpoint, chunk)
+                checkpoint = commit_locked(checkpoint, chunk)
             if progress is not None:
                 progress(step, checkpoint.tally)
             if chunk.is_last:
                 return
             size.after(store.waiting())
+
+
+Prepare = Callable[[Cursor, int], Prepared]
+CommitLocked = Callable[[Checkpoint, Prepared], Checkpoint]
+
+
+def _bound(store: ClockStore, run: Run, step: Step) -> tuple[Prepare, CommitLocked]:
+    """How chunks of a step are read and decided: by customer for dunning, else invoice by invoice."""
+    if step == "dunning":
+        by_debtor = decide_debtor_with(
+            run.tenant_id, store.settings(run.tenant_id), store.dunning_plan(run.tenant_id)
+        )
+        return (
+            partial(store.prepare_debtors, run, step, by_debtor),
+            partial(store.commit_debtors_locked, run, step, by_debtor),
+        )
+    decide = decide_with(step, store.reference_rates(run.tenant_id))
+    return (
+        partial(store.prepare, run, step, decide),
+        partial(store.commit_locked, run, step, decide),
+    )
 
 
 def require_runnable(store: ClockStore, tenant_id: UUID, day: date, today: date) -> None:

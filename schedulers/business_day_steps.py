@@ -13,7 +13,7 @@ from schedulers.ports import Decide
 
 NO_RATES: Table = {}
 
-EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0)}
+EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0), "dunning": time(6, 0)}
 """The local time before which a step does not begin automatically. Each also waits for the one before it."""
 
 
@@ -29,7 +29,7 @@ def post_mora(invoice: Invoice, day: date, rates: Table = NO_RATES) -> Sequence[
 
 
 def decide_with(step: Step, rates: Table) -> Decide:
-    """What a step decides, given the tenant's reference rates."""
+    """What a step decides invoice by invoice, given the tenant's reference rates."""
     return partial(post_mora, rates=rates) if step == "mora" and rates else DECIDE[step]
 
 

@@ -38,14 +38,16 @@ def catch_up(
     lease: Lease,
     through: date,
     *,
+    today: date | None = None,
     actor: str = "clock",
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[DayResult]:
-    """Runs every day of a tenant that is not closed, up to and including `through`."""
+    """Runs every day of a tenant that is not closed, up to and including `through`. Customers are contacted on `today`
+    alone, the business date in the tenant's zone."""
     settings = store.settings(tenant_id)
     day = next_day(store.last_closed(tenant_id), settings.clock_starts_on)
     while day <= through and not stopped():
-        yield run_day(store, Run(tenant_id, day, lease, actor))
+        yield run_day(store, Run(tenant_id, day, lease, actor), today=today)
         day = date.fromordinal(day.toordinal() + 1)
 
 
@@ -78,7 +80,7 @@ def tick(
             tenant_id, days = turns.popleft()
             day = days.popleft()
             try:
-                ran += run_day(store, Run(tenant_id, day, lease)).ran
+                ran += _run_due(store, Run(tenant_id, day, lease), now)
             except (Fenced, ClockTaken):
                 raise
             except Exception:
@@ -99,6 +101,17 @@ def tick(
         if lease is not None:
             store.release(lease)
     return ran
+
+
+def _run_due(store: ClockStore, run: Run, now: datetime) -> bool:
+    """Runs the steps of a day whose local time has come. Whether the day is closed by that."""
+    timezone = store.settings(run.tenant_id).timezone
+    return run_day(
+        store,
+        run,
+        today=business_date(now, timezone),
+        may_begin=lambda step: now >= instant_of(run.day, EARLIEST[step], timezone),
+    ).ran
 
 
 def _due(store: ClockStore, now: datetime) -> dict[UUID, list[date]]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
 from ledger.business_day import BusinessDay, Step, Tally
+from ledger.customer import Customer
+from ledger.dunning.plan import DunningPlan
 from ledger.event_registry import New
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
@@ -15,6 +17,27 @@ from ledger.tenant import Settings
 
 Decide = Callable[[Invoice, date], Sequence[New]]
 """What a step posts to an invoice on a day; empty when nothing is due."""
+
+
+class DebtorCase(NamedTuple):
+    """A customer with its open invoices, by their ids, and the days of its last contacts."""
+
+    customer_id: UUID
+    customer: Customer
+    contacts: tuple[date, ...]
+    invoices: Sequence[tuple[UUID, Invoice]]
+
+
+class StreamEvents(NamedTuple):
+    """Events of one stream."""
+
+    kind: str
+    stream_id: UUID
+    new: Sequence[New]
+
+
+DecideDebtor = Callable[[DebtorCase, date], Sequence[StreamEvents]]
+"""What a step posts about a customer on a day, each stream at most once by contact; empty when nothing is due."""
 
 
 class Fenced(Exception):
@@ -83,6 +106,10 @@ class ClockStore(Protocol):
 
     def reference_rates(self, tenant_id: UUID) -> Table: ...
 
+    def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
+        """The plan that the tenant's debts follow, active or not."""
+        ...
+
     def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         """(tenant, its settings, its last closed day) of every tenant of the shard."""
         ...
@@ -111,6 +138,12 @@ class ClockStore(Protocol):
         """Reads up to `limit` streams that are due after a cursor, and decides on each. Writes nothing."""
         ...
 
+    def prepare_debtors(
+        self, run: Run, step: Step, decide: DecideDebtor, after: Cursor, limit: int
+    ) -> Prepared:
+        """As `prepare`, for a step that decides by customer: whole customers, up to about `limit` of their invoices."""
+        ...
+
     def commit(self, run: Run, step: Step, before: Checkpoint, chunk: Prepared) -> Checkpoint:
         """Appends a chunk's events, moves its snapshots and the step's checkpoint, in one transaction.
 
@@ -123,6 +156,12 @@ class ClockStore(Protocol):
         self, run: Run, step: Step, decide: Decide, before: Checkpoint, chunk: Prepared
     ) -> Checkpoint:
         """As `commit`, but reads and decides the same chunk again under the log head's lock, where nothing moves."""
+        ...
+
+    def commit_debtors_locked(
+        self, run: Run, step: Step, decide: DecideDebtor, before: Checkpoint, chunk: Prepared
+    ) -> Checkpoint:
+        """As `commit_locked`, for a step that decides by customer."""
         ...
 
     def close_day(self, run: Run, *, in_turn: bool) -> None:

@@ -9,10 +9,12 @@ from uuid import UUID
 import msgspec
 
 from adapters.cli.clock_lease import held_clock
+from adapters.cli.dunning import print_items
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
 from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.progress import Progress
 from adapters.settings import Settings
+from adapters.store.debtors import open_cases
 from adapters.wiring import Books, open_books
 from ledger.business_day import STEPS, Tally
 from ledger.errors import NotFound
@@ -20,8 +22,9 @@ from ledger.money import format_minor
 from ledger.time_zones import business_date
 from schedulers.business_day import DayResult, require_runnable, run_day
 from schedulers.catch_up import catch_up, due_days
-from schedulers.forecast import Forecast, forecast, require_foreseeable
+from schedulers.forecast import require_foreseeable
 from schedulers.ports import Run
+from schedulers.preview import PreviewItem, preview
 
 ACTOR = "cli"
 
@@ -54,11 +57,13 @@ def add(commands: Any) -> None:
         family,
         "run",
         _run,
-        "run a business day: overdue, late fees and interest; one that is closed is left as it is",
+        "run a business day: overdue, late fees, interest and dunning; one that is closed is left as it is",
     )
     _add_date(run, "the day to run (default: today, or tomorrow for a dry run)")
     run.add_argument(
-        "--dry-run", action="store_true", help="print what would be posted and write nothing"
+        "--dry-run",
+        action="store_true",
+        help="print what would be charged and whom it would contact, and write nothing",
     )
     show = add_command(family, "show", _show, "show what a business day posted, step by step")
     _add_date(show, "the day to show (default: the last that was closed)")
@@ -88,6 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
             result = run_day(
                 books.clock,
                 Run(tenant_id, wanted, lease, actor=ACTOR),
+                today=today,
                 progress=_telling(progress, wanted),
             )
     _tell([_row(result)], arguments.json)
@@ -96,36 +102,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Namespace) -> int:
     require_foreseeable(wanted, _today(books, tenant_id))
-    found = list(forecast(books.clock.open_invoices(tenant_id), wanted))
-    if arguments.json:
-        print_json({"date": wanted, "postings": found})
-        return 0
-    print_table(
-        ("invoice", "what", "effective", "amount", "currency"),
-        [
-            (
-                posting.number,
-                posting.what,
-                posting.effective_on,
-                posting.amount.amount if posting.amount else None,
-                posting.amount.currency if posting.amount else None,
-            )
-            for posting in found
-        ],
-        title=f"what the clock would post through {wanted}, nothing written",
+    settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
+    cases = open_cases(books.database.writer, tenant_id)
+    answer = msgspec.json.encode(
+        {"date": wanted, "items": list(preview(cases, settings, plan, wanted))}
     )
-    for currency, minor in sorted(_totals(found).items()):
-        print_line(f"total {format_minor(minor, currency)} {currency}")
+    opened = books.cipher.decrypted(tenant_id, answer)
+    if arguments.json:
+        print_json(opened)
+        return 0
+    items = msgspec.convert(msgspec.json.decode(opened)["items"], list[PreviewItem])
+    print_items(items, title=f"what the night of {wanted} would do, nothing written")
     return 0
-
-
-def _totals(postings: list[Forecast]) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for posting in postings:
-        if posting.amount is not None:
-            currency = posting.amount.currency
-            totals[currency] = totals.get(currency, 0) + posting.amount.minor
-    return totals
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -148,7 +136,9 @@ def _catch_up(arguments: argparse.Namespace) -> int:
             today = _today(books, tenant_id)
             through = min(through, today)
             with held_clock(books) as lease:
-                for result in catch_up(books.clock, tenant_id, lease, through, actor=ACTOR):
+                for result in catch_up(
+                    books.clock, tenant_id, lease, through, today=today, actor=ACTOR
+                ):
                     rows.append(_row(result))
                     progress("days", len(rows), len(rows) + (through - result.day).days)
     _tell(rows, arguments.json)

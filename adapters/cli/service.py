@@ -16,12 +16,14 @@ from adapters.cli.demo import demo_tenant
 from adapters.cli.parsing import add_command
 from adapters.cli.printing import print_line
 from adapters.cli.tenant_creation import Opened
+from adapters.messages.files import FOLDER, FileSender
 from adapters.payouts.chosen import chosen_payout
 from adapters.postgres.server_watch import Watch
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.errors import Conflict
 from schedulers.alarm import Alarm
+from schedulers.outbox import Outbox
 from schedulers.refund_payouts import Payouts
 
 LOOK_SECONDS = 0.5
@@ -37,7 +39,7 @@ def add(commands: Any) -> None:
         commands,
         "up",
         _up,
-        "run everything in one process: database, migrations, API, read models, clock and payouts",
+        "run everything in one process: database, migrations, API, read models, clock, payouts and messages",
     )
     up.add_argument(
         "--demo",
@@ -54,7 +56,7 @@ def add(commands: Any) -> None:
         commands,
         "worker",
         _worker,
-        "keep the read models up to date, run the clock and hand refunds over, and nothing else",
+        "keep the read models up to date, run the clock, hand refunds over and send messages, and nothing else",
     )
 
 
@@ -101,17 +103,21 @@ def _watched(books: Books) -> Watch:
 
 @contextlib.contextmanager
 def _background(books: Books, settings: Settings) -> Iterator[None]:
-    """The read models' runner, the inbox, the clock's alarm and the payouts' rounds, in threads of their own."""
+    """The read models' runner, the inbox, the clock's alarm, the payouts' and the outbox's rounds, in threads of their
+    own."""
     with chosen_payout(settings) as payout:
         alarm = Alarm(books.clock, holder_name(), require_trusted_clock=books.guard.require)
         payouts = Payouts(books.payouts, payout)
+        outbox = Outbox(books.outbox, FileSender(settings.home / FOLDER))
         books.projections.start()
         books.inbox.start()
         alarm.start()
         payouts.start()
+        outbox.start()
         try:
             yield
         finally:
+            outbox.stop()
             payouts.stop()
             alarm.stop()
             books.inbox.stop()

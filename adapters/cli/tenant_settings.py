@@ -131,6 +131,19 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "choices": ("actuarial", "none"),
         "help": "whether an agreement that is paid off early gives back interest of the time to come",
     },
+    "dunning_plan": {
+        "metavar": "KEY",
+        "help": "the dunning plan that its debts follow",
+    },
+    "creditor_name": {
+        "metavar": "NAME",
+        "help": "who the debts are owed to, as messages name it (nothing: the tenant's name)",
+    },
+    "creditor_address": {"metavar": "TEXT", "help": "the creditor's address, on one line"},
+    "creditor_tax_number": {
+        "metavar": "NUMBER",
+        "help": "the creditor's tax number, in Brazil CNPJ or CPF",
+    },
     "duplicate_window_days": {
         "type": int,
         "metavar": "N",

@@ -7,7 +7,7 @@ and is fenced.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -26,13 +26,15 @@ from adapters.store.clock_chunks import (
     pack_events,
 )
 from adapters.store.clock_guard import ClockGuard
+from adapters.store.debtor_chunks import decide_debtors, invoices_of, read_debtors
 from adapters.store.group_writing import NOTIFY
 from adapters.store.lease import ClockLeases, FencedTransaction, fenced
 from adapters.store.snapshots import Loaded, snapshot_of
 from ledger import business_day
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
+from ledger.dunning.plan import DEFAULT_KEY, SHIPPED_PLAN, DunningPlan
+from ledger.dunning.plan import stream_id as plan_stream_id
 from ledger.event_registry import Event, New
-from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
 from ledger.tenant import Settings, Tenant
 from schedulers.ports import (
@@ -40,6 +42,7 @@ from schedulers.ports import (
     Checkpoint,
     Cursor,
     Decide,
+    DecideDebtor,
     Lease,
     Prepared,
     Run,
@@ -102,12 +105,7 @@ SELECT snapshot.tenant_id, snapshot.fold_version, snapshot.state,
  WHERE snapshot.stream = 'tenant' AND snapshot.stream_id = snapshot.tenant_id
    AND snapshot.tenant_id = ANY(%s::uuid[])
 """
-SELECT_OPEN_INVOICES = """
-SELECT stream_id, fold_version, state FROM snapshots
- WHERE tenant_id = %s AND stream_id > %s AND stream = 'invoice' AND payer_id IS NOT NULL
- ORDER BY stream_id
- LIMIT %s
-"""
+LOCK_LOG = "SELECT position FROM log_head WHERE shard = 1 FOR UPDATE"
 COUNT_WAITING = """
 SELECT count(*) FROM pg_stat_activity
  WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'
@@ -132,6 +130,17 @@ class PostgresClock:
 
     def reference_rates(self, tenant_id: UUID) -> Table:
         return self._tenant(tenant_id).reference_rates
+
+    def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
+        key = self._tenant(tenant_id).settings.dunning_plan
+        stream_id = plan_stream_id(tenant_id, key)
+        with self._pool.connection() as connection:
+            found = snapshots.read(connection, tenant_id, "dunning_plan", stream_id)
+        if found is None:
+            assert key == DEFAULT_KEY, f"tenant {tenant_id} has no plan {key}"
+            return SHIPPED_PLAN
+        plan: DunningPlan = found[1]
+        return plan
 
     def _tenant(self, tenant_id: UUID) -> Tenant:
         with self._pool.connection() as connection:
@@ -237,12 +246,35 @@ class PostgresClock:
     ) -> Checkpoint:
         assert isinstance(chunk, Chunk)
         with self._transaction(run) as connection:
-            connection.execute("SELECT position FROM log_head WHERE shard = 1 FOR UPDATE")
+            connection.execute(LOCK_LOG)
             ids = [UUID(bytes=stream_id) for stream_id in chunk.looked_at]
             with connection.cursor(binary=True) as cursor:
                 cursor.execute(SELECT_SAME, (run.tenant_id, ids))
                 found: list[SnapshotRow] = cursor.fetchall()
                 again = decide_chunk(connection, run, step, decide, found)
+            again.cursor, again.is_last = chunk.cursor, chunk.is_last
+            return self._write(connection, run, step, before, again)
+
+    def prepare_debtors(
+        self, run: Run, step: Step, decide: DecideDebtor, after: Cursor, limit: int
+    ) -> Chunk:
+        with self._pool.connection() as connection:
+            rows, is_last = read_debtors(connection, run.tenant_id, after.after_id, limit)
+            chunk = decide_debtors(connection, run, step, decide, rows)
+        if not rows:
+            chunk.cursor = after
+        chunk.is_last = is_last
+        return chunk
+
+    def commit_debtors_locked(
+        self, run: Run, step: Step, decide: DecideDebtor, before: Checkpoint, chunk: Prepared
+    ) -> Checkpoint:
+        assert isinstance(chunk, Chunk)
+        with self._transaction(run) as connection:
+            connection.execute(LOCK_LOG)
+            payers = [UUID(bytes=payer_id) for payer_id in chunk.looked_at]
+            rows = invoices_of(connection, run.tenant_id, payers)
+            again = decide_debtors(connection, run, step, decide, rows)
             again.cursor, again.is_last = chunk.cursor, chunk.is_last
             return self._write(connection, run, step, before, again)
 
@@ -271,32 +303,6 @@ class PostgresClock:
             row = connection.execute(COUNT_WAITING).fetchone()
         assert row is not None
         return self._waiting() + int(row[0])
-
-    def open_invoices(self, tenant_id: UUID, page: int = 1_000) -> Iterator[tuple[UUID, Invoice]]:
-        """(id, invoice) of every invoice that can take money, page by page, for a dry run.
-
-        One that cannot be read is logged and left out, as a run leaves it.
-        """
-        after = UUID(int=0)
-        while True:
-            found: list[tuple[UUID, Invoice]] = []
-            with self._pool.connection() as connection:
-                rows = connection.execute(SELECT_OPEN_INVOICES, (tenant_id, after, page)).fetchall()
-                for stream_id, fold_version, data in rows:
-                    try:
-                        invoice: Invoice = snapshots.state_of(
-                            connection, "invoice", tenant_id, stream_id, fold_version, data
-                        )
-                    except psycopg.Error:
-                        raise
-                    except Exception:
-                        log.exception("invoice %s cannot be read", stream_id)
-                        continue
-                    found.append((stream_id, invoice))
-            yield from found
-            if len(rows) < page:
-                return
-            after = rows[-1][0]
 
     def _transaction(self, run: Run) -> FencedTransaction:
         return FencedTransaction(self._pool, run)

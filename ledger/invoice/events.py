@@ -79,6 +79,7 @@ class Sent(Event, frozen=True):
     payable_until  the due date moved to the next business day of the calendar: payable without charge
     late_on        the first late day: the day after payable_until and grace
     imported       its number comes from another system and stands outside the series
+    sent_on        the day on which it was sent, where that is later than its issue date
     """
 
     number: str
@@ -90,6 +91,7 @@ class Sent(Event, frozen=True):
     calendar: Calendar
     mora_base_minor: int
     imported: bool = False
+    sent_on: date | None = None
 
 
 @stored("invoice.due_date_moved.v1")
@@ -487,6 +489,33 @@ class Released(Event, frozen=True):
     """Dunning takes the invoice up again."""
 
     reason: str = ""
+
+
+PassedReason = Literal["collapsed", "before_entry"]
+
+
+class PassedStep(msgspec.Struct, frozen=True):
+    """A step that is never taken: `collapsed` into a higher one that came at the same time, or passed `before_entry`,
+    before dunning could act on the debt."""
+
+    step: str
+    reason: PassedReason
+
+
+@stored("invoice.dunning_step_taken.v1")
+class DunningStepTaken(Event, frozen=True):
+    """A step of a dunning plan was taken by a message, which may take steps of the customer's other debts as well.
+
+    offset  the step's days from the due date in that version of the plan
+    passed  the lower steps that are never taken
+    """
+
+    plan: str
+    plan_version: int
+    step: str
+    offset: int
+    message_id: UUID
+    passed: tuple[PassedStep, ...] = ()
 
 
 @stored("invoice.voided.v1")

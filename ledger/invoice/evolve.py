@@ -23,6 +23,7 @@ from ledger.invoice.state import (
     Promise,
     SmallBalance,
     Status,
+    StepTaken,
     Terms,
     lines_of,
     moved_principal,
@@ -106,7 +107,8 @@ def _sent(invoice: Invoice, event: e.Sent, on: date) -> Invoice:
         terms=terms,
         charged=principal,
         open=principal,
-        hold=Hold(None) if event.imported else None,
+        hold=Hold(None, imported=True) if event.imported else None,
+        dunning_from=event.sent_on or event.issued_on,
     )
 
 
@@ -353,7 +355,8 @@ def _dispute_resolved(invoice: Invoice, event: e.DisputeResolved, on: date) -> I
     resolved = replace(invoice.dispute, until=on, outcome=event.outcome)
     counts = resolved.holds_interest and (event.outcome == "accepted" or event.keeps_hold)
     earlier = invoice.disputes[:-1]
-    return replace(invoice, disputes=(*earlier, resolved) if counts else earlier)
+    disputes = (*earlier, resolved) if counts else earlier
+    return _let_go(replace(invoice, disputes=disputes), on)
 
 
 def _promised(invoice: Invoice, event: e.Promised, on: date) -> Invoice:
@@ -366,7 +369,7 @@ def _promise_judged(kept: bool) -> Callable[[Invoice, Any, date], Invoice]:
     def judged(invoice: Invoice, event: Any, on: date) -> Invoice:
         assert invoice.promise is not None
         after = replace(invoice.promise, kept=kept, paid_minor=event.paid_minor)
-        return replace(invoice, promise=after)
+        return _let_go(replace(invoice, promise=after), on)
 
     return judged
 
@@ -376,7 +379,19 @@ def _held(invoice: Invoice, event: e.Held, on: date) -> Invoice:
 
 
 def _released(invoice: Invoice, event: e.Released, on: date) -> Invoice:
-    return replace(invoice, hold=None)
+    return _let_go(replace(invoice, hold=None), on)
+
+
+def _let_go(invoice: Invoice, on: date) -> Invoice:
+    """What kept dunning from the invoice has ended; the latest end counts."""
+    if invoice.dunning_from is not None and on <= invoice.dunning_from:
+        return invoice
+    return replace(invoice, dunning_from=on)
+
+
+def _dunning_step_taken(invoice: Invoice, event: e.DunningStepTaken, on: date) -> Invoice:
+    taken = StepTaken(event.plan, event.step, event.offset, on)
+    return replace(invoice, dunned=(*invoice.dunned, taken))
 
 
 _EVOLVES: dict[type[Event], Callable[[Invoice, Any, date], Invoice]] = {
@@ -408,4 +423,5 @@ _EVOLVES: dict[type[Event], Callable[[Invoice, Any, date], Invoice]] = {
     e.PromiseBroken: _promise_judged(kept=False),
     e.Held: _held,
     e.Released: _released,
+    e.DunningStepTaken: _dunning_step_taken,
 }

@@ -117,8 +117,10 @@ def send(
     *,
     imported: bool = False,
     mora_base_minor: int | None = None,
+    today: date | None = None,
 ) -> New:
-    """Sends a draft under its number and freezes its terms. The base of mora is the total when it is left out.
+    """Sends a draft under its number and freezes its terms. The base of mora is the total when it is left out; `today`
+    is kept where the issue date lies before it.
 
     Raises NotADraft, IssuedTooEarly, DueBeforeIssue, NoBusinessDay.
     """
@@ -143,6 +145,7 @@ def send(
         calendar=calendar.frozen(invoice.due_on, payable_until),
         mora_base_minor=invoice.total_minor if mora_base_minor is None else mora_base_minor,
         imported=imported,
+        sent_on=today if today is not None and today > issued_on else None,
     )
     return New(sent, issued_on)
 

@@ -20,7 +20,7 @@ OPEN: frozenset[Status] = frozenset(("sent", "overdue"))
 ENDED_UNPAID: frozenset[Status] = frozenset(("void", "cancelled", "written_off", "renegotiated"))
 """Closed without being paid: nothing more is charged."""
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raised whenever `Invoice` or `evolve` changes, so that stored snapshots are refolded."""
 
 NOTHING = Split()
@@ -95,9 +95,20 @@ class Promise(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
-    """Dunning leaves the invoice alone, until a day (included) or until it is released."""
+    """Dunning leaves the invoice alone, until a day (included) or until it is released; `imported`, because nobody has
+    released it since it was imported."""
 
     until_on: date | None
+    imported: bool = False
+
+
+class StepTaken(msgspec.Struct, frozen=True, array_like=True):
+    """A step of a dunning plan that was taken, with its days from the due date at the time."""
+
+    plan: str
+    step: str
+    offset: int
+    on: date
 
 
 class CreditedLine(msgspec.Struct, frozen=True, array_like=True):
@@ -140,6 +151,8 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     hold      what keeps dunning from it
     credited_lines  what credit notes credited, by line; empty before the first
     rates     the reference rates of its interest that are known, in order
+    dunning_from  since when dunning may act on it: it was sent, or a hold, dispute or promise has ended
+    dunned    the dunning steps that were taken, in the order of their days
     """
 
     customer_id: UUID
@@ -170,6 +183,8 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     hold: Hold | None = None
     credited_lines: tuple[CreditedLine, ...] = ()
     rates: tuple[ReferenceRate, ...] = ()
+    dunning_from: date | None = None
+    dunned: tuple[StepTaken, ...] = ()
 
     @property
     def dispute(self) -> Dispute | None:

@@ -122,6 +122,10 @@ def _credit_returned(row: Folded, event: e.CreditReturned, on: date) -> None:
     _credit(row, event.currency, _total(event.parts))
 
 
+def _consent_changed(row: Folded, event: e.OptedOut | e.OptedIn, on: date) -> None:
+    """A list of customers does not show on which channels they want reminders."""
+
+
 def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
     person = event.person
     row.name, row.tax_number, row.email = person.name, person.tax_number, person.email
@@ -159,6 +163,8 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.CreditApplied: _credit_withdrawn,
     e.CreditReserved: _credit_reserved,
     e.CreditReturned: _credit_returned,
+    e.OptedOut: _consent_changed,
+    e.OptedIn: _consent_changed,
 }
 
 CUSTOMERS = Projection(

@@ -330,6 +330,10 @@ def _released(row: Folded, event: e.Released, on: date) -> None:
     row.held, row.held_until = False, None
 
 
+def _dunning_step_taken(row: Folded, event: e.DunningStepTaken, on: date) -> None:
+    """A message changes no amount; messages are a read model of their own."""
+
+
 def _pay(row: Folded, split: Split) -> None:
     row.paid_principal_minor += split.principal
     row.paid_late_fee_minor += split.late_fee
@@ -399,6 +403,7 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.PromiseBroken: _promise_broken,
     e.Held: _held,
     e.Released: _released,
+    e.DunningStepTaken: _dunning_step_taken,
 }
 
 INVOICES = Projection(

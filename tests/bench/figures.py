@@ -145,6 +145,10 @@ FIGURES = (
         "rebuild.business_days_events_per_s", "events/s", "rebuild", "rebuilding `business_days`"
     ),
     Figure(
+        "rebuild.dunning_plans_events_per_s", "events/s", "rebuild", "rebuilding `dunning_plans`"
+    ),
+    Figure("rebuild.messages_events_per_s", "events/s", "rebuild", "rebuilding `messages`"),
+    Figure(
         "rebuild.journal_events_per_s", "events/s", "rebuild", "rebuilding `journal` and its sums"
     ),
     Figure("rebuild.peak_mb", "MB", "rebuild", "the most memory the rebuilding process had"),

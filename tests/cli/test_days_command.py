@@ -84,20 +84,20 @@ def test_a_dry_run_tells_what_would_be_posted_and_writes_nothing(
     done = cli("day", "run", "--tenant", "acme", "--date", "2024-02-03", "--dry-run", "--json")
     assert done.status == 0
     assert done.json["date"] == "2024-02-03"
-    told = [(one["number"], one["what"], one["effective_on"]) for one in done.json["postings"]]
+    told = [(one["invoice_numbers"], one["kind"], one["date"]) for one in done.json["items"]]
     assert told == [
-        ("A-1", "overdue", "2024-02-02"),
-        ("A-1", "late_fee", "2024-02-02"),
-        ("A-1", "mora", "2024-02-02"),
-        ("A-1", "mora", "2024-02-03"),
+        (["A-1"], "late_fee", "2024-02-02"),
+        (["A-1"], "mora", "2024-02-02"),
+        (["A-1"], "mora", "2024-02-03"),
     ]
-    assert done.json["postings"][1]["amount"] == {"amount": "10.00", "currency": "USD"}
+    assert done.json["items"][0]["amount"] == {"amount": "10.00", "currency": "USD"}
     shown = cli("day", "run", "--tenant", "acme", "--date", "2024-02-03", "--dry-run").out
-    assert "total 10.33 USD" in shown
+    assert "1 late_fee: 10.00 USD" in shown
+    assert "2 mora: 0.33 USD" in shown
     assert log_end(database) == end
     cli("day", "catch-up", "--tenant", "acme", "--date", "2024-02-03")
     after = cli("day", "run", "--tenant", "acme", "--date", "2024-02-03", "--dry-run", "--json")
-    assert after.json["postings"] == []
+    assert after.json["items"] == []
 
 
 def test_a_day_is_shown(cli: Cli, late: str) -> None:

@@ -30,6 +30,8 @@ NAMES = [
     "credit_notes",
     "agreements",
     "business_days",
+    "dunning_plans",
+    "messages",
     "journal",
 ]
 BESIDE = ["snapshots", "names", "number_series"]

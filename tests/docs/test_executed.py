@@ -28,6 +28,7 @@ SERVED = [
     DOCS / "how-to" / "lend-and-collect-in-instalments.md",
     DOCS / "how-to" / "number-documents.md",
     DOCS / "how-to" / "refund-a-customers-credit.md",
+    DOCS / "how-to" / "remind-customers.md",
 ]
 ALONE = [
     page

@@ -11,8 +11,9 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from adapters.http.app import create_app
-from adapters.http.openapi.examples import adjustments, agreements, invoices, refunds
+from adapters.http.openapi.examples import adjustments, agreements, dunning, invoices, refunds
 from adapters.http.operations import Operation, operation_of
+from tests.daylight import TODAY
 from tests.http.conftest import Client, Clients, Service, usd
 
 IDS_OF_EXAMPLES = {
@@ -22,6 +23,7 @@ IDS_OF_EXAMPLES = {
     str(agreements.AGREEMENT_ID): "agreement_id",
     str(refunds.REFUND_ID): "refund_id",
     str(adjustments.CREDIT_NOTE_ID): "credit_note_id",
+    str(dunning.MESSAGE_ID): "message_id",
 }
 ID_OF_NOUN = {
     "customers": "customer_id",
@@ -31,6 +33,7 @@ ID_OF_NOUN = {
     "refunds": "refund_id",
     "credit-notes": "credit_note_id",
     "requests": "request_id",
+    "messages": "message_id",
 }
 DAY = "2026-01-05"
 
@@ -51,7 +54,7 @@ def tenant_routes(service: Service) -> list[tuple[str, str, Operation]]:
 def about(path: str, ids: dict[str, str]) -> str:
     """A path's template with these ids and a date in it."""
     noun = path.split("/")[2]
-    return path.format(id=ids[ID_OF_NOUN[noun]] if "{id}" in path else "", date=DAY)
+    return path.format(id=ids[ID_OF_NOUN[noun]] if "{id}" in path else "", date=DAY, key="theirs")
 
 
 def test_every_route_hides_the_ids_of_others(service: Service, clients: Clients) -> None:
@@ -138,7 +141,26 @@ def one_of_each(client: Client) -> dict[str, str]:
         "request_id": client.accepted(customer_id),
         "refund_id": str(client.made("/api/refunds", refund, "refund")["id"]),
         "credit_note_id": str(client.made("/api/credit-notes", credited, "credit note")["id"]),
+        "message_id": _message(client, customer_id),
     }
+
+
+def _message(client: Client, customer_id: str) -> str:
+    """A message of a plan that contacts on any day, about an invoice that is open."""
+    client.sent(customer_id)
+    steps = [{"key": "any", "offset": -300}]
+    plan = {"key": "theirs", "name": "Theirs", "steps": steps, "calendar": "none"}
+    client.made("/api/dunning/plans", {**plan, "late_entry": "highest"})
+    client.made("/api/dunning/plans/theirs/activate", {})
+    answer = client.patch("/api/tenant", json={"dunning_plan": "theirs"})
+    assert answer.status_code == 200, answer.text
+    answer = client.patch(f"/api/customers/{customer_id}", json={"email": "secret@example.com"})
+    assert answer.status_code == 200, answer.text
+    ran = client.post(f"/api/days/{TODAY}/run", json={})
+    assert ran.status_code == 200, ran.text
+    position = ran.headers["Duebook-Position"]
+    (message,) = client.get("/api/messages", params={"min_position": position}).json()["items"]
+    return str(message["message_id"])
 
 
 def _body(operation: Operation, ids: dict[str, str]) -> str:

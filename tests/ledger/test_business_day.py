@@ -14,12 +14,12 @@ def test_a_day_is_opened_runs_its_steps_and_closes() -> None:
     tally = Tally(looked_at=3, posted=2, amounts={"BRL": 17})
     for step in STEPS:
         day = evolve(day, StepCompleted(step, tally), DAY)
-    assert day.steps == {"overdue": tally, "mora": tally}
+    assert day.steps == {"overdue": tally, "mora": tally, "dunning": tally}
     assert evolve(day, Closed(), DAY).status == "closed"
 
 
-def test_overdue_comes_before_interest() -> None:
-    assert STEPS == ("overdue", "mora")
+def test_overdue_comes_before_interest_and_both_before_dunning() -> None:
+    assert STEPS == ("overdue", "mora", "dunning")
 
 
 def test_tallies_add_up_by_currency() -> None:

@@ -52,6 +52,7 @@ STORIES: dict[str, list[str]] = {
         "promise_broken.v1",
         "held.v1",
         "released.v1",
+        "dunning_step_taken.v1",
         "written_off.v1",
         "renegotiated.v1",
         "cancelled.v1",
@@ -93,6 +94,8 @@ STORIES: dict[str, list[str]] = {
         "credit_reserved.v1",
         "credit_returned.v1",
         "changed.v1",
+        "opted_out.v1",
+        "opted_in.v1",
     ],
     "tenant": [
         "created.v1",
@@ -104,6 +107,20 @@ STORIES: dict[str, list[str]] = {
         "numbers_skipped.v1",
     ],
     "business_day": ["opened.v1", "step_completed.v1", "closed.v1"],
+    "dunning_plan": ["created.v1", "changed.v1", "activated.v1", "deactivated.v1"],
+    "collection": ["contacted.v1"],
+    "message": [
+        "queued.v1",
+        "attempted.v1",
+        "attempt_failed.v1",
+        "became_unknown.v1",
+        "settled.v1",
+        "dead_lettered.v1",
+        "retried.v1",
+        "cancelled.v1",
+        "discarded.v1",
+        "sent.v1",
+    ],
 }
 """Each kind of stream with all its tags, in an order in which they may come."""
 
@@ -185,6 +202,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Activated": {"early_pay_off": "actuarial"},
     "Allocated": {},
     "Calendar": {},
+    "Caps": {"day": 1, "week": 3, "min_gap_days": 2},
     "FeePolicy": {
         "version": 1,
         "late_fee": {"numerator": 0, "denominator": 1, "per": "once"},
@@ -211,6 +229,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "address": "",
         "notes": "",
     },
+    "PlanRules": {
+        "calendar": "weekdays",
+        "late_entry": "next",
+        "caps": {"day": 1, "week": 3, "min_gap_days": 2},
+    },
     "Plan": {"mora_base": "original", "first_period": "whole_month"},
     "Rate": {"per": "once"},
     "Settings": {
@@ -229,8 +252,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "chart": {},
         "number_restarts": "never",
         "early_pay_off": "actuarial",
+        "dunning_plan": "default",
     },
     "Split": {},
+    "Step": {"purpose": "reminder", "channels": ["email"]},
+    "Queued": {"purpose": "reminder"},
     "Tally": {"looked_at": 0, "posted": 0, "failed": 0, "amounts": {}},
 }
 PLAIN: tuple[Any, ...] = (0, "", False, None, [], {})

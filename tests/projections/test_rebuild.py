@@ -310,6 +310,8 @@ def test_names_of_projections() -> None:
         "credit_notes",
         "agreements",
         "business_days",
+        "dunning_plans",
+        "messages",
         "journal",
     ]
     assert projection_named("payments").streams == ("payment",)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.business_day import BusinessDay, Step, Tally
+from ledger.dunning.plan import SHIPPED_PLAN, DunningPlan
 from ledger.reference_rates import Table
 from ledger.tenant import Settings
 from schedulers.ports import (
@@ -16,6 +17,7 @@ from schedulers.ports import (
     ClockTaken,
     Cursor,
     Decide,
+    DecideDebtor,
     Fenced,
     Lease,
     Run,
@@ -42,6 +44,7 @@ class FakeClockStore:
     def __init__(self, tenants: dict[UUID, Settings] | None = None, due: int = 0) -> None:
         self.tenants = tenants or {}
         self.rates: dict[UUID, Table] = {}
+        self.plans: dict[UUID, DunningPlan] = {}
         self.due = due
         self.calls: list[str] = []
         self.limits: list[int] = []
@@ -61,6 +64,9 @@ class FakeClockStore:
 
     def reference_rates(self, tenant_id: UUID) -> Table:
         return self.rates.get(tenant_id, {})
+
+    def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
+        return self.plans.get(tenant_id, SHIPPED_PLAN)
 
     def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         return [(one, settings, self.closed.get(one)) for one, settings in self.tenants.items()]
@@ -111,6 +117,16 @@ class FakeClockStore:
     ) -> Checkpoint:
         self._called(f"commit {step} locked", run)
         return self._written(run, step, before, chunk)
+
+    def prepare_debtors(
+        self, run: Run, step: Step, decide: DecideDebtor, after: Cursor, limit: int
+    ) -> FakeChunk:
+        return self.prepare(run, step, lambda invoice, day: (), after, limit)
+
+    def commit_debtors_locked(
+        self, run: Run, step: Step, decide: DecideDebtor, before: Checkpoint, chunk: FakeChunk
+    ) -> Checkpoint:
+        return self.commit_locked(run, step, lambda invoice, day: (), before, chunk)
 
     def close_day(self, run: Run, *, in_turn: bool) -> None:
         self._called("close" if in_turn else "close out of turn", run)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from adapters.postgres.connection import owner_connection
+from adapters.store.debtors import open_cases
 from adapters.wiring import Books
 from ledger.money import Money
 from schedulers.catch_up import tick
@@ -22,7 +23,8 @@ Posting = tuple[object, str, date, Money | None]
 
 
 def foreseen(nights: Nights, on: date) -> Counter[Posting]:
-    open_invoices = nights.books.clock.open_invoices(nights.tenant_id, page=3)
+    cases = open_cases(nights.books.database.writer, nights.tenant_id, limit=3)
+    open_invoices = [one for case in cases for one in case.invoices]
     return Counter(
         (one.invoice_id, one.what, one.effective_on, one.amount)
         for one in forecast(open_invoices, on)

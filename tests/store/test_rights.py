@@ -1,6 +1,7 @@
 """Who sees and changes what, enumerated from the catalog, so that no new table is forgotten."""
 
 from collections.abc import Iterator
+from datetime import date
 from uuid import UUID, uuid4
 
 import psycopg
@@ -10,7 +11,12 @@ from psycopg.sql import SQL, Identifier
 from adapters.postgres.connection import Database, owner_connection, tenant_transaction
 from adapters.wiring import Books
 from commands.adjustments import CreditInvoice, credit_invoice
+from commands.dunning_plans import SavePlan, save_plan
 from commands.refunds import RequestRefund, request_refund
+from commands.unit_of_work import Unit
+from ledger.dunning.plan import Step
+from ledger.event_registry import New
+from ledger.message import Queued
 from ledger.money import Money
 from projections.catalog import CATALOG
 from projections.rebuild.rebuild import rebuild
@@ -73,6 +79,9 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
                 actor="test",
                 correlation_id="",
             )
+            plan = SavePlan("soft", "Soft", (Step("d3", 3),))
+            asking.ask(lambda unit, command=plan: save_plan(unit, command))
+            asking.ask(lambda unit, one=customer: _queue(unit, one))
             asking.key("key", b"hash" + asking.tenant_id.bytes)
             with module_database.writer.connection() as connection:
                 connection.execute(
@@ -95,6 +104,11 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
                 lambda: owner_connection(module_database),
             )
         yield module_database, tenants[0], tenants[1]
+
+
+def _queue(unit: Unit, customer_id: UUID) -> None:
+    queued = Queued("dunning", "email", customer_id, "BRL", 1, date(2026, 1, 1), ())
+    unit.append("message", unit.new_id("message"), [New(queued, date(2026, 1, 1))])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from adapters.postgres.connection import Database, owner_connection
 from adapters.store import snapshots
+from adapters.store.debtors import open_cases
 from ledger.streams import STREAMS
 from tests.store.asking import Asking
 from tests.store.forcing import assert_log_is_whole, in_one_group, rows
@@ -60,7 +61,8 @@ def test_the_clock_reads_them(asking: Asking, database: Database, invoice: UUID)
     of_another_release(database)
 
     assert [standing[0] for standing in asking.books.clock.clock_states()] == [asking.tenant_id]
-    assert [one for one, _ in asking.books.clock.open_invoices(asking.tenant_id)] == [invoice]
+    cases = open_cases(database.writer, asking.tenant_id)
+    assert [one for case in cases for one, _ in case.invoices] == [invoice]
 
 
 def test_an_unreadable_head_fails_its_own_commands_only(

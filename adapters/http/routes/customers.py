@@ -7,7 +7,7 @@ from litestar.params import FromPath
 
 from adapters.http.api import Call
 from adapters.http.execution import execute, query
-from adapters.http.openapi.examples import adjustments, invoices
+from adapters.http.openapi.examples import adjustments, dunning, invoices
 from adapters.http.operations import command_route, query_route
 from adapters.http.query_parameters import ListQuery, ReadQuery, chosen, read_query
 from adapters.http.read_pool import found_snapshot
@@ -20,12 +20,15 @@ from commands.credit_application import (
     apply_credit,
 )
 from commands.customers import (
+    ChangeConsent,
     ChangeCustomer,
     CustomerNameMissing,
     CustomerView,
     RegisterCustomer,
     change_customer,
     customer_view,
+    opt_in,
+    opt_out,
     register_customer,
 )
 from commands.payments import (
@@ -170,3 +173,36 @@ async def use_credit(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     return await execute(
         request, lambda unit: apply_credit(unit, id, wanted), prefetch_streams=(id,)
     )
+
+
+@command_route(
+    "/customers/{id:uuid}/opt-out",
+    operation_id="opt_customer_out",
+    request=ChangeConsent,
+    request_example=dunning.CONSENT,
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
+    errors=(Unknown,),
+)
+async def refuse_messages(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record that a customer wants no reminders on a channel
+
+    It holds until it is revoked. A message that waits is not sent any more.
+    """
+    consent = await read_body(request, ChangeConsent)
+    return await execute(request, lambda unit: opt_out(unit, id, consent), prefetch_streams=(id,))
+
+
+@command_route(
+    "/customers/{id:uuid}/opt-in",
+    operation_id="opt_customer_in",
+    request=ChangeConsent,
+    request_example=dunning.CONSENT,
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
+    errors=(Unknown,),
+)
+async def allow_messages(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record that a customer has revoked an opt-out"""
+    consent = await read_body(request, ChangeConsent)
+    return await execute(request, lambda unit: opt_in(unit, id, consent), prefetch_streams=(id,))

@@ -17,12 +17,19 @@ from adapters.http.api import Api, Call, api_of
 from adapters.http.execution import query
 from adapters.http.idempotency import idempotency_key
 from adapters.http.middleware import context_of
-from adapters.http.openapi.examples import invoices
+from adapters.http.openapi.examples import dunning, invoices
 from adapters.http.operations import command_route, query_route
 from adapters.http.problem_details import ClockBusy, ServiceUnavailable
-from adapters.http.query_parameters import ListQuery, chosen, read_query, refuse_query
+from adapters.http.query_parameters import (
+    ListQuery,
+    ReadQuery,
+    chosen,
+    read_query,
+    refuse_query,
+)
 from adapters.http.request_bodies import read_body
 from adapters.http.responses import json_response
+from adapters.store.debtors import open_cases
 from ledger.business_day import STEPS, Tally
 from ledger.money import Money
 from ledger.time_zones import business_date
@@ -37,7 +44,9 @@ from schedulers.business_day import (
     require_runnable,
     run_day,
 )
+from schedulers.forecast import DayTooFar, require_foreseeable
 from schedulers.ports import ClockTaken, Fenced, Lease, Run
+from schedulers.preview import PreviewItem, preview
 
 CLOCK_WAIT_SECONDS: Final = 5.0
 CLOCK_ASKED_EVERY_SECONDS: Final = 0.25
@@ -67,6 +76,13 @@ class DayRun(msgspec.Struct, frozen=True):
     steps: list[StepRow]
 
 
+class DayPreview(msgspec.Struct, frozen=True):
+    """A day before it happens."""
+
+    date: dt.date
+    items: list[PreviewItem]
+
+
 @query_route(
     "/days",
     operation_id="list_business_days",
@@ -92,6 +108,25 @@ async def list_all(request: Call) -> Response[bytes]:
     )
 
 
+@query_route(
+    "/days/{date:date}/preview",
+    operation_id="preview_business_day",
+    response=DayPreview,
+    response_example=DayPreview(dunning.PREVIEW_ITEM.date, [dunning.PREVIEW_ITEM]),
+    errors=(DayTooFar,),
+)
+async def show_preview(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
+    """What the night of a day would charge and whom it would contact, if nothing changed before
+
+    Charges are those up to the end of the day. Messages are there while the tenant's dunning plan is active; a debt
+    that has come to a step and is not contacted about says why. Nothing is written.
+    """
+    read_query(request.scope["query_string"], ReadQuery)
+    api, tenant_id = api_of(request), request.user.tenant_id
+    body = await api.run_slowly(lambda: _preview(api, tenant_id, date))
+    return json_response(body)
+
+
 @command_route(
     "/days/{date:date}/run",
     operation_id="run_business_day",
@@ -104,10 +139,11 @@ async def list_all(request: Call) -> Response[bytes]:
     errors=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
 )
 async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
-    """Run a business day: overdue, late fees, interest, close
+    """Run a business day: overdue, late fees, interest, dunning, close
 
     Days are run in order. One that is closed is left as it is, and one that was interrupted goes on where it stopped,
-    so that repeating the request posts nothing twice, with or without an Idempotency-Key.
+    so that repeating the request posts nothing twice and contacts nobody twice, with or without an Idempotency-Key.
+    Customers are contacted on the day of today alone.
     """
     refuse_query(request.scope)
     idempotency_key(context_of(request.scope), required=False)
@@ -121,6 +157,7 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
             lambda: run_day(
                 api.books.clock,
                 Run(principal.tenant_id, date, lease, principal.actor),
+                today=_today(api, principal.tenant_id),
                 pause=lambda _: _unless_closing(api),
             )
         )
@@ -134,10 +171,22 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     )
 
 
+def _preview(api: Api, tenant_id: UUID, day: dt.date) -> bytes:
+    books = api.books
+    settings = books.clock.settings(tenant_id)
+    require_foreseeable(day, business_date(dt.datetime.now(dt.UTC), settings.timezone))
+    plan = books.clock.dunning_plan(tenant_id)
+    items = list(preview(open_cases(books.database.writer, tenant_id), settings, plan, day))
+    return books.cipher.decrypted(tenant_id, msgspec.json.encode(DayPreview(day, items)))
+
+
 def _require_runnable(api: Api, tenant_id: UUID, day: dt.date) -> None:
-    clock = api.books.clock
-    today = business_date(dt.datetime.now(dt.UTC), clock.settings(tenant_id).timezone)
-    require_runnable(clock, tenant_id, day, today)
+    require_runnable(api.books.clock, tenant_id, day, _today(api, tenant_id))
+
+
+def _today(api: Api, tenant_id: UUID) -> dt.date:
+    timezone = api.books.clock.settings(tenant_id).timezone
+    return business_date(dt.datetime.now(dt.UTC), timezone)
 
 
 async def _lease(api: Api) -> Lease:

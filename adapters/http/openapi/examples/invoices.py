@@ -101,6 +101,7 @@ CUSTOMER: Final = CustomerView(
     country="",
     credit=[reais("0.25")],
     shortfall=[],
+    opted_out=(),
 )
 
 DRAFT_INVOICE: Final = DraftInvoice(

@@ -1,0 +1,242 @@
+"""`duebook dunning plan list|show|add|activate|deactivate` and `duebook dunning simulate`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
+from adapters.cli.printing import print_fields, print_json, print_line, print_table
+from adapters.cli.reporting import catch_up
+from adapters.cli.tenant_creation import ACTOR
+from adapters.settings import Settings
+from adapters.store.debtors import sent_cases
+from adapters.wiring import Books, open_books
+from commands.dunning_plans import (
+    PlanView,
+    SavePlan,
+    activate_plan,
+    deactivate_plan,
+    plan_view,
+    save_plan,
+)
+from commands.plan_loading import UnknownPlan
+from ledger.dunning.plan import DunningPlan
+from ledger.errors import Rejected, quoted
+from ledger.money import Money
+from projections.dunning_plans.listing import list_plans
+from schedulers.preview import PreviewItem, simulate
+
+
+class MalformedPlanFile(Rejected):
+    """A file that should hold a dunning plan holds something else."""
+
+
+def add(commands: Any) -> None:
+    family = add_family(commands, "dunning", "dunning plans, and what they would do")
+    plans = add_family(family, "plan", "list, show, add, activate and deactivate dunning plans")
+    add_json(_of_tenant(add_command(plans, "list", _list, "list a tenant's dunning plans")))
+    show = add_command(plans, "show", _show, "show a dunning plan, step by step")
+    _of_plan(show)
+    adding = add_command(
+        plans, "add", _add, "add a dunning plan from a JSON file, or the next version of one"
+    )
+    adding.add_argument(
+        "file", type=Path, metavar="FILE.json", help="a plan as `dunning plan show --json` shows it"
+    )
+    add_json(_of_tenant(adding))
+    _of_plan(add_command(plans, "activate", _activate, "contact customers by a plan from today on"))
+    _of_plan(add_command(plans, "deactivate", _deactivate, "contact nobody by a plan any more"))
+    simulating = add_command(
+        family,
+        "simulate",
+        _simulate,
+        "play a dunning plan over days as if each night had run, and write nothing",
+    )
+    _of_tenant(simulating)
+    simulating.add_argument(
+        "--plan", metavar="KEY", help="the plan to play (default: the tenant's)"
+    )
+    simulating.add_argument(
+        "--from", dest="first", type=day, required=True, metavar="D", help="the first day"
+    )
+    simulating.add_argument(
+        "--to", dest="last", type=day, required=True, metavar="D", help="the last day"
+    )
+    simulating.add_argument(
+        "--json", action="store_true", help="answer in JSON, one line for each message or skip"
+    )
+
+
+def _of_tenant(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    add_tenant(parser)
+    return parser
+
+
+def _of_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the plan's key, as listed")
+    add_json(_of_tenant(parser))
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    views = [plan_view(plan) for plan in _plans(arguments)]
+    if arguments.json:
+        print_json({"items": views})
+        return 0
+    print_table(
+        ("key", "version", "name", "active from", "steps"),
+        [
+            (
+                view.key,
+                view.version,
+                view.name,
+                view.active_from or "",
+                ", ".join(step.key for step in view.steps),
+            )
+            for view in views
+        ],
+    )
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    _print(plan_view(_named(_plans(arguments), arguments.key)), arguments.json)
+    return 0
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    command = _read(arguments.file)
+    _print(_run(arguments, lambda unit: save_plan(unit, command)), arguments.json)
+    return 0
+
+
+def _activate(arguments: argparse.Namespace) -> int:
+    _print(_run(arguments, lambda unit: activate_plan(unit, arguments.key)), arguments.json)
+    return 0
+
+
+def _deactivate(arguments: argparse.Namespace) -> int:
+    _print(_run(arguments, lambda unit: deactivate_plan(unit, arguments.key)), arguments.json)
+    return 0
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        catch_up(books)
+        settings = books.tenants.state(tenant_id).settings
+        key = arguments.plan or settings.dunning_plan
+        plan = _named(_stored_plans(books, tenant_id), key)
+        cases = sent_cases(books.database.writer, tenant_id)
+        found = simulate(cases, settings, plan, arguments.first, arguments.last)
+        if arguments.json:
+            for item in found:
+                print_json(books.cipher.decrypted(tenant_id, msgspec.json.encode(item)))
+            return 0
+        opened = [
+            msgspec.json.decode(
+                books.cipher.decrypted(tenant_id, msgspec.json.encode(item)), type=PreviewItem
+            )
+            for item in found
+        ]
+    print_items(sorted(opened, key=lambda item: item.date), "nothing was written")
+    return 0
+
+
+def print_items(items: list[PreviewItem], title: str) -> None:
+    """A preview for people: a line for each item, and the totals by kind and currency."""
+    print_table(
+        ("date", "what", "step", "invoices", "amount", "currency", "to", "reason"),
+        [
+            (
+                item.date,
+                item.kind,
+                item.step or "",
+                ", ".join(item.invoice_numbers),
+                item.amount.amount,
+                item.amount.currency,
+                item.recipient or "",
+                item.reason or "",
+            )
+            for item in items
+        ],
+        title=title,
+    )
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    for item in items:
+        known = (item.kind, item.amount.currency)
+        count, minor = totals.get(known, (0, 0))
+        totals[known] = (count + 1, minor + item.amount.minor)
+    for (kind, currency), (count, minor) in sorted(totals.items()):
+        print_line(f"{count} {kind}: {Money.of(minor, currency).amount} {currency}")
+
+
+def _plans(arguments: argparse.Namespace) -> list[DunningPlan]:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        catch_up(books)
+        return _stored_plans(books, tenant_id)
+
+
+def _stored_plans(books: Books, tenant_id: UUID) -> list[DunningPlan]:
+    with books.reading(tenant_id) as connection:
+        return list_plans(connection, tenant_id)
+
+
+def _named(plans: list[DunningPlan], key: str) -> DunningPlan:
+    for plan in plans:
+        if plan.key == key:
+            return plan
+    raise UnknownPlan(f"there is no dunning plan {quoted(key)}")
+
+
+def _run(arguments: argparse.Namespace, handler: Any) -> PlanView:
+    with open_books(Settings.from_environment()) as books:
+        answer = books.run(books.tenants.id_of(arguments.tenant), ACTOR, handler)
+    return msgspec.json.decode(answer.body, type=PlanView)
+
+
+def _read(path: Path) -> SavePlan:
+    """A plan as it is shown; its version and since when it is active are passed over."""
+    try:
+        said = msgspec.json.decode(path.read_bytes())
+        if isinstance(said, dict):
+            for shown_only in ("version", "active_from"):
+                said.pop(shown_only, None)
+        return msgspec.convert(said, SavePlan)
+    except OSError as error:
+        raise MalformedPlanFile(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise MalformedPlanFile(f"{path} holds no dunning plan: {error}") from error
+
+
+def _print(view: PlanView, as_json: bool) -> None:
+    if as_json:
+        print_json(view)
+        return
+    caps = view.caps
+    print_fields(
+        [
+            ("plan", f"{view.key}, version {view.version}: {view.name}"),
+            ("active from", view.active_from or "inactive"),
+            ("contact days", view.calendar),
+            ("late entry", view.late_entry),
+            ("a customer at most", f"{caps.day} a day, {caps.week} a week"),
+            ("days between contacts", caps.min_gap_days),
+        ]
+    )
+    print_table(
+        ("step", "days", "purpose", "channels", "requires"),
+        [
+            (
+                step.key,
+                step.offset,
+                step.purpose,
+                ", ".join(step.channels),
+                ", ".join(step.requires),
+            )
+            for step in view.steps
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Messages to customers: their texts, and who sends them."""

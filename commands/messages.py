@@ -1,0 +1,279 @@
+"""Messages: the last look before one is sent, what became of it, and what people do about those that failed.
+
+The outbox (`schedulers.outbox`) begins attempts and records their outcomes by the functions in the middle. Each outcome
+names its attempt, so that one that comes too late changes nothing.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import msgspec
+
+from commands.tenants import today
+from commands.unit_of_work import Unit, load
+from ledger.customer import Customer
+from ledger.dunning.debts import debt_of
+from ledger.dunning.plan import Channel, Purpose
+from ledger.event_registry import Event, New
+from ledger.invoice.preconditions import require_reason
+from ledger.invoice.state import Invoice
+from ledger.message import (
+    AttemptFailed,
+    BecameUnknown,
+    Cancelled,
+    CancelReason,
+    DeadLettered,
+    Discarded,
+    Message,
+    Sent,
+    SettledAs,
+    State,
+    attempt_failed,
+    begin_attempt,
+    require_current,
+    require_discardable,
+    retry,
+    settle,
+)
+from ledger.money import Money
+from ledger.tenant import Tenant
+
+LEFT_WITHOUT_OUTCOME = "an attempt was left without an outcome: it may have been sent"
+
+
+class DiscardMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a dead letter is never sent."""
+
+    reason: str
+
+
+class SettleMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a message left of which nobody knew; one that was not sent is sent again."""
+
+    outcome: SettledAs
+
+
+class MessageView(msgspec.Struct, frozen=True):
+    """A message. `amount` is what was open on its invoices when it was queued."""
+
+    message_id: UUID
+    kind: str
+    channel: Channel
+    state: State
+    customer_id: UUID
+    invoice_ids: tuple[UUID, ...]
+    amount: Money
+    plan: str
+    plan_version: int
+    step: str
+    purpose: Purpose
+    queued_on: date
+    business_date: date
+    attempts: int
+    next_at: datetime | None
+    sender: str
+    reference: str
+    content_hash: str
+    reason: str
+
+
+class ListedInvoice(msgspec.Struct, frozen=True):
+    """An open invoice as a message lists it."""
+
+    number: str
+    due_on: date
+    open: Money
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """What a message says, with its amounts as they are now. Name, address and tax number are encrypted texts.
+
+    invoices  what is open in the message's currency, overdue first; what is held, disputed or promised is left out
+    """
+
+    message_id: UUID
+    channel: Channel
+    purpose: Purpose
+    business_date: date
+    today: date
+    language: str
+    recipient: str
+    name: str
+    creditor: str
+    creditor_address: str
+    creditor_tax_number: str
+    invoices: tuple[ListedInvoice, ...]
+    total: Money
+    credit: Money | None
+
+
+class AttemptBegun(msgspec.Struct, frozen=True):
+    """What the last look came to: an attempt to send a letter, or the state in which the message has ended."""
+
+    state: State
+    attempt: int = 0
+    next_at: datetime | None = None
+    letter: Letter | None = None
+
+
+def begin_sending(
+    unit: Unit, message_id: UUID, sender: str, *, recognises_repeats: bool
+) -> AttemptBegun:
+    """Looks at a message for the last time and claims it for one attempt; cancels it when it is no longer right.
+
+    An attempt that was left without an outcome is made again by a sender that recognises a message it has taken;
+    otherwise the message becomes unknown. Raises Unknown, MessageNotDue.
+    """
+    message: Message = load(unit, "message", message_id)
+    now_on = today(unit)
+    attempted = begin_attempt(message, sender, unit.now)
+    if message.state == "attempted" and not recognises_repeats:
+        return _ended(unit, message_id, BecameUnknown(LEFT_WITHOUT_OUTCOME))
+    letter = _letter(unit, message_id, message, now_on)
+    if not isinstance(letter, Letter):
+        return _ended(unit, message_id, Cancelled(letter))
+    state: Message = unit.append("message", message_id, [New(attempted, now_on)])
+    return AttemptBegun(state.state, attempted.attempt, attempted.next_at, letter)
+
+
+def message_sent(
+    unit: Unit, message_id: UUID, attempt: int, reference: str, content_hash: str
+) -> MessageView:
+    """The sender has taken the message. Raises Unknown, AttemptOutdated."""
+    return _outcome(unit, message_id, attempt, Sent(reference, content_hash))
+
+
+def message_failed(
+    unit: Unit, message_id: UUID, attempt: int, reason: str, *, for_good: bool
+) -> MessageView:
+    """The message did not leave: it is tried again later, or, failed for good, dead-lettered.
+
+    Raises Unknown, AttemptOutdated.
+    """
+    message: Message = load(unit, "message", message_id)
+    event: AttemptFailed | DeadLettered = (
+        DeadLettered(reason) if for_good else attempt_failed(message, reason, unit.now)
+    )
+    return _outcome(unit, message_id, attempt, event)
+
+
+def message_unknown(unit: Unit, message_id: UUID, attempt: int, reason: str) -> MessageView:
+    """Nobody knows whether the message left. Raises Unknown, AttemptOutdated."""
+    return _outcome(unit, message_id, attempt, BecameUnknown(reason))
+
+
+def retry_message(unit: Unit, message_id: UUID) -> MessageView:
+    """Has a message tried again that ended without being sent. Raises Unknown, NothingToRetry."""
+    message: Message = load(unit, "message", message_id)
+    return _append(unit, message_id, retry(message))
+
+
+def discard_message(unit: Unit, message_id: UUID, command: DiscardMessage) -> MessageView:
+    """Decides that a dead letter is never sent. Raises Unknown, ReasonMissing, NothingToDiscard."""
+    require_reason(command.reason)
+    message: Message = load(unit, "message", message_id)
+    require_discardable(message)
+    reason = unit.encrypt(message.customer_id, command.reason.strip())
+    return _append(unit, message_id, Discarded(reason))
+
+
+def settle_message(unit: Unit, message_id: UUID, command: SettleMessage) -> MessageView:
+    """Says whether an unknown message left. Raises Unknown, NothingToSettle."""
+    message: Message = load(unit, "message", message_id)
+    return _append(unit, message_id, settle(message, command.outcome))
+
+
+def message_view(message_id: UUID, message: Message) -> MessageView:
+    return MessageView(
+        message_id=message_id,
+        kind=message.kind,
+        channel=message.channel,
+        state=message.state,
+        customer_id=message.customer_id,
+        invoice_ids=message.invoice_ids,
+        amount=Money.of(message.amount_minor, message.currency),
+        plan=message.plan,
+        plan_version=message.plan_version,
+        step=message.step,
+        purpose=message.purpose,
+        queued_on=message.queued_on,
+        business_date=message.business_date,
+        attempts=message.attempts,
+        next_at=message.next_at,
+        sender=message.sender,
+        reference=message.reference,
+        content_hash=message.content_hash,
+        reason=message.reason,
+    )
+
+
+def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Letter | CancelReason:
+    """What the message says now, or why it is not sent any more."""
+    customer: Customer = load(unit, "customer", message.customer_id)
+    if message.channel in customer.opted_out:
+        return "opted_out"
+    if not customer.person.email:
+        return "no_address"
+    found = _open_invoices(unit, message, now_on)
+    if isinstance(found, str):
+        return found
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    settings = tenant.settings
+    credit_minor = customer.credit.get(message.currency, 0)
+    return Letter(
+        message_id=message_id,
+        channel=message.channel,
+        purpose=message.purpose,
+        business_date=message.business_date,
+        today=now_on,
+        language=customer.language,
+        recipient=customer.person.email,
+        name=customer.person.name,
+        creditor=settings.creditor_name or tenant.name,
+        creditor_address=settings.creditor_address,
+        creditor_tax_number=settings.creditor_tax_number,
+        invoices=found,
+        total=Money.of(sum(one.open.minor for one in found), message.currency),
+        credit=Money.of(credit_minor, message.currency) if credit_minor else None,
+    )
+
+
+def _open_invoices(
+    unit: Unit, message: Message, now_on: date
+) -> tuple[ListedInvoice, ...] | CancelReason:
+    """What the message lists, or why it is about nothing any more: none of its own invoices is open, or each that is
+    has been kept back from dunning."""
+    listed: dict[UUID, ListedInvoice] = {}
+    kept_back = False
+    for invoice_id, invoice in unit.payable(message.customer_id):
+        debt = debt_of(invoice_id, invoice, now_on)
+        if debt is None or debt.currency != message.currency:
+            continue
+        if debt.block is not None:
+            kept_back = kept_back or invoice_id in message.invoice_ids
+            continue
+        listed[invoice_id] = _listed(invoice)
+    if not any(invoice_id in listed for invoice_id in message.invoice_ids):
+        return "kept_back" if kept_back else "nothing_open"
+    return tuple(sorted(listed.values(), key=lambda one: (one.due_on, one.number)))
+
+
+def _listed(invoice: Invoice) -> ListedInvoice:
+    amount = Money.of(invoice.open.total, invoice.currency)
+    return ListedInvoice(invoice.number, invoice.due_on, amount)
+
+
+def _ended(unit: Unit, message_id: UUID, event: BecameUnknown | Cancelled) -> AttemptBegun:
+    state: Message = unit.append("message", message_id, [New(event, today(unit))])
+    return AttemptBegun(state.state)
+
+
+def _outcome(unit: Unit, message_id: UUID, attempt: int, event: Event) -> MessageView:
+    message: Message = load(unit, "message", message_id)
+    require_current(message, attempt)
+    return _append(unit, message_id, event)
+
+
+def _append(unit: Unit, message_id: UUID, event: Event) -> MessageView:
+    state: Message = unit.append("message", message_id, [New(event, today(unit))])
+    return message_view(message_id, state)

@@ -1,0 +1,45 @@
+"""A customer as collection sees it: when it was contacted, so that limits of contact hold. One stream per customer."""
+
+from datetime import date
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger.dunning.plan import MAX_GAP_DAYS, Channel
+from ledger.event_registry import Event, stored
+from ledger.ids import stable_id
+
+FOLD_VERSION = 1
+
+
+@stored("collection.contacted.v1")
+class Contacted(Event, frozen=True):
+    """A message to the customer was queued. It counts in the limits of contact on the day it takes effect."""
+
+    customer_id: UUID
+    message_id: UUID
+    channel: Channel
+
+
+class Collection(msgspec.Struct, frozen=True, array_like=True):
+    """Collection from a customer, as folded. `contacts` are the days of its contacts, in order; those too old to count
+    in any limit are left out."""
+
+    customer_id: UUID
+    contacts: tuple[date, ...] = ()
+
+
+def stream_id(tenant_id: UUID, customer_id: UUID) -> UUID:
+    """The stream of collection from a customer."""
+    return stable_id("collection", tenant_id, customer_id)
+
+
+def evolve(collection: Collection | None, event: Event, effective_on: date) -> Collection:
+    match event:
+        case Contacted():
+            before = collection or Collection(event.customer_id)
+            contacts = sorted((*before.contacts, effective_on))
+            counted = (on for on in contacts if (contacts[-1] - on).days <= MAX_GAP_DAYS)
+            return replace(before, contacts=tuple(counted))
+    raise AssertionError(f"a collection does not know {event.TAG}")

@@ -1,0 +1,247 @@
+"""Whom to contact on a day, and why not: a pure decision over one customer's debts.
+
+A step comes on its day, counted from the due date as written and moved to the next contact day. Of the steps that have
+come and were not taken, the highest whose conditions hold is taken; those below it are collapsed into it and never
+taken later. One message goes to a customer for each currency, at the highest of its debts' steps, and takes the step of
+each of them. When something keeps a debt from being dunned, no step is taken: it is taken when that has ended.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
+
+from ledger.dunning.contact_days import ContactDays
+from ledger.dunning.plan import WEEK_DAYS, Channel, DunningPlan, Step
+from ledger.invoice.events import PassedStep
+from ledger.invoice.state import StepTaken
+
+SkipReason = Literal[
+    "imported",
+    "held",
+    "disputed",
+    "promised",
+    "no_contact_day",
+    "before_entry",
+    "requires",
+    "amount",
+    "past_due",
+    "no_address",
+    "opted_out",
+    "cap_day",
+    "cap_week",
+    "cap_gap",
+]
+"""Why a debt that has come to a step is not dunned on a day.
+
+    imported        it was imported, and nobody has released it
+    held            a person holds it
+    disputed        the customer disputes it
+    promised        the customer has promised to pay, and the day has not passed
+    no_contact_day  nobody is contacted on a weekend or holiday
+    before_entry    every step that has come came before the debt entered dunning
+    requires        a step that must come before was not taken
+    amount          what is open lies outside the step's amounts
+    past_due        a courtesy is not sent after the due date
+    no_address      the customer has no address on any channel of the step
+    opted_out       the customer wants no reminders on the channels of the step
+    cap_day         the customer was contacted often enough on that day
+    cap_week        the customer was contacted often enough on the last seven days
+    cap_gap         the customer was contacted too short a while ago
+"""
+
+Block = Literal["imported", "held", "disputed", "promised"]
+
+
+class Debt(NamedTuple):
+    """An open invoice as dunning sees it on a day.
+
+    entered_on  since when dunning may act on it: it was sent, or a hold, dispute or promise has ended
+    open_minor  what is open in all components
+    block       what keeps dunning from it
+    taken       the steps that were taken, of any plan
+    """
+
+    invoice_id: UUID
+    currency: str
+    due_on: date
+    entered_on: date
+    open_minor: int
+    block: Block | None
+    taken: tuple[StepTaken, ...]
+
+
+class Debtor(NamedTuple):
+    """A customer as dunning sees it: the channels that reach it, those it has opted out of, the days of its last
+    contacts in order."""
+
+    customer_id: UUID
+    channels: frozenset[Channel]
+    opted_out: frozenset[Channel]
+    contacts: tuple[date, ...]
+
+
+class Due(NamedTuple):
+    """A step that a debt has come to, and the lower ones that are passed over with it. One above it, whose conditions
+    do not hold yet, may be taken on a later day."""
+
+    debt: Debt
+    step: Step
+    passed: tuple[PassedStep, ...]
+
+
+class Contact(NamedTuple):
+    """A message to queue: the highest step, and the step of each of its debts."""
+
+    channel: Channel
+    currency: str
+    step: Step
+    due: tuple[Due, ...]
+
+    @property
+    def open_minor(self) -> int:
+        return sum(one.debt.open_minor for one in self.due)
+
+
+class Skip(NamedTuple):
+    """A debt that has come to a step, which is not taken on the day."""
+
+    debt: Debt
+    step: Step
+    reason: SkipReason
+
+
+class Decision(NamedTuple):
+    """What a customer's day comes to."""
+
+    contacts: tuple[Contact, ...]
+    skips: tuple[Skip, ...]
+
+
+NOTHING: Final = Decision((), ())
+
+
+def decide_day(
+    plan: DunningPlan, days: ContactDays, debtor: Debtor, debts: Iterable[Debt], day: date
+) -> Decision:
+    """Whom to contact about which debts on a day. The plan must be active."""
+    skips: list[Skip] = []
+    groups: dict[str, list[Due]] = {}
+    for debt in debts:
+        found = step_due(plan, days, debt, day)
+        if isinstance(found, Skip):
+            skips.append(found)
+        elif found is not None:
+            groups.setdefault(debt.currency, []).append(found)
+    if not groups:
+        return Decision((), tuple(skips)) if skips else NOTHING
+    contacts: list[Contact] = []
+    contacted = list(debtor.contacts)
+    for _, group in sorted(groups.items(), key=lambda one: (-_highest(one[1]).step.offset, one[0])):
+        step = _highest(group).step
+        channel = next((one for one in step.channels if _reaches(debtor, one)), None)
+        reason = _unreached(debtor, step) if channel is None else _capped(plan, contacted, day)
+        if channel is None or reason is not None:
+            skips += [Skip(one.debt, one.step, reason or "no_address") for one in group]
+            continue
+        contacted.append(day)
+        contacts.append(Contact(channel, group[0].debt.currency, step, tuple(group)))
+    return Decision(tuple(contacts), tuple(skips))
+
+
+def step_due(plan: DunningPlan, days: ContactDays, debt: Debt, day: date) -> Due | Skip | None:
+    """The step that a debt has come to on a day; why it is not taken; None when it has come to none."""
+    come = steps_come(plan, days, debt, day)
+    if not come:
+        return None
+    entered_on = debt.entered_on
+    if plan.active_from is not None and plan.active_from > entered_on:
+        entered_on = plan.active_from
+    highest = come[-1][0]
+    if debt.block is not None:
+        return Skip(debt, highest, debt.block)
+    if not days.includes(day):
+        return Skip(debt, highest, "no_contact_day")
+    taken = {one.step for one in debt.taken if one.plan == plan.key}
+    reasons: list[SkipReason] = []
+    for place in range(len(come) - 1, -1, -1):
+        step, comes_on = come[place]
+        reason = _unmet(step, debt, taken, day)
+        if _is_before_entry(plan, comes_on, entered_on):
+            reason = "before_entry"
+        if reason is None:
+            passed = tuple(
+                PassedStep(
+                    lower.key,
+                    "before_entry" if _is_before_entry(plan, came_on, entered_on) else "collapsed",
+                )
+                for lower, came_on in come[:place]
+            )
+            return Due(debt, step, passed)
+        reasons.append(reason)
+    return Skip(debt, highest, reasons[0])
+
+
+def _is_before_entry(plan: DunningPlan, comes_on: date, entered_on: date) -> bool:
+    return plan.rules.late_entry == "next" and comes_on < entered_on
+
+
+def steps_come(
+    plan: DunningPlan, days: ContactDays, debt: Debt, day: date
+) -> Sequence[tuple[Step, date]]:
+    """The steps that have come and were not taken, lowest first, each with the day on which it came. A step that is
+    not above every step that was taken is over."""
+    taken = [one for one in debt.taken if one.plan == plan.key]
+    keys = {one.step for one in taken}
+    floor = max((one.offset for one in taken), default=None)
+    come: list[tuple[Step, date]] = []
+    late_days = (day - debt.due_on).days
+    for step in plan.rules.steps:
+        if step.offset > late_days:
+            break
+        if step.key in keys or (floor is not None and step.offset <= floor):
+            continue
+        comes_on = days.moved(date.fromordinal(debt.due_on.toordinal() + step.offset))
+        if comes_on <= day:
+            come.append((step, comes_on))
+    return come
+
+
+def _unmet(step: Step, debt: Debt, taken: set[str], day: date) -> SkipReason | None:
+    """Which condition of a step does not hold."""
+    if step.purpose == "courtesy" and day > debt.due_on:
+        return "past_due"
+    if any(required not in taken for required in step.requires):
+        return "requires"
+    for least in step.at_least:
+        if least.currency == debt.currency and debt.open_minor < least.minor:
+            return "amount"
+    for most in step.at_most:
+        if most.currency == debt.currency and debt.open_minor > most.minor:
+            return "amount"
+    return None
+
+
+def _highest(group: Sequence[Due]) -> Due:
+    return max(group, key=lambda one: one.step.offset)
+
+
+def _reaches(debtor: Debtor, channel: Channel) -> bool:
+    return channel in debtor.channels and channel not in debtor.opted_out
+
+
+def _unreached(debtor: Debtor, step: Step) -> SkipReason:
+    """Why no channel of a step reaches the customer."""
+    return "opted_out" if debtor.channels & set(step.channels) else "no_address"
+
+
+def _capped(plan: DunningPlan, contacts: Sequence[date], day: date) -> SkipReason | None:
+    """Which limit of contact is reached."""
+    caps = plan.rules.caps
+    if sum(one == day for one in contacts) >= caps.day:
+        return "cap_day"
+    if sum(0 <= (day - one).days < WEEK_DAYS for one in contacts) >= caps.week:
+        return "cap_week"
+    if contacts and (day - max(contacts)).days < caps.min_gap_days:
+        return "cap_gap"
+    return None

@@ -1,0 +1,297 @@
+"""A message to a customer, from the day it was queued to what became of it.
+
+    queued --> attempted --> sent
+       ^           |
+       |           +--> failed for a while: queued again, or dead-lettered after ten attempts
+       |           +--> failed for good: dead-lettered
+       |           +--> unknown: nobody knows whether it left; a person settles it
+       +-- retried by a person
+    queued --> cancelled, because the last look found that it is no longer right
+
+Each attempt is an event before it begins and another when its outcome is known. An attempt that is left without an
+outcome may have left the house: unless its sender recognises a message it has sent already, it is never made again
+automatically.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger.dunning.plan import Channel, Purpose
+from ledger.errors import Conflict, Rejected
+from ledger.event_registry import Event, stored
+from ledger.ids import derived_id
+
+FOLD_VERSION = 1
+
+MAX_ATTEMPTS: Final = 10
+"""So many attempts are made automatically; then the message is dead-lettered."""
+
+ATTEMPT_MINUTES: Final = 15
+"""Nobody else looks at a message that is being sent before so many minutes have passed."""
+
+FIRST_WAIT: Final = timedelta(minutes=1)
+LONGEST_WAIT: Final = timedelta(hours=6)
+
+Kind = Literal["dunning"]
+State = Literal["queued", "attempted", "sent", "unknown", "dead_lettered", "cancelled", "discarded"]
+WAITING: Final[frozenset[State]] = frozenset(("queued", "attempted"))
+
+CancelReason = Literal["nothing_open", "kept_back", "no_address", "opted_out"]
+"""Why a queued message is not sent.
+
+    nothing_open  nothing of what it is about is open any more
+    kept_back     what is still open is held, disputed or promised
+    no_address    the customer has no address on its channel any more, or its data was erased
+    opted_out     the customer wants no reminders on its channel any more
+"""
+
+SettledAs = Literal["sent", "not_sent"]
+
+
+class MessageNotDue(Conflict):
+    """The message does not wait for an attempt now: it was sent, waits for a while, or has ended."""
+
+
+class AttemptOutdated(Conflict):
+    """Another attempt has begun since, or the message was settled meanwhile; this outcome says nothing any more."""
+
+
+class NothingToRetry(Rejected):
+    """Only a message that is dead-lettered, cancelled or discarded can be tried again."""
+
+
+class NothingToDiscard(Rejected):
+    """Only a message that is dead-lettered can be discarded."""
+
+
+class NothingToSettle(Rejected):
+    """Only a message of which nobody knows whether it left can be settled."""
+
+
+@stored("message.queued.v1")
+class Queued(Event, frozen=True):
+    """A message is to be sent. `amount_minor` is what was open on its invoices when it was queued; the text says what
+    is open when it is sent.
+
+    plan, plan_version, step, purpose  why, of a dunning message
+    """
+
+    kind: Kind
+    channel: Channel
+    customer_id: UUID
+    currency: str
+    amount_minor: int
+    business_date: date
+    invoice_ids: tuple[UUID, ...]
+    plan: str = ""
+    plan_version: int = 0
+    step: str = ""
+    purpose: Purpose = "reminder"
+
+
+@stored("message.attempted.v1")
+class Attempted(Event, frozen=True):
+    """The message is about to be submitted; nobody else tries before `next_at`."""
+
+    attempt: int
+    sender: str
+    next_at: datetime
+
+
+@stored("message.sent.v1")
+class Sent(Event, frozen=True):
+    """The sender has taken it. `reference` is its name there, `content_hash` the SHA-256 of what was sent."""
+
+    reference: str = ""
+    content_hash: str = ""
+
+
+@stored("message.attempt_failed.v1")
+class AttemptFailed(Event, frozen=True):
+    """The message did not leave, and is tried again from `next_at` on. The reason holds no personal data."""
+
+    reason: str
+    next_at: datetime
+
+
+@stored("message.became_unknown.v1")
+class BecameUnknown(Event, frozen=True):
+    """Nobody knows whether the message left. It is not sent again automatically."""
+
+    reason: str
+
+
+@stored("message.dead_lettered.v1")
+class DeadLettered(Event, frozen=True):
+    """The message did not leave and is not tried again automatically."""
+
+    reason: str
+
+
+@stored("message.cancelled.v1")
+class Cancelled(Event, frozen=True):
+    """The last look before sending found that the message is no longer right."""
+
+    reason: CancelReason
+
+
+@stored("message.retried.v1")
+class Retried(Event, frozen=True):
+    """A person has it tried again, as often as at first."""
+
+
+@stored("message.discarded.v1")
+class Discarded(Event, frozen=True):
+    """A person has decided that a dead letter is never sent. The reason is an encrypted text."""
+
+    reason: str = ""
+
+
+@stored("message.settled.v1")
+class Settled(Event, frozen=True):
+    """A person has found out whether an unknown message left; one that did not is sent again."""
+
+    outcome: SettledAs
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """A message as folded.
+
+    attempts  attempts that were begun, since a person had it tried again
+    begun     attempts that were begun, in all
+    next_at   no other attempt is begun before
+    reason    why it failed last, is dead-lettered, unknown or cancelled
+    """
+
+    kind: Kind
+    channel: Channel
+    customer_id: UUID
+    currency: str
+    amount_minor: int
+    business_date: date
+    invoice_ids: tuple[UUID, ...]
+    plan: str
+    plan_version: int
+    step: str
+    purpose: Purpose
+    queued_on: date
+    state: State = "queued"
+    attempts: int = 0
+    begun: int = 0
+    next_at: datetime | None = None
+    sender: str = ""
+    reference: str = ""
+    content_hash: str = ""
+    reason: str = ""
+
+    def due(self, now: datetime) -> bool:
+        """Whether somebody is to look at it: for an attempt, or because an attempt was left without an outcome."""
+        return self.state in WAITING and (self.next_at is None or self.next_at <= now)
+
+
+def message_id(
+    tenant_id: UUID, customer_id: UUID, channel: Channel, currency: str, day: date, kind: Kind
+) -> UUID:
+    """The id of a message: the same facts give the same one, so that it is queued once."""
+    return derived_id(day, "message", tenant_id, customer_id, channel, currency, kind)
+
+
+def begin_attempt(message: Message, sender: str, now: datetime) -> Attempted:
+    """The next attempt, if it may begin: also when the one before it was left without an outcome.
+
+    Raises MessageNotDue.
+    """
+    if not message.due(now):
+        raise MessageNotDue(f"the message is {message.state} and does not wait for an attempt now")
+    return Attempted(message.begun + 1, sender, now + timedelta(minutes=ATTEMPT_MINUTES))
+
+
+def attempt_failed(message: Message, reason: str, now: datetime) -> AttemptFailed | DeadLettered:
+    """What follows a failure that may pass: another attempt after a while, or none after the tenth."""
+    if message.attempts >= MAX_ATTEMPTS:
+        return DeadLettered(f"{reason}, at the last of {MAX_ATTEMPTS} attempts")
+    return AttemptFailed(reason, now + min(FIRST_WAIT * 2 ** (message.attempts - 1), LONGEST_WAIT))
+
+
+def require_current(message: Message, attempt: int) -> None:
+    """Whether an attempt is the last one, and still without an outcome. Raises AttemptOutdated."""
+    if message.state != "attempted" or message.begun != attempt:
+        raise AttemptOutdated(f"attempt {attempt} of the message is not the current one")
+
+
+def retry(message: Message) -> Retried:
+    """A person has it tried again. Raises NothingToRetry."""
+    if message.state not in ("dead_lettered", "cancelled", "discarded"):
+        raise NothingToRetry(f"the message is {message.state}; there is nothing to try again")
+    return Retried()
+
+
+def require_discardable(message: Message) -> None:
+    """Raises NothingToDiscard."""
+    if message.state != "dead_lettered":
+        raise NothingToDiscard(f"the message is {message.state}; only a dead letter is discarded")
+
+
+def settle(message: Message, outcome: SettledAs) -> Settled:
+    """A person says whether an unknown message left. Raises NothingToSettle."""
+    if message.state != "unknown":
+        raise NothingToSettle(f"the message is {message.state}; there is nothing to settle")
+    return Settled(outcome)
+
+
+def evolve(message: Message | None, event: Event, effective_on: date) -> Message:
+    if isinstance(event, Queued):
+        return Message(
+            kind=event.kind,
+            channel=event.channel,
+            customer_id=event.customer_id,
+            currency=event.currency,
+            amount_minor=event.amount_minor,
+            business_date=event.business_date,
+            invoice_ids=event.invoice_ids,
+            plan=event.plan,
+            plan_version=event.plan_version,
+            step=event.step,
+            purpose=event.purpose,
+            queued_on=effective_on,
+        )
+    assert message is not None, f"{event.TAG} came before the message was queued"
+    match event:
+        case Attempted():
+            return replace(
+                message,
+                state="attempted",
+                attempts=message.attempts + 1,
+                begun=event.attempt,
+                sender=event.sender,
+                next_at=event.next_at,
+            )
+        case Sent():
+            return replace(
+                message,
+                state="sent",
+                next_at=None,
+                reference=event.reference,
+                content_hash=event.content_hash,
+                reason="",
+            )
+        case AttemptFailed():
+            return replace(message, state="queued", next_at=event.next_at, reason=event.reason)
+        case BecameUnknown():
+            return replace(message, state="unknown", next_at=None, reason=event.reason)
+        case DeadLettered():
+            return replace(message, state="dead_lettered", next_at=None, reason=event.reason)
+        case Cancelled():
+            return replace(message, state="cancelled", next_at=None, reason=event.reason)
+        case Retried():
+            return replace(message, state="queued", attempts=0, next_at=None, reason="")
+        case Discarded():
+            return replace(message, state="discarded", next_at=None)
+        case Settled():
+            state: State = "sent" if event.outcome == "sent" else "queued"
+            return replace(message, state=state, attempts=0, reason="")
+    raise AssertionError(f"a message does not know {event.TAG}")

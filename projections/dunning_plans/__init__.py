@@ -1,0 +1,1 @@
+"""Dunning plans: their rows, and listing them."""

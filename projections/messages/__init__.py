@@ -1,0 +1,1 @@
+"""Messages to customers: their rows, and listing them."""

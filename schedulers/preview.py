@@ -1,0 +1,176 @@
+"""A day before it happens, and a plan played over days: what would be charged and whom would be contacted, nothing
+written.
+
+A preview is of one night alone: nights between today and that day charge, but contact nobody. A simulation plays each
+night after the one before, so that steps and limits of contact follow from it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Literal, get_args
+from uuid import UUID
+
+import msgspec
+
+from ledger.customer import Customer
+from ledger.dunning.contact_days import ContactDays
+from ledger.dunning.debts import debt_on, in_question
+from ledger.dunning.deciding import Debtor, Decision, SkipReason, decide_day, steps_come
+from ledger.dunning.plan import Channel, DunningPlan
+from ledger.errors import Rejected
+from ledger.invoice.accrual import bring_up_to_date
+from ledger.invoice.state import Invoice, StepTaken
+from ledger.money import Money
+from ledger.tenant import Settings
+from schedulers.dunning import decide_case
+from schedulers.forecast import forecast
+from schedulers.ports import DebtorCase
+
+MAX_SIMULATED_DAYS = 3_660
+_ONE_DAY = timedelta(days=1)
+
+ItemKind = Literal["late_fee", "mora", "message", "skip"]
+
+
+class SpanTooLong(Rejected):
+    """A simulation begins no later than it ends, and plays ten years at the most."""
+
+
+class PreviewItem(msgspec.Struct, frozen=True):
+    """A charge, a message or a debt that is skipped.
+
+    invoice_ids  the invoice charged or skipped, or those whose steps the message takes
+    invoice_numbers  their numbers, in the same order
+    amount       what is charged, or open on those invoices
+    recipient    the address of a message, encrypted until it is shown
+    step         the step of the plan that is taken or skipped
+    reason       why a debt is skipped
+    """
+
+    date: date
+    kind: ItemKind
+    invoice_ids: tuple[UUID, ...]
+    invoice_numbers: tuple[str, ...]
+    customer_id: UUID
+    amount: Money
+    channel: str | None = None
+    recipient: str | None = None
+    step: str | None = None
+    reason: SkipReason | None = None
+
+
+class SimulatedCase(msgspec.Struct, frozen=True):
+    """A customer with all invoices that were ever sent to it, by their ids."""
+
+    customer_id: UUID
+    customer: Customer
+    invoices: Sequence[tuple[UUID, Invoice]]
+
+
+def preview(
+    cases: Iterable[DebtorCase], settings: Settings, plan: DunningPlan, day: date
+) -> Iterator[PreviewItem]:
+    """What the night of a day would charge and whom it would contact, customer by customer. Charges are those up to the
+    end of the day; messages only where the plan is active."""
+    days = ContactDays(plan.rules, settings.business_days)
+    for case in cases:
+        for posting in forecast(case.invoices, day):
+            if posting.what in ("late_fee", "mora") and posting.amount is not None:
+                yield PreviewItem(
+                    date=posting.effective_on,
+                    kind="late_fee" if posting.what == "late_fee" else "mora",
+                    invoice_ids=(posting.invoice_id,),
+                    invoice_numbers=(posting.number,),
+                    customer_id=posting.customer_id,
+                    amount=posting.amount,
+                )
+        if plan.active_from is None:
+            continue
+        brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
+        decision = decide_case(plan, days, case._replace(invoices=brought), day)
+        yield from _items(case.customer_id, case.customer, case.invoices, decision, day)
+
+
+def simulate(
+    cases: Iterable[SimulatedCase], settings: Settings, plan: DunningPlan, first: date, last: date
+) -> Iterator[PreviewItem]:
+    """Plays a plan over a span of days as if each night had run on its day, the plan active from the first: messages
+    and skips, customer by customer, each in the order of its days. All facts that are known count on their own days.
+    A customer without an address counts as reached, so that a plan can be judged before addresses are there.
+
+    Raises SpanTooLong.
+    """
+    if not 0 <= (last - first).days < MAX_SIMULATED_DAYS:
+        raise SpanTooLong(f"from {first} to {last} is no span of 1 to {MAX_SIMULATED_DAYS} days")
+    active = msgspec.structs.replace(plan, active_from=first)
+    days = ContactDays(plan.rules, settings.business_days)
+    for case in cases:
+        yield from _simulated(case, active, days, first, last)
+
+
+def _simulated(
+    case: SimulatedCase, plan: DunningPlan, days: ContactDays, first: date, last: date
+) -> Iterator[PreviewItem]:
+    taken: dict[UUID, tuple[StepTaken, ...]] = {}
+    contacts: tuple[date, ...] = ()
+    channels: frozenset[Channel] = frozenset(get_args(Channel))
+    opted_out = frozenset(case.customer.opted_out)
+    lowest = timedelta(days=plan.rules.steps[0].offset)
+    day = first
+    while day <= last:
+        debts = []
+        for invoice_id, invoice in case.invoices:
+            if day < invoice.due_on + lowest:
+                continue
+            mine = taken.get(invoice_id, ())
+            if not steps_come(plan, days, in_question(invoice_id, invoice, mine), day):
+                continue
+            debt = debt_on(invoice_id, invoice, day, mine)
+            if debt is not None:
+                debts.append(debt)
+        debtor = Debtor(case.customer_id, channels, opted_out, contacts)
+        decision = decide_day(plan, days, debtor, debts, day)
+        for contact in decision.contacts:
+            contacts = (*contacts, day)
+            for due in contact.due:
+                step = StepTaken(plan.key, due.step.key, due.step.offset, day)
+                taken[due.debt.invoice_id] = (*due.debt.taken, step)
+        yield from _items(case.customer_id, case.customer, case.invoices, decision, day)
+        day += _ONE_DAY
+
+
+def _items(
+    customer_id: UUID,
+    customer: Customer,
+    invoices: Sequence[tuple[UUID, Invoice]],
+    decision: Decision,
+    day: date,
+) -> Iterator[PreviewItem]:
+    """What a customer's day comes to, messages first."""
+    if not decision.contacts and not decision.skips:
+        return
+    numbers = {invoice_id: invoice.number for invoice_id, invoice in invoices}
+    for contact in decision.contacts:
+        ids = tuple(one.debt.invoice_id for one in contact.due)
+        yield PreviewItem(
+            date=day,
+            kind="message",
+            invoice_ids=ids,
+            invoice_numbers=tuple(numbers[one] for one in ids),
+            customer_id=customer_id,
+            amount=Money.of(contact.open_minor, contact.currency),
+            channel=contact.channel,
+            recipient=customer.person.email or None,
+            step=contact.step.key,
+        )
+    for skip in decision.skips:
+        yield PreviewItem(
+            date=day,
+            kind="skip",
+            invoice_ids=(skip.debt.invoice_id,),
+            invoice_numbers=(numbers[skip.debt.invoice_id],),
+            customer_id=customer_id,
+            amount=Money.of(skip.debt.open_minor, skip.debt.currency),
+            step=skip.step.key,
+            reason=skip.reason,
+        )
