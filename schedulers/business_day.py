@@ -43,13 +43,18 @@ class DayNotCome(Rejected):
 
 
 class DayResult(msgspec.Struct, frozen=True):
-    """What a day posted in all, by step. `ran` is false when it had been closed before, or is not closed yet because
-    the local time of its next step has not come. A day of the past, or one of which no dunning plan was active, has no
-    dunning step."""
+    """What a day posted in all, by step.
+
+    ran     false when it had been closed before, or is not closed yet
+    closed  false when the local time of its next step has not come
+
+    A day of the past, or one on which no dunning plan was active, has no dunning step.
+    """
 
     day: date
     ran: bool
     steps: dict[str, Tally]
+    closed: bool = True
 
 
 def run_day(
@@ -84,18 +89,18 @@ def run_day(
         if step == "dunning" and not (contacts and _is_active(store, run.tenant_id)):
             continue
         if not may_begin(step):
-            return _so_far(store, run, ran=False)
+            return _so_far(store, run, ran=False, closed=False)
         stop_at(f"before {step}")
         _run_step(store, run, step, progress, stop_at)
     stop_at("before closing")
     store.close_day(run, in_turn=in_turn)
-    return _so_far(store, run, ran=True)
+    return _so_far(store, run, ran=True, closed=True)
 
 
-def _so_far(store: ClockStore, run: Run, *, ran: bool) -> DayResult:
+def _so_far(store: ClockStore, run: Run, *, ran: bool, closed: bool) -> DayResult:
     business_day = store.business_day(run.tenant_id, run.day)
     assert business_day is not None
-    return DayResult(run.day, ran, dict(business_day.steps))
+    return DayResult(run.day, ran, dict(business_day.steps), closed)
 
 
 def _is_active(store: ClockStore, tenant_id: UUID) -> bool:

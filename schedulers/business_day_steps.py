@@ -1,7 +1,7 @@
 """What each step of a business day posts to an invoice, and from which local time on."""
 
-from collections.abc import Sequence
-from datetime import date, time
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
 from functools import partial
 
 from ledger.business_day import Step
@@ -9,12 +9,20 @@ from ledger.event_registry import New
 from ledger.invoice import accrual, recording
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
+from ledger.tenant import Settings
+from ledger.time_zones import instant_of
 from schedulers.ports import Decide
 
 NO_RATES: Table = {}
 
 EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0), "dunning": time(6, 0)}
 """The local time before which a step does not begin automatically. Each also waits for the one before it."""
+
+
+def contacts_may_begin(settings: Settings, day: date, now: datetime) -> Callable[[Step], bool]:
+    """Which steps of a day may be run by hand: any, but customers are never contacted before their hour."""
+    begins_at = instant_of(day, EARLIEST["dunning"], settings.timezone)
+    return lambda step: step != "dunning" or now >= begins_at
 
 
 def post_overdue(invoice: Invoice, day: date) -> Sequence[New]:

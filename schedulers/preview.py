@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.customer import Customer
 from ledger.dunning.contact_days import ContactDays
-from ledger.dunning.debts import debt_on, in_question
+from ledger.dunning.debts import closed_on, debt_on, in_question
 from ledger.dunning.deciding import Debtor, Decision, SkipReason, decide_day, steps_come
 from ledger.dunning.plan import Channel, DunningPlan
 from ledger.errors import Rejected
@@ -116,11 +116,15 @@ def _simulated(
     channels: frozenset[Channel] = frozenset(get_args(Channel))
     opted_out = frozenset(case.customer.opted_out)
     lowest = timedelta(days=plan.rules.steps[0].offset)
+    spans = [
+        (invoice_id, invoice, invoice.due_on + lowest, closed_on(invoice) or date.max)
+        for invoice_id, invoice in case.invoices
+    ]
     day = first
     while day <= last:
         debts = []
-        for invoice_id, invoice in case.invoices:
-            if day < invoice.due_on + lowest:
+        for invoice_id, invoice, begins_on, ends_on in spans:
+            if not begins_on <= day < ends_on:
                 continue
             mine = taken.get(invoice_id, ())
             if not steps_come(plan, days, in_question(invoice_id, invoice, mine), day):

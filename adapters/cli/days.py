@@ -21,6 +21,7 @@ from ledger.errors import NotFound
 from ledger.money import format_minor
 from ledger.time_zones import business_date
 from schedulers.business_day import DayResult, require_runnable, run_day
+from schedulers.business_day_steps import contacts_may_begin
 from schedulers.catch_up import catch_up, due_days
 from schedulers.forecast import require_foreseeable
 from schedulers.ports import Run
@@ -94,6 +95,9 @@ def _run(arguments: argparse.Namespace) -> int:
                 books.clock,
                 Run(tenant_id, wanted, lease, actor=ACTOR),
                 today=today,
+                may_begin=contacts_may_begin(
+                    books.clock.settings(tenant_id), wanted, datetime.now(UTC)
+                ),
                 progress=_telling(progress, wanted),
             )
     _tell([_row(result)], arguments.json)
@@ -160,7 +164,8 @@ def _telling(progress: Progress, wanted: date) -> Callable[[str, Tally], None]:
 
 
 def _row(result: DayResult) -> DayRow:
-    return DayRow(result.day, "closed", _steps(result.steps), result.ran)
+    status = "closed" if result.closed else "open"
+    return DayRow(result.day, status, _steps(result.steps), result.ran)
 
 
 def _steps(steps: dict[str, Tally]) -> list[StepRow]:
@@ -191,7 +196,7 @@ def _tell(rows: list[DayRow], as_json: bool) -> None:
         [
             (
                 row.date,
-                "closed before" if row.ran is False else row.status,
+                "closed before" if row.ran is False and row.status == "closed" else row.status,
                 step.step,
                 step.looked_at,
                 step.posted,

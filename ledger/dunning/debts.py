@@ -31,6 +31,14 @@ def debt_on(
     return _debt(invoice_id, invoice, day, open_minor, _block_on(invoice, day), taken)
 
 
+def closed_on(invoice: Invoice) -> date | None:
+    """The day at whose end nothing was open any more, for good as far as is known; None while something is."""
+    if invoice.open.total:
+        return None
+    days = [one.on for one in invoice.imputations] + [one.on for one in invoice.small_balances]
+    return max(days, default=None)
+
+
 def in_question(invoice_id: UUID, invoice: Invoice, taken: tuple[StepTaken, ...]) -> Debt:
     """A debt of which only its steps are asked for: whether one has come is told before what is open is counted."""
     return Debt(invoice_id, invoice.currency, invoice.due_on, invoice.due_on, 0, None, taken)

@@ -1,6 +1,6 @@
 """Nights that contact customers, over real PostgreSQL: each step once, whatever is repeated, missed or moved."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.business_day import Tally
 from ledger.dunning.plan import Caps, Step
 from schedulers import chunks
+from schedulers.business_day_steps import contacts_may_begin
+from schedulers.catch_up import tick
 from tests.messages.conftest import STARTS_ON, Shop
 
 DUE = date(2026, 3, 11)  # a Wednesday
@@ -235,3 +237,32 @@ def test_a_command_in_between_is_not_overwritten(shop: Shop) -> None:
     shop.night(pause=pay)
     todays = [one for _, one in shop.messages() if one.business_date == on(0)]
     assert [one.invoice_ids for one in todays] == [(left,)]
+
+
+def test_customers_are_not_contacted_before_six(shop: Shop) -> None:
+    """By the clock and by hand: the day waits, charged and open, and goes on at six."""
+    shop.activate()
+    shop.invoice(shop.customer(), DUE)
+    shop.nights(on(-1))
+    shop.today = on(0)
+    settings = shop.books.clock.settings(shop.tenant_id)
+    for hour, expected in ((3, 0), (5, 0), (6, 1)):
+        now = datetime.combine(on(0), time(hour), tzinfo=UTC)
+        result = shop.night(may_begin=contacts_may_begin(settings, on(0), now))
+        assert (result.closed, result.ran) == (expected == 1, expected == 1)
+        assert set(result.steps) >= {"overdue", "mora"}
+        assert sum(day == on(0) for day, _, _ in shop.told()) == expected
+
+
+def test_the_clock_charges_at_five_and_contacts_at_six(shop: Shop) -> None:
+    shop.activate()
+    shop.invoice(shop.customer(), DUE)
+    shop.nights(on(-1))
+    clock = shop.books.clock
+    five, six = (datetime.combine(on(0), time(hour), tzinfo=UTC) for hour in (5, 6))
+    assert tick(clock, "here", five) == 0
+    assert clock.business_day(shop.tenant_id, on(0)).status == "open"
+    assert [day for day, _, _ in shop.told()] == [on(-2)]
+    assert tick(clock, "here", six) == 1
+    assert [day for day, _, _ in shop.told()] == [on(-2), on(0)]
+    assert tick(clock, "here", six) == 0

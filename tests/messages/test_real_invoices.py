@@ -88,7 +88,10 @@ class Names:
         )
 
 
-@pytest.mark.parametrize(("first", "last"), [(FIRST_ON, real.LAST_ON), FROM_THE_MIDDLE])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [FROM_THE_MIDDLE, pytest.param(FIRST_ON, real.LAST_ON, marks=pytest.mark.soak)],
+)
 def test_a_simulation_is_what_the_file_says(
     books: Books,
     imported: UUID,

@@ -44,6 +44,7 @@ from schedulers.business_day import (
     require_runnable,
     run_day,
 )
+from schedulers.business_day_steps import contacts_may_begin
 from schedulers.forecast import DayTooFar, require_foreseeable
 from schedulers.ports import ClockTaken, Fenced, Lease, Run
 from schedulers.preview import PreviewItem, preview
@@ -65,14 +66,16 @@ class RunDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DayRun(msgspec.Struct, frozen=True):
-    """A day that is closed now.
+    """A day that was run.
 
-    ran    false when it had been closed before, and nothing was done
-    steps  what each step posted
+    ran     false when it had been closed before, and nothing was done, or is not closed yet
+    status  `open` while customers may not be contacted yet: the clock goes on at 6:00
+    steps   what each step posted
     """
 
     day: dt.date
     ran: bool
+    status: Literal["open", "closed"]
     steps: list[StepRow]
 
 
@@ -134,7 +137,10 @@ async def show_preview(request: Call, date: FromPath[dt.date]) -> Response[bytes
     request_example=RunDay(),
     response=DayRun,
     response_example=DayRun(
-        day=invoices.DAY.day, ran=True, steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])]
+        day=invoices.DAY.day,
+        ran=True,
+        status="closed",
+        steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])],
     ),
     errors=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
 )
@@ -143,7 +149,7 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
 
     Days are run in order. One that is closed is left as it is, and one that was interrupted goes on where it stopped,
     so that repeating the request posts nothing twice and contacts nobody twice, with or without an Idempotency-Key.
-    Customers are contacted on the day of today alone.
+    Customers are contacted on the day of today alone, and not before 6:00 in the tenant's zone.
     """
     refuse_query(request.scope)
     idempotency_key(context_of(request.scope), required=False)
@@ -158,6 +164,9 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
                 api.books.clock,
                 Run(principal.tenant_id, date, lease, principal.actor),
                 today=_today(api, principal.tenant_id),
+                may_begin=contacts_may_begin(
+                    api.books.clock.settings(principal.tenant_id), date, dt.datetime.now(dt.UTC)
+                ),
                 pause=lambda _: _unless_closing(api),
             )
         )
@@ -210,7 +219,7 @@ def _unless_closing(api: Api) -> None:
 
 def _day_run(result: DayResult) -> DayRun:
     steps = [_step(name, result.steps[name]) for name in STEPS if name in result.steps]
-    return DayRun(result.day, result.ran, steps)
+    return DayRun(result.day, result.ran, "closed" if result.closed else "open", steps)
 
 
 def _step(name: str, tally: Tally) -> StepRow:
