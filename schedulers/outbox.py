@@ -30,7 +30,7 @@ class NotRenderable(Rejected):
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A message, rendered. It holds personal data in the clear: it is made for one attempt and kept nowhere.
+    """A message, rendered. It holds decrypted personal data: it is made for one attempt and never stored.
 
     folder   a name for the day's messages
     content  a whole mail, as RFC 5322 has it

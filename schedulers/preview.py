@@ -68,10 +68,10 @@ class SimulatedCase(msgspec.Struct, frozen=True):
 
 
 def preview(
-    cases: Iterable[DebtorCase], settings: Settings, plan: DunningPlan, day: date
+    cases: Iterable[DebtorCase], settings: Settings, plan: DunningPlan, day: date, today: date
 ) -> Iterator[PreviewItem]:
     """What the night of a day would charge and whom it would contact, customer by customer. Charges are those up to the
-    end of the day; messages only where the plan is active."""
+    end of the day; messages only where the plan is active and the day is not past, for then nobody is contacted."""
     days = ContactDays(plan.rules, settings.business_days)
     for case in cases:
         for posting in forecast(case.invoices, day):
@@ -84,7 +84,7 @@ def preview(
                     customer_id=posting.customer_id,
                     amount=posting.amount,
                 )
-        if plan.active_from is None:
+        if plan.active_from is None or day < today:
             continue
         brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
         decision = decide_case(plan, days, case._replace(invoices=brought), day)

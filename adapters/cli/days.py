@@ -105,11 +105,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Namespace) -> int:
-    require_foreseeable(wanted, _today(books, tenant_id))
+    today = _today(books, tenant_id)
+    require_foreseeable(wanted, today)
     settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
     cases = open_cases(books.database.writer, tenant_id)
     answer = msgspec.json.encode(
-        {"date": wanted, "items": list(preview(cases, settings, plan, wanted))}
+        {"date": wanted, "items": list(preview(cases, settings, plan, wanted, today))}
     )
     opened = books.cipher.decrypted(tenant_id, answer)
     if arguments.json:

@@ -1,6 +1,6 @@
 """Messages as files: a mail that any mail program opens, in a folder of its day. Nothing leaves the machine.
 
-Files hold personal data in the clear: the folders are their owner's alone.
+Files hold decrypted personal data, so only their owner can open the folders.
 """
 
 from hashlib import sha256

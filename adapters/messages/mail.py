@@ -1,4 +1,4 @@
-"""Writing a message as a mail (RFC 5322), from its letter with the personal texts in the clear."""
+"""Writing a message as a mail (RFC 5322), from its letter with decrypted personal texts."""
 
 import re
 from datetime import datetime
@@ -21,7 +21,10 @@ MAX_ADDRESS_LENGTH: Final = 254
 
 
 def write_mail(letter: Letter, now: datetime) -> Outgoing:
-    """A mail whose recipient, name and creditor are in the clear. Raises NotRenderable for a malformed address."""
+    """Writes a mail from a letter whose recipient and name are decrypted.
+
+    Raises NotRenderable for a malformed address.
+    """
     phrases = phrases_of(letter.language)
     creditor = _line(letter.creditor)
     mail = EmailMessage(policy=SMTP)

@@ -33,8 +33,8 @@ ENGLISH: Final = Phrases(
     greeting="Dear {name},",
     opening={
         "courtesy": "This is a friendly notice of what is due soon.",
-        "reminder": "We have not received your payment of the following. Please pay it.",
-        "final_notice": "This is our last notice before we take further steps. Please pay the following now.",
+        "reminder": "The following is open. Please pay what is due.",
+        "final_notice": "This is our last notice before we take further steps. Please pay what is due now.",
     },
     columns=("Invoice", "Due", "Open"),
     total="Open in all: {total}",
@@ -50,8 +50,9 @@ PORTUGUESE: Final = Phrases(
     greeting="Prezado(a) {name},",
     opening={
         "courtesy": "Este \u00e9 um lembrete cordial do que vence em breve.",
-        "reminder": "N\u00e3o identificamos o pagamento do que segue. Por favor, regularize.",
-        "final_notice": "Este \u00e9 o \u00faltimo aviso antes de outras medidas. Por favor, pague o que segue.",
+        "reminder": "Consta em aberto o que segue. Por favor, pague o que estiver vencido.",
+        "final_notice": "Este \u00e9 o \u00faltimo aviso antes de outras medidas. "
+        "Por favor, pague o que estiver vencido.",
     },
     columns=("Fatura", "Vencimento", "Em aberto"),
     total="Total em aberto: {total}",

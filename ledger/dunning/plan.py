@@ -191,7 +191,7 @@ def check_plan(rules: PlanRules) -> PlanRules:
     """The rules with their steps in the order of their offsets.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, and the refusals of a text in the clear and of a malformed amount.
+    AmountRangeEmpty, UnknownCalendar, and the refusals of an unencrypted text and of a malformed amount.
     """
     plain(rules.name, "name")
     if rules.calendar != "weekdays":

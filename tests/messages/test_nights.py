@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.store.debtors import open_cases
 from adapters.wiring import Books
 from commands.customers import ChangeConsent, opt_out
 from commands.dunning_plans import CreditorMissing, SavePlan, deactivate_plan, save_plan
@@ -28,6 +29,7 @@ from ledger.dunning.plan import Caps, Step
 from schedulers import chunks
 from schedulers.business_day_steps import contacts_may_begin
 from schedulers.catch_up import tick
+from schedulers.preview import preview
 from tests.messages.conftest import STARTS_ON, Shop
 
 DUE = date(2026, 3, 11)  # a Wednesday
@@ -266,3 +268,30 @@ def test_the_clock_charges_at_five_and_contacts_at_six(shop: Shop) -> None:
     assert tick(clock, "here", six) == 1
     assert [day for day, _, _ in shop.told()] == [on(-2), on(0)]
     assert tick(clock, "here", six) == 0
+
+
+def test_a_preview_is_what_the_night_then_does_and_of_a_past_day_nothing(shop: Shop) -> None:
+    shop.activate()
+    for n in range(3):
+        shop.invoice(shop.customer(f"C{n}", f"c{n}@example.com"), on(n))
+    shop.nights(on(-1))
+
+    def previewed(day: date) -> list[tuple[str | None, tuple[UUID, ...]]]:
+        clock = shop.books.clock
+        items = preview(
+            open_cases(shop.books.database.writer, shop.tenant_id),
+            clock.settings(shop.tenant_id),
+            clock.dunning_plan(shop.tenant_id),
+            day,
+            shop.today,
+        )
+        return sorted((one.step, one.invoice_ids) for one in items if one.kind == "message")
+
+    foreseen = previewed(on(0))
+    assert foreseen != []
+    shop.nights(on(0))
+    todays = [one for _, one in shop.messages() if one.business_date == on(0)]
+    assert sorted((one.step, one.invoice_ids) for one in todays) == foreseen
+    shop.today = on(3)
+    assert previewed(on(2)) == []
+    assert previewed(on(5)) != []

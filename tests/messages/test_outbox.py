@@ -2,11 +2,13 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 import pytest
 
 from adapters.messages.files import FileSender
+from adapters.messages.phrases import ENGLISH, PORTUGUESE, Phrases
 from adapters.store.encryption import pseudonym
 from commands.customers import ChangeConsent, ChangeCustomer, change_customer, opt_out
 from commands.holds import HoldInvoice, hold_invoice
@@ -18,6 +20,7 @@ from commands.messages import (
     settle_message,
 )
 from commands.tenants import ConfigureTenant, configure_tenant
+from ledger.dunning.plan import Purpose
 from schedulers.outbox import MaybeTaken, NotTaken, Outcome, Outgoing, Round, Taken
 from tests.messages.conftest import Shop
 
@@ -285,3 +288,12 @@ def test_erased_data_is_never_sent(shop: Shop, queued: UUID) -> None:
     ((_, message),) = shop.messages()
     assert (message.state, "erased" in message.reason) == ("dead_lettered", True)
     assert pseudonym((shop.tenant_id, queued)) not in message.reason
+
+
+@pytest.mark.parametrize("phrases", [ENGLISH, PORTUGUESE])
+def test_every_language_says_everything(phrases: Phrases) -> None:
+    assert set(phrases.opening) == set(get_args(Purpose))
+    assert all(phrases)
+    assert all(phrases.opening.values())
+    assert all(phrases.columns)
+    assert not any("{" in text for text in phrases.opening.values())

@@ -183,9 +183,10 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
 def _preview(api: Api, tenant_id: UUID, day: dt.date) -> bytes:
     books = api.books
     settings = books.clock.settings(tenant_id)
-    require_foreseeable(day, business_date(dt.datetime.now(dt.UTC), settings.timezone))
+    today = _today(api, tenant_id)
+    require_foreseeable(day, today)
     plan = books.clock.dunning_plan(tenant_id)
-    items = list(preview(open_cases(books.database.writer, tenant_id), settings, plan, day))
+    items = list(preview(open_cases(books.database.writer, tenant_id), settings, plan, day, today))
     return books.cipher.decrypted(tenant_id, msgspec.json.encode(DayPreview(day, items)))
 
 
