@@ -5,7 +5,6 @@ have left is never sent again automatically, unless the sender recognises a mess
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -17,6 +16,7 @@ import msgspec
 from commands.messages import Letter
 from ledger.errors import Rejected
 from ledger.message import AttemptOutdated, MessageNotDue
+from schedulers.rounds import Rounds
 
 log = logging.getLogger("duebook.outbox")
 
@@ -231,35 +231,13 @@ def _outcome(store: OutboxStore, sender: Sender, attempt: Attempt) -> Outcome:
         return MaybeTaken(f"failed with {type(error).__name__}")
 
 
-class Outbox:
-    """Rounds in the background, every few seconds, from its start to its stop."""
-
-    def __init__(
-        self,
-        store: OutboxStore,
-        sender: Sender,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        every_seconds: float = EVERY_SECONDS,
-    ) -> None:
-        self._store = store
-        self._sender = sender
-        self._now = now
-        self._every_seconds = every_seconds
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="duebook-outbox", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stops after the messages that are being sent. Does nothing when it was not started."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every_seconds):
-            try:
-                send_waiting(self._store, self._sender, self._now, stopped=self._stopping.is_set)
-            except Exception:
-                log.exception("messages could not be looked for; the next round tries again")
+def outbox_rounds(
+    store: OutboxStore,
+    sender: Sender,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    every_seconds: float = EVERY_SECONDS,
+) -> Rounds:
+    """Sends in the background. Stopping ends a round after the messages that are being sent."""
+    return Rounds(
+        "outbox", lambda stopped: send_waiting(store, sender, now, stopped=stopped), every_seconds
+    )

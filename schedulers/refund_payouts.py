@@ -7,7 +7,6 @@ the money may have left.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -18,6 +17,7 @@ import msgspec
 from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.refund import OutcomeOutdated, PayoutNotDue, Refund
+from schedulers.rounds import Rounds
 
 log = logging.getLogger("duebook.payouts")
 
@@ -209,35 +209,13 @@ def _why(outcome: NotHandedOver | Refused) -> str:
     return outcome.reason if isinstance(outcome, NotHandedOver) else "refused by the provider"
 
 
-class Payouts:
-    """Rounds in the background, every few seconds, from its start to its stop."""
-
-    def __init__(
-        self,
-        store: PayoutStore,
-        payout: Payout,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        every_seconds: float = EVERY_SECONDS,
-    ) -> None:
-        self._store = store
-        self._payout = payout
-        self._now = now
-        self._every_seconds = every_seconds
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="duebook-payouts", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stops after the refund that is being handed over. Does nothing when it was not started."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every_seconds):
-            try:
-                pay_out(self._store, self._payout, self._now, stopped=self._stopping.is_set)
-            except Exception:
-                log.exception("refunds could not be looked for; the next round tries again")
+def payout_rounds(
+    store: PayoutStore,
+    payout: Payout,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    every_seconds: float = EVERY_SECONDS,
+) -> Rounds:
+    """Hands over in the background. Stopping ends a round after the refund that is being handed over."""
+    return Rounds(
+        "payouts", lambda stopped: pay_out(store, payout, now, stopped=stopped), every_seconds
+    )

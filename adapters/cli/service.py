@@ -23,8 +23,8 @@ from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.errors import Conflict
 from schedulers.alarm import Alarm
-from schedulers.outbox import Outbox
-from schedulers.refund_payouts import Payouts
+from schedulers.outbox import outbox_rounds
+from schedulers.refund_payouts import payout_rounds
 
 LOOK_SECONDS = 0.5
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -107,8 +107,8 @@ def _background(books: Books, settings: Settings) -> Iterator[None]:
     own."""
     with chosen_payout(settings) as payout:
         alarm = Alarm(books.clock, holder_name(), require_trusted_clock=books.guard.require)
-        payouts = Payouts(books.payouts, payout)
-        outbox = Outbox(books.outbox, FileSender(settings.home / FOLDER))
+        payouts = payout_rounds(books.payouts, payout)
+        outbox = outbox_rounds(books.outbox, FileSender(settings.home / FOLDER))
         books.projections.start()
         books.inbox.start()
         alarm.start()

@@ -23,10 +23,10 @@ from schedulers.refund_payouts import (
     Instruction,
     NotHandedOver,
     Outcome,
-    Payouts,
     Round,
     every_waiting,
     pay_out,
+    payout_rounds,
 )
 from tests.payouts.conftest import IBAN, Dispatcher, wait_until
 from tests.payouts.peer import Peer, answering, decoded, keep, keep_and_say_nothing, say_nothing
@@ -258,7 +258,7 @@ def test_a_payment_reversed_while_its_refund_is_under_way(desk: Dispatcher, peer
 
 
 def test_rounds_in_the_background(desk: Dispatcher, tmp_path: Path) -> None:
-    rounds = Payouts(desk.books.payouts, FilePayout(tmp_path), every_seconds=0.02)
+    rounds = payout_rounds(desk.books.payouts, FilePayout(tmp_path), every_seconds=0.02)
     rounds.start()
     try:
         refund_id = desk.request()
@@ -278,7 +278,7 @@ def test_a_round_that_fails_is_followed_by_another() -> None:
             raise ConnectionError("the database does not answer")
 
     store: Any = Broken()
-    rounds = Payouts(store, Told(), lambda: datetime.now(UTC), every_seconds=0.01)
+    rounds = payout_rounds(store, Told(), lambda: datetime.now(UTC), every_seconds=0.01)
     rounds.start()
     try:
         for _ in range(3):
