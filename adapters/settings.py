@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payout_url       where refunds are handed over, by `PUT` of an instruction under the refund's id, over https except
                      on this machine; unset: as files in the folder `payouts` of the home
     payout_token_file  a file with the bearer token of the payout URL; unset: none is sent
+    private_addresses  refuse or allow: whether servers that tenants name may be on private addresses, such as this
+                       machine's own; refused where tenants do not run the installation
     """
 
     home: Path
@@ -50,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_ahead_until: datetime | None = None
     payout_url: str | None = None
     payout_token_file: Path | None = None
+    private_addresses: str = "refuse"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -87,6 +90,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 _encrypted_url("payout_url", given["payout_url"]) if "payout_url" in given else None
             ),
             payout_token_file=_token_file(given),
+            private_addresses=_one_of(
+                "private_addresses",
+                given.get("private_addresses", "refuse").lower(),
+                ("refuse", "allow"),
+            ),
         )
 
 

@@ -18,6 +18,7 @@ from adapters.store.encryption import PersonalDataCipher
 from adapters.store.inbox import Inbox
 from adapters.store.outbox import PostgresOutbox
 from adapters.store.payouts import PostgresPayouts
+from adapters.store.sender_secrets import SenderSecrets
 from adapters.store.tenant_register import TenantRegister
 from adapters.store.writer import Answer, Request, Writer
 
@@ -34,6 +35,7 @@ class Books:
     inbox        requests that are accepted and carried out soon; once it is started
     payouts      refunds that wait to be handed over
     outbox       messages that wait to be sent
+    secrets      passwords of senders
     projections  the read models' runner; it runs once it is started
     tenants      their names and settings
     """
@@ -56,6 +58,7 @@ class Books:
         self.inbox = Inbox(database.writer, self.writer, self.cipher)
         self.payouts = PostgresPayouts(database.writer, self.writer, self.cipher)
         self.outbox = PostgresOutbox(database.writer, self.writer, self.cipher)
+        self.secrets = SenderSecrets(database.writer, self.cipher)
         self.projections = ReadModels(database, self.application.tracking())
         self.tenants = TenantRegister(database)
 

@@ -78,6 +78,7 @@ class CustomerView(msgspec.Struct, frozen=True):
     credit: list[Money]
     shortfall: list[Money]
     opted_out: tuple[Channel, ...]
+    undeliverable: tuple[Channel, ...]
 
 
 def register_customer(unit: Unit, command: RegisterCustomer) -> CustomerView:
@@ -174,6 +175,7 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
         credit=[Money.of(minor, currency) for currency, minor in customer.credit.items() if minor],
         shortfall=[Money.of(minor, currency) for currency, minor in customer.shortfall.items()],
         opted_out=customer.opted_out,
+        undeliverable=customer.undeliverable,
     )
 
 

@@ -4,14 +4,14 @@ The outbox (`schedulers.outbox`) begins attempts and records their outcomes by t
 names its attempt, so that one that comes too late changes nothing.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
-from ledger.customer import Customer
+from ledger.customer import AddressRefused, Customer
 from ledger.dunning.debts import debt_of
 from ledger.dunning.plan import Channel, Purpose
 from ledger.event_registry import Event, New
@@ -23,6 +23,7 @@ from ledger.message import (
     Cancelled,
     CancelReason,
     DeadLettered,
+    Deferred,
     Discarded,
     Message,
     Sent,
@@ -36,6 +37,7 @@ from ledger.message import (
     settle,
 )
 from ledger.money import Money
+from ledger.sender import require_active
 from ledger.tenant import Tenant
 
 LEFT_WITHOUT_OUTCOME = "an attempt was left without an outcome: it may have been sent"
@@ -117,13 +119,22 @@ class AttemptBegun(msgspec.Struct, frozen=True):
 
 
 def begin_sending(
-    unit: Unit, message_id: UUID, sender: str, *, recognises_repeats: bool
+    unit: Unit,
+    message_id: UUID,
+    sender: str,
+    sender_id: UUID | None = None,
+    *,
+    recognises_repeats: bool,
 ) -> AttemptBegun:
     """Looks at a message for the last time and claims it for one attempt; cancels it when it is no longer right.
 
+    sender_id  the tenant's sender; none, for the installation's own
+
     An attempt that was left without an outcome is made again by a sender that recognises a message it has taken;
-    otherwise the message becomes unknown. Raises Unknown, MessageNotDue.
+    otherwise the message becomes unknown. Raises Unknown, MessageNotDue, SenderPaused.
     """
+    if sender_id is not None:
+        require_active(load(unit, "sender", sender_id))
     message: Message = load(unit, "message", message_id)
     now_on = today(unit)
     attempted = begin_attempt(message, sender, unit.now)
@@ -144,9 +155,17 @@ def message_sent(
 
 
 def message_failed(
-    unit: Unit, message_id: UUID, attempt: int, reason: str, *, for_good: bool
+    unit: Unit,
+    message_id: UUID,
+    attempt: int,
+    reason: str,
+    *,
+    for_good: bool,
+    refused_address: str = "",
 ) -> MessageView:
     """The message did not leave: it is tried again later, or, failed for good, dead-lettered.
+
+    refused_address  the encrypted address that does not exist: nothing is sent there while it is the customer's
 
     Raises Unknown, AttemptOutdated.
     """
@@ -154,7 +173,23 @@ def message_failed(
     event: AttemptFailed | DeadLettered = (
         DeadLettered(reason) if for_good else attempt_failed(message, reason, unit.now)
     )
-    return _outcome(unit, message_id, attempt, event)
+    view = _outcome(unit, message_id, attempt, event)
+    if refused_address:
+        _refuse_address(unit, message, refused_address, reason)
+    return view
+
+
+def message_deferred(
+    unit: Unit, message_id: UUID, attempt: int, reason: str, wait: timedelta | None
+) -> MessageView:
+    """The message did not leave, and it was not its fault: the attempt does not count.
+
+    wait  how long nobody tries again; none, when it need not wait
+
+    Raises Unknown, AttemptOutdated.
+    """
+    next_at = unit.now + wait if wait is not None else None
+    return _outcome(unit, message_id, attempt, Deferred(reason, next_at))
 
 
 def message_unknown(unit: Unit, message_id: UUID, attempt: int, reason: str) -> MessageView:
@@ -212,7 +247,7 @@ def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Let
     customer: Customer = load(unit, "customer", message.customer_id)
     if message.channel in customer.opted_out:
         return "opted_out"
-    if not customer.person.email:
+    if message.channel not in customer.reachable:
         return "no_address"
     found = _open_invoices(unit, message, now_on)
     if isinstance(found, str):
@@ -256,6 +291,13 @@ def _open_invoices(
     if not any(invoice_id in listed for invoice_id in message.invoice_ids):
         return "kept_back" if kept_back else "nothing_open"
     return tuple(sorted(listed.values(), key=lambda one: (one.due_on, one.number)))
+
+
+def _refuse_address(unit: Unit, message: Message, address: str, reason: str) -> None:
+    customer: Customer = load(unit, "customer", message.customer_id)
+    if customer.person.email == address and message.channel in customer.reachable:
+        event = AddressRefused(message.channel, reason)
+        unit.append("customer", message.customer_id, [New(event, today(unit))])
 
 
 def _listed(invoice: Invoice) -> ListedInvoice:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.dunning.plan import Channel
 from ledger.event_registry import Event, stored
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 
 
 NO_SOURCE = UUID(int=0)
@@ -126,6 +126,15 @@ class OptedIn(Event, frozen=True):
     reason: str = ""
 
 
+@stored("customer.address_refused.v1")
+class AddressRefused(Event, frozen=True):
+    """A message could not be delivered because the customer's address on a channel does not exist. Nothing is sent
+    there until the address is changed. The reason holds no personal data."""
+
+    channel: Channel
+    reason: str
+
+
 class Lot(msgspec.Struct, frozen=True, array_like=True):
     """Credit of one source, in minor units; below zero where it was spent before it was reversed."""
 
@@ -137,8 +146,9 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
 class Customer(msgspec.Struct, frozen=True, array_like=True):
     """A customer as folded.
 
-    lots       the credit by source, oldest first
-    opted_out  the channels on which it wants no reminders, in order
+    lots           the credit by source, oldest first
+    opted_out      the channels on which it wants no reminders, in order
+    undeliverable  the channels on which its address was refused, in order
     """
 
     reference: str
@@ -148,6 +158,13 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     country: str
     lots: tuple[Lot, ...] = ()
     opted_out: tuple[Channel, ...] = ()
+    undeliverable: tuple[Channel, ...] = ()
+
+    @property
+    def reachable(self) -> frozenset[Channel]:
+        """The channels on which there is an address that was not refused."""
+        found: set[Channel] = {"email"} if self.person.email else set()
+        return frozenset(found - set(self.undeliverable))
 
     @property
     def credit(self) -> dict[str, int]:
@@ -183,8 +200,12 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
     assert customer is not None, f"{event.TAG} came before the customer was registered"
     match event:
         case Changed():
+            refused = customer.undeliverable
+            if event.person.email != customer.person.email:
+                refused = tuple(channel for channel in refused if channel != "email")
             return replace(
                 customer,
+                undeliverable=refused,
                 person=event.person,
                 language=event.language,
                 timezone=event.timezone,
@@ -205,6 +226,9 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
         case OptedIn():
             left = tuple(one for one in customer.opted_out if one != event.channel)
             return replace(customer, opted_out=left)
+        case AddressRefused():
+            refused = tuple(sorted({*customer.undeliverable, event.channel}))
+            return replace(customer, undeliverable=refused)
     raise AssertionError(f"a customer does not know {event.TAG}")
 
 

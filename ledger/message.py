@@ -2,6 +2,7 @@
 
     queued --> attempted --> sent
        ^           |
+       |           +--> deferred, because the sender or the recipient's domain takes no more for now: queued again
        |           +--> failed for a while: queued again, or dead-lettered after ten attempts
        |           +--> failed for good: dead-lettered
        |           +--> unknown: nobody knows whether it left; a person settles it
@@ -45,7 +46,7 @@ CancelReason = Literal["nothing_open", "kept_back", "no_address", "opted_out"]
 
     nothing_open  nothing of what it is about is open any more
     kept_back     what is still open is held, disputed or promised
-    no_address    the customer has no address on its channel any more, or its data was erased
+    no_address    the customer has no usable address on its channel any more, or its data was erased
     opted_out     the customer wants no reminders on its channel any more
 """
 
@@ -116,6 +117,15 @@ class AttemptFailed(Event, frozen=True):
 
     reason: str
     next_at: datetime
+
+
+@stored("message.deferred.v1")
+class Deferred(Event, frozen=True):
+    """The message did not leave, and it was not its fault: the sender or the recipient's domain takes no more for now.
+    The attempt does not count. Nobody tries again before `next_at`, if it is said."""
+
+    reason: str
+    next_at: datetime | None = None
 
 
 @stored("message.became_unknown.v1")
@@ -281,6 +291,14 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
             )
         case AttemptFailed():
             return replace(message, state="queued", next_at=event.next_at, reason=event.reason)
+        case Deferred():
+            return replace(
+                message,
+                state="queued",
+                attempts=message.attempts - 1,
+                next_at=event.next_at,
+                reason=event.reason,
+            )
         case BecameUnknown():
             return replace(message, state="unknown", next_at=None, reason=event.reason)
         case DeadLettered():

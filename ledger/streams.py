@@ -7,7 +7,17 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import business_day, collection, customer, message, payment, refund, tenant
+from ledger import (
+    business_day,
+    collection,
+    customer,
+    message,
+    payment,
+    refund,
+    sender,
+    task,
+    tenant,
+)
 from ledger.agreement import state as agreement
 from ledger.dunning import plan as dunning_plan
 from ledger.event_registry import Event
@@ -17,8 +27,8 @@ from ledger.invoice.evolve import evolve as evolve_invoice
 from ledger.mora import DAY
 
 State = Any
-"""An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant`, `BusinessDay`, `DunningPlan`, `Collection` or
-`Message`, by the stream's kind."""
+"""An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant`, `BusinessDay`, `DunningPlan`, `Collection`,
+`Message`, `MailSender` or `Task`, by the stream's kind."""
 
 
 class SnapshotFacts(NamedTuple):
@@ -109,6 +119,8 @@ STREAMS: dict[str, Stream] = {
             _no_facts,
         ),
         Stream("message", message.Message, message.FOLD_VERSION, message.evolve, message_facts),
+        Stream("sender", sender.MailSender, sender.FOLD_VERSION, sender.evolve, _no_facts),
+        Stream("task", task.Task, task.FOLD_VERSION, task.evolve, _no_facts),
     )
 }
 

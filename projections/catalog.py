@@ -12,6 +12,8 @@ from projections.journal.fold import JOURNAL
 from projections.messages.fold import MESSAGES
 from projections.payments.fold import PAYMENTS
 from projections.refunds.fold import REFUNDS
+from projections.senders.fold import SENDERS
+from projections.tasks.fold import TASKS
 
 CATALOG: tuple[Projection, ...] = (
     INVOICES,
@@ -23,6 +25,8 @@ CATALOG: tuple[Projection, ...] = (
     BUSINESS_DAYS,
     DUNNING_PLANS,
     MESSAGES,
+    SENDERS,
+    TASKS,
     JOURNAL,
 )
 

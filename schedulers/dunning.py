@@ -6,11 +6,10 @@ from functools import partial
 from uuid import UUID
 
 from ledger import collection, message
-from ledger.customer import Customer
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import debt_of
 from ledger.dunning.deciding import Contact, Debtor, Decision, decide_day
-from ledger.dunning.plan import Channel, DunningPlan
+from ledger.dunning.plan import DunningPlan
 from ledger.event_registry import New
 from ledger.invoice.events import DunningStepTaken
 from ledger.tenant import Settings
@@ -35,12 +34,7 @@ def decide_case(plan: DunningPlan, days: ContactDays, case: DebtorCase, day: dat
 def debtor_of(case: DebtorCase, contacts: tuple[date, ...]) -> Debtor:
     """The customer as dunning sees it, with the days of its contacts."""
     customer = case.customer
-    return Debtor(case.customer_id, channels_of(customer), frozenset(customer.opted_out), contacts)
-
-
-def channels_of(customer: Customer) -> frozenset[Channel]:
-    """The channels on which the customer has an address."""
-    return frozenset(("email",)) if customer.person.email else frozenset()
+    return Debtor(case.customer_id, customer.reachable, frozenset(customer.opted_out), contacts)
 
 
 def _post(

@@ -27,7 +27,9 @@ from adapters.cli import (
     reference_rates,
     refunds,
     reports,
+    senders,
     service,
+    tasks,
     tenants,
     traces,
 )
@@ -57,6 +59,8 @@ FAMILIES: tuple[Callable[[Any], None], ...] = (
     days.add,
     dunning.add,
     messages.add,
+    senders.add,
+    tasks.add,
     refunds.add,
     reports.add,
     projections.add,

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
 from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.reporting import catch_up
 from adapters.cli.tenant_creation import ACTOR
-from adapters.messages.files import FOLDER, FileSender
+from adapters.messages.roster import Roster
 from adapters.settings import Settings
 from adapters.store import snapshots
 from adapters.wiring import open_books
@@ -28,7 +27,7 @@ from commands.messages import (
 from commands.unit_of_work import Unknown
 from ledger.message import SettledAs, State
 from projections.messages.listing import MessageFilters, MessageRow, list_messages
-from schedulers.outbox import send_waiting
+from schedulers.outbox import Outbox
 
 PAGE = 500
 
@@ -143,8 +142,8 @@ def _settle(arguments: argparse.Namespace) -> int:
 def _send(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     with open_books(settings) as books:
-        sender = FileSender(settings.home / FOLDER)
-        done = send_waiting(books.outbox, sender, lambda: datetime.now(UTC))
+        roster = Roster(books.database.writer, books.secrets, settings)
+        done = Outbox(books.outbox, roster.of).send_waiting()
     if arguments.json:
         print_json(done)
     else:
@@ -154,6 +153,7 @@ def _send(arguments: argparse.Namespace) -> int:
                 ("not sent", done.not_taken),
                 ("perhaps sent", done.maybe_taken),
                 ("cancelled", done.ended),
+                ("put off", done.deferred),
             ]
         )
     return 1 if done.not_taken or done.maybe_taken else 0

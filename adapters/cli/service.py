@@ -16,14 +16,14 @@ from adapters.cli.demo import demo_tenant
 from adapters.cli.parsing import add_command
 from adapters.cli.printing import print_line
 from adapters.cli.tenant_creation import Opened
-from adapters.messages.files import FOLDER, FileSender
+from adapters.messages.roster import Roster
 from adapters.payouts.chosen import chosen_payout
 from adapters.postgres.server_watch import Watch
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.errors import Conflict
 from schedulers.alarm import Alarm
-from schedulers.outbox import outbox_rounds
+from schedulers.outbox import Outbox
 from schedulers.refund_payouts import payout_rounds
 
 LOOK_SECONDS = 0.5
@@ -108,7 +108,8 @@ def _background(books: Books, settings: Settings) -> Iterator[None]:
     with chosen_payout(settings) as payout:
         alarm = Alarm(books.clock, holder_name(), require_trusted_clock=books.guard.require)
         payouts = payout_rounds(books.payouts, payout)
-        outbox = outbox_rounds(books.outbox, FileSender(settings.home / FOLDER))
+        roster = Roster(books.database.writer, books.secrets, settings)
+        outbox = Outbox(books.outbox, roster.of).rounds()
         books.projections.start()
         books.inbox.start()
         alarm.start()

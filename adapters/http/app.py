@@ -41,6 +41,8 @@ from adapters.http.routes import (
     refunds,
     reports,
     requests,
+    senders,
+    tasks,
     tenant,
 )
 from adapters.wiring import Books
@@ -111,6 +113,13 @@ API_ROUTES: Final = (
     dunning.show,
     dunning.activate,
     dunning.deactivate,
+    senders.list_all,
+    senders.save,
+    senders.pause,
+    senders.resume,
+    tasks.list_all,
+    tasks.create,
+    tasks.done,
     messages.list_all,
     messages.show,
     messages.retry,

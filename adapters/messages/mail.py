@@ -10,32 +10,39 @@ from typing import Final
 
 from adapters.messages.phrases import Phrases, phrases_of, shown_date, shown_money
 from commands.messages import Letter
-from schedulers.outbox import NotRenderable, Outgoing
-
-DOMAIN: Final = "duebook.localhost"
-"""Of the sender's address and the message id, while messages are files."""
+from schedulers.delivery import NotRenderable, Outgoing
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x20\x7f\"<>(),:;\\\[\]]+@[A-Za-z0-9.-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 MAX_ADDRESS_LENGTH: Final = 254
 
 
-def write_mail(letter: Letter, now: datetime) -> Outgoing:
+def write_mail(letter: Letter, now: datetime, sent_from: str) -> Outgoing:
     """Writes a mail from a letter whose recipient and name are decrypted.
+
+    sent_from  the sender's address; its domain is the message id's
 
     Raises NotRenderable for a malformed address.
     """
     phrases = phrases_of(letter.language)
     creditor = _line(letter.creditor)
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address(creditor, "no-reply", DOMAIN)
-    mail["To"] = _address(letter.recipient)
+    recipient = _address(letter.recipient)
+    user, _, domain = sent_from.rpartition("@")
+    mail["From"] = Address(creditor, user, domain)
+    mail["To"] = recipient
     mail["Subject"] = phrases.subject.format(creditor=creditor)
     mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{letter.message_id}@{DOMAIN}>"
+    mail["Message-ID"] = f"<{letter.message_id}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(_text(letter, phrases), cte="base64")
-    return Outgoing(letter.message_id, letter.business_date.isoformat(), mail.as_bytes())
+    return Outgoing(
+        message_id=letter.message_id,
+        folder=letter.business_date.isoformat(),
+        sent_from=sent_from,
+        recipient=recipient.addr_spec,
+        content=mail.as_bytes(),
+    )
 
 
 def _address(text: str) -> Address:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.postgres.connection import Pool
 from ledger.encrypted import TOKEN
+from ledger.ids import stable_id
 
 SELECT_KEYS = """
 SELECT key.tenant_id, key.customer_id, key.wrapped_key
@@ -39,6 +40,8 @@ ON CONFLICT (tenant_id, customer_id) DO NOTHING
 NONCE_BYTES = 12
 # The one message that is ever encrypted under the nonce of zeros: it derives the key of fingerprints.
 FINGERPRINT_CONTEXT = b"duebook fingerprint 1"
+# The one message that is ever encrypted under the master key and the nonce of zeros.
+SECRET_CONTEXT = b"duebook secret 1"
 CACHED_KEYS = 50_000
 KEPT_SECONDS = 30.0
 
@@ -79,6 +82,12 @@ class PersonalDataCipher:
         """The body that `encrypt_request` encrypted for this tenant and key."""
         nonce, data = encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:]
         return self._master.decrypt(nonce, data, tenant_id.bytes + key.encode())
+
+    def secret_id(self, tenant_id: UUID, secret: str) -> UUID:
+        """The id of a tenant's secret: the same for the same one, and telling nothing without the master key."""
+        derived = self._master.encrypt(bytes(NONCE_BYTES), b"", SECRET_CONTEXT)
+        digest = hmac.digest(derived, tenant_id.bytes + secret.encode(), "sha256")
+        return stable_id("secret", digest.hex())
 
     def new_key(self, owner: Owner) -> tuple[AESGCM, bytes]:
         """A fresh key for a customer, and its wrapped form, to be stored with the command's events."""

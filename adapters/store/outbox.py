@@ -1,13 +1,15 @@
 """The outbox over PostgreSQL: what waits is read from snapshots, attempts and outcomes go through the writer like any
-command.
+command, and leases and rates are rows beside the log.
 
-A claim and an outcome are appended at the version they were decided on: of two workers, one gets the claim.
+A claim and an outcome are appended at the version they were decided on: of two workers, one gets the claim. Leases only
+keep workers from trying the same. Rates are counted by the database's clock, so that workers' clocks may differ.
 """
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime
-from typing import Any
-from uuid import UUID
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -15,20 +17,23 @@ from adapters.messages.mail import write_mail
 from adapters.postgres.connection import Pool
 from adapters.store import snapshots
 from adapters.store.encryption import PersonalDataCipher, pseudonym
-from adapters.store.requests import Request
+from adapters.store.requests import Answer, Request
 from adapters.store.writer import Writer
 from commands.messages import (
     AttemptBegun,
     Letter,
     begin_sending,
+    message_deferred,
     message_failed,
     message_sent,
     message_unknown,
 )
+from commands.senders import pause_faulty_sender
 from commands.unit_of_work import Unit
+from ledger.customer import Customer
 from ledger.message import Message
-from schedulers.outbox import (
-    Attempt,
+from schedulers.delivery import (
+    Faulty,
     MaybeTaken,
     NotRenderable,
     NotTaken,
@@ -36,20 +41,98 @@ from schedulers.outbox import (
     Outgoing,
     Sender,
     Taken,
-    Waiting,
+    Throttled,
 )
+from schedulers.outbox import LEASE_SECONDS, Attempt, Claimed, Ended, Waiting
 
 ACTOR = "outbox"
-NOBODY = UUID(int=0)
+LOOKED_AT_AGAIN: Final = timedelta(minutes=5)
+"""What is not due is looked at after so long at the latest: a person may have changed when it is."""
 
-# The index snapshots_outbox holds nothing but these.
-SELECT_WAITING = """
-SELECT tenant_id, stream_id, fold_version, state, wakes_on
-  FROM snapshots
- WHERE stream = 'message' AND wakes_on IS NOT NULL
-   AND (tenant_id, wakes_on, stream_id) > (%(tenant)s, %(queued_on)s, %(message)s)
- ORDER BY tenant_id, wakes_on, stream_id
+SLOWED_FIRST_SECONDS: Final = 2.0
+SLOWED_LONGEST_SECONDS: Final = 900.0
+SLACK: Final = 1.1
+"""A message leaves up to a tenth of a second after its moment. Moments that are a tenth further apart leave no second
+with more than its messages."""
+
+# The index snapshots_outbox holds nothing but messages that wait. Each step finds the next tenant in it.
+SELECT_TENANTS = """
+WITH RECURSIVE waiting AS (
+    (SELECT tenant_id FROM snapshots
+      WHERE stream = 'message' AND wakes_on IS NOT NULL
+      ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT next.tenant_id FROM snapshots AS next
+             WHERE next.stream = 'message' AND next.wakes_on IS NOT NULL AND next.tenant_id > waiting.tenant_id
+             ORDER BY next.tenant_id LIMIT 1)
+      FROM waiting
+     WHERE waiting.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL
+"""
+LEASE = """
+INSERT INTO message_leases AS lease (tenant_id, message_id, holder, until)
+SELECT waiting.tenant_id, waiting.stream_id, %(holder)s, %(until)s
+  FROM snapshots AS waiting
+ WHERE waiting.stream = 'message' AND waiting.wakes_on IS NOT NULL AND waiting.tenant_id = %(tenant)s
+   AND NOT EXISTS (SELECT FROM message_leases AS held
+                    WHERE held.tenant_id = waiting.tenant_id
+                      AND held.message_id = waiting.stream_id
+                      AND held.until > %(now)s)
+ ORDER BY waiting.wakes_on, waiting.stream_id
  LIMIT %(limit)s
+ON CONFLICT (tenant_id, message_id) DO UPDATE
+   SET holder = excluded.holder, until = excluded.until
+ WHERE lease.until <= %(now)s
+RETURNING message_id
+"""
+POSTPONE = """
+UPDATE message_leases SET until = later.until
+  FROM unnest(%s::uuid[], %s::timestamptz[]) AS later (message_id, until)
+ WHERE message_leases.tenant_id = %s AND message_leases.message_id = later.message_id
+"""
+RELEASE = """
+DELETE FROM message_leases
+ WHERE tenant_id = %s AND message_id = ANY(%s) AND holder = %s
+"""
+# One row per sender and moment: the generic cell rate algorithm, with no burst.
+TAKE_SLOT = """
+INSERT INTO sending_rates AS rate (tenant_id, name, next_at, interval_seconds)
+VALUES (%(tenant)s, %(name)s, clock_timestamp() + make_interval(secs => %(interval)s), %(interval)s)
+ON CONFLICT (tenant_id, name) DO UPDATE
+   SET next_at = greatest(rate.next_at, clock_timestamp()) + make_interval(secs => excluded.interval_seconds),
+       interval_seconds = excluded.interval_seconds
+RETURNING extract(epoch FROM next_at - make_interval(secs => interval_seconds) - clock_timestamp())::float8
+"""
+SLOW_DOWN = """
+INSERT INTO sending_rates AS rate (tenant_id, name, next_at, interval_seconds)
+VALUES (%(tenant)s, %(name)s, clock_timestamp() + make_interval(secs => %(first)s), %(first)s)
+ON CONFLICT (tenant_id, name) DO UPDATE
+   SET interval_seconds = least(rate.interval_seconds * 2, %(longest)s),
+       next_at = clock_timestamp() + make_interval(secs => least(rate.interval_seconds * 2, %(longest)s))
+RETURNING interval_seconds
+"""
+# A domain that takes messages again is asked twice as often each time, until it is not slowed any more.
+SPEED_UP = """
+UPDATE sending_rates SET interval_seconds = interval_seconds / 2 WHERE tenant_id = %(tenant)s AND name = %(name)s
+"""
+FORGET = """
+DELETE FROM sending_rates
+ WHERE tenant_id = %(tenant)s AND name = %(name)s AND interval_seconds < %(first)s
+"""
+# Takes the moment of each domain that has come; answers when those come that have not.
+TAKE_DOMAINS = """
+UPDATE sending_rates AS rate
+   SET next_at = CASE WHEN before.next_at <= clock_timestamp()
+                      THEN clock_timestamp() + make_interval(secs => rate.interval_seconds)
+                      ELSE rate.next_at END
+  FROM (SELECT tenant_id, name, next_at FROM sending_rates
+         WHERE tenant_id = %s AND name = ANY(%s)
+         ORDER BY name
+           FOR UPDATE) AS before
+ WHERE rate.tenant_id = before.tenant_id AND rate.name = before.name
+RETURNING rate.name, greatest(extract(epoch FROM before.next_at - clock_timestamp()), 0)::float8,
+          rate.interval_seconds
 """
 
 
@@ -67,78 +150,284 @@ class PostgresOutbox:
         self._writer = writer
         self._cipher = cipher
         self._now = now
+        self._holder = uuid4()
 
-    def waiting(self, after: Waiting | None, limit: int) -> list[Waiting]:
-        values = {"tenant": NOBODY, "queued_on": date.min, "message": NOBODY, "limit": limit}
-        if after is not None:
-            values |= {
-                "tenant": after.tenant_id,
-                "queued_on": after.queued_on,
-                "message": after.message_id,
-            }
-        now = self._now()
+    def tenants(self) -> list[UUID]:
         with self._pool.connection() as connection:
-            found: list[Waiting] = []
-            for tenant_id, message_id, fold_version, data, queued_on in connection.execute(
-                SELECT_WAITING, values
-            ).fetchall():
-                message: Message = snapshots.state_of(
-                    connection, "message", tenant_id, message_id, fold_version, data
-                )
-                found.append(Waiting(tenant_id, queued_on, message_id, message.due(now)))
-            return found
+            return [tenant_id for (tenant_id,) in connection.execute(SELECT_TENANTS).fetchall()]
 
-    def begin(self, waiting: Waiting, sender: Sender) -> Attempt | None:
-        tenant_id, message_id = waiting.tenant_id, waiting.message_id
-        answer = self._run(
+    def lease(self, tenant_id: UUID, limit: int) -> list[Waiting]:
+        """Leases until some are due or none is left: those that are not are postponed."""
+        while found := self._lease(tenant_id, limit):
+            due = self._due(tenant_id, found)
+            if due:
+                return due
+        return []
+
+    def release(self, tenant_id: UUID, message_ids: Sequence[UUID]) -> None:
+        with self._pool.connection() as connection:
+            connection.execute(RELEASE, (tenant_id, list(message_ids), self._holder))
+
+    def exchange(
+        self,
+        tenant_id: UUID,
+        outcomes: Sequence[tuple[Attempt, Outcome]],
+        claims: Sequence[tuple[Waiting, Sender]],
+    ) -> tuple[list[Exception | None], list[Claimed]]:
+        recording = [
+            self._submit(tenant_id, attempt.waiting, self._recording(attempt, outcome))
+            for attempt, outcome in outcomes
+        ]
+        claiming = [self._claim(tenant_id, waiting, sender) for waiting, sender in claims]
+        recorded = [_error_of(future) for future in recording]
+        claimed = [
+            self._claimed(waiting, sender, future)
+            for (waiting, sender), future in zip(claims, claiming, strict=True)
+        ]
+        self._settle_leases(
             tenant_id,
-            message_id,
-            lambda unit: begin_sending(
-                unit, message_id, sender.name, recognises_repeats=sender.recognises_repeats
+            (attempt.waiting.message_id for attempt, _ in outcomes),
+            (
+                waiting.message_id
+                for (waiting, _), answer in zip(claims, claimed, strict=True)
+                if not isinstance(answer, Attempt)
             ),
         )
-        begun = msgspec.json.decode(answer, type=AttemptBegun)
-        if begun.letter is None or begun.next_at is None:
-            return None
-        return Attempt(tenant_id, message_id, begun.attempt, begun.next_at, begun.letter)
+        return recorded, claimed
 
-    def render(self, attempt: Attempt) -> Outgoing:
-        letter = attempt.letter
-        clear = {
-            field: self._cipher.opened_text(attempt.tenant_id, getattr(letter, field))
-            for field in ("recipient", "name")
+    def slot(self, tenant_id: UUID, sender: Sender) -> float:
+        values = {
+            "tenant": tenant_id,
+            "name": f"sender {sender.sender_id or sender.key}",
+            "interval": SLACK / sender.max_per_second,
         }
-        if _is_erased(attempt.tenant_id, letter, clear["recipient"]):
-            raise NotRenderable("the customer's data was erased, and with it the address")
-        return write_mail(msgspec.structs.replace(letter, **clear), self._now())
+        with self._pool.connection() as connection:
+            row = connection.execute(TAKE_SLOT, values).fetchone()
+        assert row is not None
+        wait_seconds: float = row[0]
+        return wait_seconds
 
-    def record(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._run(attempt.tenant_id, attempt.message_id, _recording(attempt, outcome))
-
-    def _run(self, tenant_id: UUID, message_id: UUID, handler: Callable[[Unit], Any]) -> bytes:
+    def pause(self, tenant_id: UUID, sender: Sender, reason: str) -> None:
+        sender_id = sender.sender_id
+        assert sender_id is not None, "an installation's own sender has nothing that can be wrong"
         request = Request(
             tenant_id=tenant_id,
             actor=ACTOR,
-            handler=handler,
-            correlation_id=f"message-{message_id}",
-            prefetch_streams=(message_id,),
+            handler=lambda unit: pause_faulty_sender(unit, sender_id, reason),
+            correlation_id=f"sender-{sender_id}",
+            prefetch_streams=(sender_id,),
             now=self._now(),
         )
-        return self._writer.run(request).body
+        self._writer.run(request)
+
+    def _lease(self, tenant_id: UUID, limit: int) -> list[UUID]:
+        now = self._now()
+        values = {
+            "tenant": tenant_id,
+            "holder": self._holder,
+            "now": now,
+            "until": now + timedelta(seconds=LEASE_SECONDS),
+            "limit": limit,
+        }
+        with self._pool.connection() as connection:
+            return [message_id for (message_id,) in connection.execute(LEASE, values).fetchall()]
+
+    def _due(self, tenant_id: UUID, message_ids: list[UUID]) -> list[Waiting]:
+        """Those of the leased messages that are due, and whose domains take one now."""
+        now = self._now()
+        with self._pool.connection() as connection:
+            messages: dict[UUID, Message] = snapshots.read_many(
+                connection, tenant_id, "message", message_ids
+            )
+            customers: dict[UUID, Customer] = snapshots.read_many(
+                connection,
+                tenant_id,
+                "customer",
+                list({message.customer_id for message in messages.values()}),
+            )
+            domains = self._domains(connection, tenant_id, customers)
+            names = sorted({_domain_name(domain) for domain in domains.values() if domain})
+            slowed: dict[str, list[float]] = {
+                name: [wait_seconds, interval_seconds]
+                for name, wait_seconds, interval_seconds in connection.execute(
+                    TAKE_DOMAINS, (tenant_id, names)
+                ).fetchall()
+            }
+            due: list[Waiting] = []
+            postponed: dict[UUID, datetime] = {}
+            for message_id in message_ids:
+                message = messages.get(message_id)
+                if message is None or not message.due(now):
+                    postponed[message_id] = now + LOOKED_AT_AGAIN
+                    if message is not None and message.next_at is not None:
+                        postponed[message_id] = min(message.next_at, now + LOOKED_AT_AGAIN)
+                    continue
+                domain = domains.get(message.customer_id, "")
+                pace = slowed.get(_domain_name(domain))
+                if pace is not None and pace[0] > 0:
+                    postponed[message_id] = now + timedelta(seconds=pace[0])
+                    continue
+                if pace is not None:
+                    pace[0] = pace[1]  # its moment is taken by this one
+                due.append(
+                    Waiting(tenant_id, message_id, message.customer_id, domain, pace is not None)
+                )
+            if postponed:
+                connection.execute(POSTPONE, (list(postponed), list(postponed.values()), tenant_id))
+        return due
+
+    def _domains(
+        self, connection: Any, tenant_id: UUID, customers: dict[UUID, Customer]
+    ) -> dict[UUID, str]:
+        """The domain of each customer's address, in lower case."""
+        self._cipher.keys(connection, [(tenant_id, customer_id) for customer_id in customers])
+        return {
+            customer_id: self._cipher.opened_text(tenant_id, customer.person.email)
+            .rpartition("@")[2]
+            .strip()
+            .lower()
+            for customer_id, customer in customers.items()
+            if customer.person.email
+        }
+
+    def _claim(self, tenant_id: UUID, waiting: Waiting, sender: Sender) -> Future[Answer]:
+        return self._submit(
+            tenant_id,
+            waiting,
+            lambda unit: begin_sending(
+                unit,
+                waiting.message_id,
+                sender.key,
+                sender.sender_id,
+                recognises_repeats=sender.recognises_repeats,
+            ),
+            *(() if sender.sender_id is None else (sender.sender_id,)),
+        )
+
+    def _claimed(self, waiting: Waiting, sender: Sender, future: Future[Answer]) -> Claimed:
+        try:
+            begun = msgspec.json.decode(future.result().body, type=AttemptBegun)
+        except Exception as error:
+            return error
+        if begun.letter is None or begun.next_at is None:
+            return Ended()
+        attempt = Attempt(waiting, begun.attempt, begun.next_at, begun.letter.recipient, None)
+        try:
+            outgoing = self._written(waiting.tenant_id, begun.letter, sender)
+        except NotRenderable as error:
+            return msgspec.structs.replace(attempt, reason=str(error))
+        except Exception as error:
+            # The text of an unforeseen error may quote the message.
+            reason = f"writing it failed with {type(error).__name__}"
+            return msgspec.structs.replace(attempt, reason=reason)
+        return msgspec.structs.replace(attempt, outgoing=outgoing)
+
+    def _written(self, tenant_id: UUID, letter: Letter, sender: Sender) -> Outgoing:
+        texts = {
+            field: self._cipher.opened_text(tenant_id, getattr(letter, field))
+            for field in ("recipient", "name")
+        }
+        if _is_erased(tenant_id, letter, texts["recipient"]):
+            raise NotRenderable("the customer's data was erased, and with it the address")
+        return write_mail(msgspec.structs.replace(letter, **texts), self._now(), sender.sent_from)
+
+    def _recording(self, attempt: Attempt, outcome: Outcome) -> Callable[[Unit], Any]:
+        message_id, number = attempt.waiting.message_id, attempt.number
+        match outcome:
+            case Taken(reference, content_hash):
+                if attempt.waiting.slowed:
+                    self._speed_up(attempt.waiting)
+                return lambda unit: message_sent(unit, message_id, number, reference, content_hash)
+            case NotTaken(reason, for_good, address_is_unknown):
+                refused_address = attempt.address if address_is_unknown else ""
+                return lambda unit: message_failed(
+                    unit,
+                    message_id,
+                    number,
+                    reason,
+                    for_good=for_good,
+                    refused_address=refused_address,
+                )
+            case MaybeTaken(reason):
+                return lambda unit: message_unknown(unit, message_id, number, reason)
+            case Throttled(reason, by):
+                wait = self._slow_down(attempt.waiting) if by == "domain" else None
+                return lambda unit: message_deferred(unit, message_id, number, reason, wait)
+            case Faulty(reason):
+                return lambda unit: message_deferred(unit, message_id, number, reason, None)
+
+    def _slow_down(self, waiting: Waiting) -> timedelta:
+        values = {
+            "tenant": waiting.tenant_id,
+            "name": _domain_name(waiting.domain),
+            "first": SLOWED_FIRST_SECONDS,
+            "longest": SLOWED_LONGEST_SECONDS,
+        }
+        with self._pool.connection() as connection:
+            row = connection.execute(SLOW_DOWN, values).fetchone()
+        assert row is not None
+        return timedelta(seconds=row[0])
+
+    def _speed_up(self, waiting: Waiting) -> None:
+        values = {
+            "tenant": waiting.tenant_id,
+            "name": _domain_name(waiting.domain),
+            "first": SLOWED_FIRST_SECONDS,
+        }
+        with self._pool.connection() as connection:
+            connection.execute(SPEED_UP, values)
+            connection.execute(FORGET, values)
+
+    def _settle_leases(
+        self, tenant_id: UUID, attempted: Iterable[UUID], not_begun: Iterable[UUID]
+    ) -> None:
+        """Ends the leases of messages that have ended, and postpones those that wait for another attempt."""
+        message_ids = [*attempted, *not_begun]
+        if not message_ids:
+            return
+        now = self._now()
+        with self._pool.connection() as connection:
+            messages: dict[UUID, Message] = snapshots.read_many(
+                connection, tenant_id, "message", message_ids
+            )
+            later = {
+                message_id: min(message.next_at, now + LOOKED_AT_AGAIN)
+                for message_id, message in messages.items()
+                if message.next_at is not None
+            }
+            if later:
+                connection.execute(POSTPONE, (list(later), list(later.values()), tenant_id))
+            ended = [one for one in message_ids if one not in later]
+            connection.execute(RELEASE, (tenant_id, ended, self._holder))
+
+    def _submit(
+        self, tenant_id: UUID, waiting: Waiting, handler: Callable[[Unit], Any], *more: UUID
+    ) -> Future[Answer]:
+        return self._writer.submit(
+            Request(
+                tenant_id=tenant_id,
+                actor=ACTOR,
+                handler=handler,
+                correlation_id=f"message-{waiting.message_id}",
+                prefetch_streams=(waiting.message_id, waiting.customer_id, *more),
+                now=self._now(),
+            )
+        )
+
+
+def _error_of(future: Future[Answer]) -> Exception | None:
+    try:
+        future.result()
+    except Exception as error:
+        return error
+    return None
+
+
+def _domain_name(domain: str) -> str:
+    return f"domain {domain}"
 
 
 def _is_erased(tenant_id: UUID, letter: Letter, recipient: str) -> bool:
     # An encrypted text names its owner: `encrypted:1:<customer id>:...`.
     owner = UUID(hex=letter.recipient.split(":")[2])
     return recipient == pseudonym((tenant_id, owner))
-
-
-def _recording(attempt: Attempt, outcome: Outcome) -> Callable[[Unit], Any]:
-    message_id, number = attempt.message_id, attempt.number
-    match outcome:
-        case Taken(reference, content_hash):
-            return lambda unit: message_sent(unit, message_id, number, reference, content_hash)
-        case NotTaken(reason, for_good):
-            return lambda unit: message_failed(unit, message_id, number, reason, for_good=for_good)
-        case MaybeTaken(reason):
-            return lambda unit: message_unknown(unit, message_id, number, reason)

@@ -43,7 +43,7 @@ SkipReason = Literal[
     requires        a step that must come before was not taken
     amount          what is open lies outside the step's amounts
     past_due        a courtesy is not sent after the due date
-    no_address      the customer has no address on any channel of the step
+    no_address      the customer has no address on any channel of the step, or it was refused as one that does not exist
     opted_out       the customer wants no reminders on the channels of the step
     cap_day         the customer was contacted often enough on that day
     cap_week        the customer was contacted often enough on the last seven days

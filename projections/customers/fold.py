@@ -122,8 +122,8 @@ def _credit_returned(row: Folded, event: e.CreditReturned, on: date) -> None:
     _credit(row, event.currency, _total(event.parts))
 
 
-def _consent_changed(row: Folded, event: e.OptedOut | e.OptedIn, on: date) -> None:
-    """A list of customers does not show on which channels they want reminders."""
+def _not_shown(row: Folded, event: e.OptedOut | e.OptedIn | e.AddressRefused, on: date) -> None:
+    """A list of customers does not show on which channels they want reminders, or can be reached."""
 
 
 def _describe(row: Folded, event: e.Registered | e.Changed) -> None:
@@ -163,8 +163,9 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.CreditApplied: _credit_withdrawn,
     e.CreditReserved: _credit_reserved,
     e.CreditReturned: _credit_returned,
-    e.OptedOut: _consent_changed,
-    e.OptedIn: _consent_changed,
+    e.OptedOut: _not_shown,
+    e.OptedIn: _not_shown,
+    e.AddressRefused: _not_shown,
 }
 
 CUSTOMERS = Projection(

@@ -102,6 +102,12 @@ def _attempt_failed(row: Folded, event: e.AttemptFailed, on: date) -> None:
     row.reason = event.reason
 
 
+def _deferred(row: Folded, event: e.Deferred, on: date) -> None:
+    row.state = "queued"
+    row.attempts -= 1
+    row.reason = event.reason
+
+
 def _ended(state: e.State) -> Callable[[Folded, Any, date], None]:
     def ended(row: Folded, event: Any, on: date) -> None:
         row.state = state
@@ -131,6 +137,7 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Attempted: _attempted,
     e.Sent: _sent,
     e.AttemptFailed: _attempt_failed,
+    e.Deferred: _deferred,
     e.BecameUnknown: _ended("unknown"),
     e.DeadLettered: _ended("dead_lettered"),
     e.Cancelled: _ended("cancelled"),

@@ -148,6 +148,8 @@ FIGURES = (
         "rebuild.dunning_plans_events_per_s", "events/s", "rebuild", "rebuilding `dunning_plans`"
     ),
     Figure("rebuild.messages_events_per_s", "events/s", "rebuild", "rebuilding `messages`"),
+    Figure("rebuild.senders_events_per_s", "events/s", "rebuild", "rebuilding `senders`"),
+    Figure("rebuild.tasks_events_per_s", "events/s", "rebuild", "rebuilding `tasks`"),
     Figure(
         "rebuild.journal_events_per_s", "events/s", "rebuild", "rebuilding `journal` and its sums"
     ),

@@ -32,6 +32,8 @@ NAMES = [
     "business_days",
     "dunning_plans",
     "messages",
+    "senders",
+    "tasks",
     "journal",
 ]
 BESIDE = ["snapshots", "names", "number_series"]

@@ -11,7 +11,14 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from adapters.http.app import create_app
-from adapters.http.openapi.examples import adjustments, agreements, dunning, invoices, refunds
+from adapters.http.openapi.examples import (
+    adjustments,
+    agreements,
+    dunning,
+    invoices,
+    refunds,
+    senders,
+)
 from adapters.http.operations import Operation, operation_of
 from tests.daylight import TODAY
 from tests.http.conftest import Client, Clients, Service, usd
@@ -24,6 +31,7 @@ IDS_OF_EXAMPLES = {
     str(refunds.REFUND_ID): "refund_id",
     str(adjustments.CREDIT_NOTE_ID): "credit_note_id",
     str(dunning.MESSAGE_ID): "message_id",
+    str(senders.TASK_ID): "task_id",
 }
 ID_OF_NOUN = {
     "customers": "customer_id",
@@ -34,6 +42,7 @@ ID_OF_NOUN = {
     "credit-notes": "credit_note_id",
     "requests": "request_id",
     "messages": "message_id",
+    "tasks": "task_id",
 }
 DAY = "2026-01-05"
 
@@ -142,6 +151,11 @@ def one_of_each(client: Client) -> dict[str, str]:
         "refund_id": str(client.made("/api/refunds", refund, "refund")["id"]),
         "credit_note_id": str(client.made("/api/credit-notes", credited, "credit note")["id"]),
         "message_id": _message(client, customer_id),
+        "task_id": str(
+            client.made("/api/tasks", {"customer_id": customer_id, "text": "Secret Person"})[
+                "task_id"
+            ]
+        ),
     }
 
 

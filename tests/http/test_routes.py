@@ -95,7 +95,14 @@ def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
         "country": "BR",
     }
     made = body_of(client.post("/api/customers", json=person), 201)
-    assert made == {"id": made["id"], **person, "credit": [], "shortfall": [], "opted_out": []}
+    assert made == {
+        "id": made["id"],
+        **person,
+        "credit": [],
+        "shortfall": [],
+        "opted_out": [],
+        "undeliverable": [],
+    }
     path = f"/api/customers/{made['id']}"
     assert body_of(client.get(path)) == made
     changed = body_of(client.patch(path, json={"phone": "", "notes": "moved"}))

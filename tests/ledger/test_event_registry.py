@@ -96,6 +96,7 @@ STORIES: dict[str, list[str]] = {
         "changed.v1",
         "opted_out.v1",
         "opted_in.v1",
+        "address_refused.v1",
     ],
     "tenant": [
         "created.v1",
@@ -113,6 +114,7 @@ STORIES: dict[str, list[str]] = {
         "queued.v1",
         "attempted.v1",
         "attempt_failed.v1",
+        "deferred.v1",
         "became_unknown.v1",
         "settled.v1",
         "dead_lettered.v1",
@@ -121,6 +123,8 @@ STORIES: dict[str, list[str]] = {
         "discarded.v1",
         "sent.v1",
     ],
+    "sender": ["configured.v1", "paused.v1", "resumed.v1"],
+    "task": ["opened.v1", "done.v1"],
 }
 """Each kind of stream with all its tags, in an order in which they may come."""
 
@@ -253,6 +257,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "number_restarts": "never",
         "early_pay_off": "actuarial",
         "dunning_plan": "default",
+    },
+    "SmtpSettings": {
+        "security": "starttls",
+        "connections": 2,
+        "pause_ms": 3000,
     },
     "Split": {},
     "Step": {"purpose": "reminder", "channels": ["email"]},

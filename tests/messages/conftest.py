@@ -26,7 +26,8 @@ from ledger.message import Message
 from ledger.money import Money
 from ledger.tax import Line
 from schedulers.business_day import DayResult, run_day
-from schedulers.outbox import Round, Sender, send_waiting
+from schedulers.delivery import Sender
+from schedulers.outbox import Outbox, Round
 from schedulers.ports import Run
 
 TENANT = UUID(int=5)
@@ -99,8 +100,10 @@ class Shop:
             self.today += timedelta(days=1)
             self.night()
 
-    def send(self, sender: Sender | None = None, **options: Any) -> Round:
-        return send_waiting(self.outbox, sender or self.sender, lambda: self.now, **options)
+    def send(self, *senders: Sender, **options: Any) -> Round:
+        """One round through the senders; as files when none is said."""
+        chosen = senders or (self.sender,)
+        return Outbox(self.outbox, lambda _: chosen, lambda: self.now, **options).send_waiting()
 
     def messages(self) -> list[tuple[UUID, Message]]:
         """Every message, in the order in which they were queued."""

@@ -21,7 +21,15 @@ from commands.messages import (
 )
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.dunning.plan import Purpose
-from schedulers.outbox import MaybeTaken, NotTaken, Outcome, Outgoing, Round, Taken
+from schedulers.delivery import (
+    Connection,
+    MaybeTaken,
+    NotTaken,
+    Outcome,
+    Outgoing,
+    Taken,
+)
+from schedulers.outbox import Round
 from tests.messages.conftest import Shop
 
 DUE = date(2026, 3, 11)
@@ -43,16 +51,31 @@ def queued(shop: Shop) -> UUID:
 
 
 class Scripted:
-    """A sender that answers what a test says, and counts."""
+    """A sender that answers what a test says, and counts. It is its own connection, one message at a time."""
 
-    name = "scripted"
+    key = "scripted"
+    sender_id: UUID | None = None
+    sent_from = "shop@example.com"
+    connections = 1
+    pause_seconds = 0.0
+    max_per_second = 0
+    is_open = True
 
     def __init__(self, *outcomes: Outcome | Exception, recognises_repeats: bool = False) -> None:
         self.recognises_repeats = recognises_repeats
         self._outcomes = list(outcomes)
         self.sent: list[Outgoing] = []
 
-    def send(self, outgoing: Outgoing) -> Outcome:
+    def connect(self) -> Connection:
+        return self
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
         self.sent.append(outgoing)
         outcome = self._outcomes.pop(0) if self._outcomes else Taken("ok", "00")
         if isinstance(outcome, Exception):

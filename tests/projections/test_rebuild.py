@@ -312,6 +312,8 @@ def test_names_of_projections() -> None:
         "business_days",
         "dunning_plans",
         "messages",
+        "senders",
+        "tasks",
         "journal",
     ]
     assert projection_named("payments").streams == ("payment",)

@@ -102,6 +102,7 @@ CUSTOMER: Final = CustomerView(
     credit=[reais("0.25")],
     shortfall=[],
     opted_out=(),
+    undeliverable=(),
 )
 
 DRAFT_INVOICE: Final = DraftInvoice(

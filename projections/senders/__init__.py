@@ -1,0 +1,1 @@
+"""Senders: their rows, and listing them."""

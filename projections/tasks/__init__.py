@@ -1,0 +1,1 @@
+"""Tasks for people: their rows, and listing them."""
