@@ -32,6 +32,7 @@ def test_every_variable_is_read() -> None:
         "DUEBOOK_LOG_AHEAD_UNTIL": "2026-03-31T12:00:00+02:00",
         "DUEBOOK_PAYOUT_URL": "https://bank.example.com/payouts/",
         "DUEBOOK_PAYOUT_TOKEN_FILE": "/run/secrets/payout",
+        "DUEBOOK_PRIVATE_ADDRESSES": "Allow",
     }
     assert set(given) == {variable_of(field) for field in Settings.__struct_fields__}
     settings = Settings.from_environment(given)
@@ -43,6 +44,7 @@ def test_every_variable_is_read() -> None:
     assert settings.log_ahead_until == datetime(2026, 3, 31, 10, tzinfo=UTC)
     assert settings.payout_url == "https://bank.example.com/payouts"
     assert settings.payout_token_file == Path("/run/secrets/payout")
+    assert settings.private_addresses == "allow"
 
 
 def test_every_field_is_documented() -> None:
@@ -65,6 +67,7 @@ def test_public_url_of_an_ipv6_address() -> None:
         ("DUEBOOK_PORT", "0", "from 1 to 65535"),
         ("DUEBOOK_PORT", "٨", "from 1 to 65535"),
         ("DUEBOOK_POOL_SIZE", "-1", "from 1 to 500"),
+        ("DUEBOOK_PRIVATE_ADDRESSES", "yes", "one of refuse, allow"),
         ("DUEBOOK_LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("DUEBOOK_HOST", "a host", "an address or a name"),
         ("DUEBOOK_PUBLIC_URL", "ftp://x", "must look like https://"),
