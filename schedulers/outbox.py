@@ -492,8 +492,7 @@ class TenantSending:
         await self._call(self._store.release, self._tenant_id, message_ids)
 
     async def _end(self) -> None:
-        if self._queue:
-            await self._release()
+        await self._release()
         for lane in self._lanes:
             await lane.connection.close()
 

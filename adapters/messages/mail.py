@@ -1,10 +1,12 @@
-"""Writing a message as a mail (RFC 5322), from its letter with decrypted personal texts."""
+"""Writing a message as a mail (RFC 5322), from its letter with decrypted personal texts.
 
+The parts are joined here: the library's `EmailMessage` takes ten times as long, a fifth of what a message costs in all.
+"""
+
+import base64
 import re
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.header import Header
 from email.utils import format_datetime
 from typing import Final
 
@@ -12,9 +14,13 @@ from adapters.messages.phrases import Phrases, phrases_of, shown_date, shown_mon
 from commands.messages import Letter
 from schedulers.delivery import NotRenderable, Outgoing
 
-_ADDRESS = re.compile(r"[^@\s\x00-\x20\x7f\"<>(),:;\\\[\]]+@[A-Za-z0-9.-]+")
+_ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~A-Za-z0-9.-]+@[A-Za-z0-9.-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_SHORT = re.compile(r"[ -~]{1,60}")
 MAX_ADDRESS_LENGTH: Final = 254
+END: Final = "\r\n"
+ENCODED: Final = "=?"
+"""Begins an encoded word: a text that holds it is encoded itself, so that nobody reads it as one."""
 
 
 def write_mail(letter: Letter, now: datetime, sent_from: str) -> Outgoing:
@@ -26,31 +32,49 @@ def write_mail(letter: Letter, now: datetime, sent_from: str) -> Outgoing:
     """
     phrases = phrases_of(letter.language)
     creditor = _line(letter.creditor)
-    mail = EmailMessage(policy=SMTP)
     recipient = _address(letter.recipient)
-    user, _, domain = sent_from.rpartition("@")
-    mail["From"] = Address(creditor, user, domain)
-    mail["To"] = recipient
-    mail["Subject"] = phrases.subject.format(creditor=creditor)
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{letter.message_id}@{domain}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(_text(letter, phrases), cte="base64")
+    headers = (
+        ("From", f"{_phrase(creditor)} <{sent_from}>"),
+        ("To", recipient),
+        ("Subject", _words("Subject", phrases.subject.format(creditor=creditor))),
+        ("Date", format_datetime(now)),
+        ("Message-ID", f"<{letter.message_id}@{sent_from.rpartition('@')[2]}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", 'text/plain; charset="utf-8"'),
+        ("Content-Transfer-Encoding", "base64"),
+    )
+    body = base64.encodebytes(_text(letter, phrases).replace("\n", END).encode())
     return Outgoing(
         message_id=letter.message_id,
         folder=letter.business_date.isoformat(),
         sent_from=sent_from,
-        recipient=recipient.addr_spec,
-        content=mail.as_bytes(),
+        recipient=recipient,
+        content=("".join(f"{name}: {value}{END}" for name, value in headers) + END).encode("ascii")
+        + body.replace(b"\n", END.encode()),
     )
 
 
-def _address(text: str) -> Address:
+def _address(text: str) -> str:
     address = text.strip()
     if len(address) > MAX_ADDRESS_LENGTH or not _ADDRESS.fullmatch(address):
         raise NotRenderable("the customer's e-mail address is malformed; correct it and try again")
-    user, _, domain = address.rpartition("@")
-    return Address("", user, domain)
+    return address
+
+
+def _phrase(name: str) -> str:
+    """A name before an address: quoted, or encoded when it is long or not ASCII."""
+    if _SHORT.fullmatch(name) and ENCODED not in name:
+        escaped = name.replace("\\", r"\\").replace('"', r"\"")
+        return f'"{escaped}"'
+    return Header(name, "utf-8", header_name="From").encode(linesep=END)
+
+
+def _words(header: str, text: str) -> str:
+    """A header's text: as it is, or encoded and folded when it is long or not ASCII."""
+    if _SHORT.fullmatch(text) and ENCODED not in text:
+        return text
+    return Header(text, "utf-8", header_name=header).encode(linesep=END)
 
 
 def _text(letter: Letter, phrases: Phrases) -> str:

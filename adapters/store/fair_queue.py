@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -20,14 +21,17 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
-    def put(self, tenant_id: UUID, item: T) -> None:
+    def put(self, items: Iterable[tuple[UUID, T]]) -> None:
+        """Adds items, each of a tenant; who takes sees all of them or none."""
         with self._changed:
-            waiting = self._waiting.get(tenant_id)
-            if waiting is None:
-                waiting = self._waiting[tenant_id] = deque()
-            waiting.append(item)
-            self._count += 1
-            if self._count == 1:
+            before = self._count
+            for tenant_id, item in items:
+                waiting = self._waiting.get(tenant_id)
+                if waiting is None:
+                    waiting = self._waiting[tenant_id] = deque()
+                waiting.append(item)
+                self._count += 1
+            if not before and self._count:
                 self._changed.notify()
 
     def close(self) -> None:

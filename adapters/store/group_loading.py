@@ -51,6 +51,11 @@ def load_group(
             numbering.lock(connection, lock_first)
             connection.execute(LOCK_HEAD)
         asked = view.ask(_streams(view, jobs))
+        payable = view.ask_payable(
+            (job.request.tenant_id, customer_id)
+            for job in jobs
+            for customer_id in job.request.prefetch_payers
+        )
         records = idempotency.ask(connection, keys_of(jobs))
     view.take(asked)
     view.load_keys(
@@ -58,6 +63,7 @@ def load_group(
         for (tenant_id, _), loaded in view.streams.items()
         if isinstance(loaded.state, Invoice)
     )
+    view.take_payable(payable)
     view.load_holders(_names(view, jobs))
     return LoadedGroup(view, idempotency.fetched(records))
 

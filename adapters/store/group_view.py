@@ -25,14 +25,18 @@ SELECT snapshot.tenant_id, snapshot.stream_id, snapshot.stream, snapshot.version
     ON snapshot.tenant_id = wanted.tenant_id AND snapshot.stream_id = wanted.stream_id
 """
 SELECT_PAYABLE = """
-SELECT stream_id FROM snapshots WHERE tenant_id = %s AND payer_id = %s
+SELECT snapshot.tenant_id, snapshot.payer_id, snapshot.stream_id, snapshot.stream, snapshot.version,
+       snapshot.fold_version, snapshot.state
+  FROM snapshots AS snapshot
+  JOIN unnest(%s::uuid[], %s::uuid[]) AS wanted (tenant_id, payer_id)
+    ON snapshot.tenant_id = wanted.tenant_id AND snapshot.payer_id = wanted.payer_id
 """
 
 
 class Asked(NamedTuple):
-    """A query for streams that was sent; no cursor when there was nothing to ask for."""
+    """A query for streams, or for what customers owe, that was sent; no cursor when there was nothing to ask for."""
 
-    streams: list[StreamKey]
+    keys: list[tuple[UUID, UUID]]
     cursor: psycopg.Cursor[Any] | None
 
 
@@ -47,6 +51,7 @@ class GroupView:
         self.names: dict[NameKey, UUID] = {}
         self.keys: dict[Owner, AESGCM] = {}
         self.payable: dict[Owner, set[UUID]] = {}
+        self.changed: set[StreamKey] = set()
         self.holders: dict[RangeKey, dict[str, UUID]] = {}
         self.fingerprints: dict[tuple[Owner, str], str] = {}
 
@@ -68,7 +73,7 @@ class GroupView:
         if asked.cursor is None:
             return
         rows = asked.cursor.fetchall()
-        for key in asked.streams:
+        for key in asked.keys:
             self.streams[key] = Loaded("", 0, 0, None)
         for tenant_id, stream_id, kind, version, fold_version, data in rows:
             state = state_of(self.connection, kind, tenant_id, stream_id, fold_version, data)
@@ -88,11 +93,29 @@ class GroupView:
 
     def load_payable(self, owner: Owner) -> set[UUID]:
         """The invoices that could take a customer's money when the group first asked."""
-        ids = self.payable.get(owner)
-        if ids is None:
-            rows = self.connection.execute(SELECT_PAYABLE, owner).fetchall()
-            ids = self.payable[owner] = {stream_id for (stream_id,) in rows}
-        return ids
+        self.take_payable(self.ask_payable([owner]))
+        return self.payable[owner]
+
+    def ask_payable(self, wanted: Iterable[Owner]) -> Asked:
+        """Sends the query for the invoices that can take the money of customers, as `ask` does."""
+        missing = [owner for owner in dict.fromkeys(wanted) if owner not in self.payable]
+        if not missing:
+            return Asked(missing, None)
+        tenants = postgres_binary.uuids([tenant.bytes for tenant, _ in missing])
+        payers = postgres_binary.uuids([payer.bytes for _, payer in missing])
+        return Asked(missing, self.connection.execute(SELECT_PAYABLE, (tenants, payers)))
+
+    def take_payable(self, asked: Asked) -> None:
+        """Takes the answer of `ask_payable`. A stream that is loaded already stays as it is."""
+        if asked.cursor is None:
+            return
+        for owner in asked.keys:
+            self.payable[owner] = set()
+        for tenant_id, payer_id, stream_id, kind, version, fold_version, data in asked.cursor:
+            self.payable[tenant_id, payer_id].add(stream_id)
+            if (tenant_id, stream_id) not in self.streams:
+                state = state_of(self.connection, kind, tenant_id, stream_id, fold_version, data)
+                self.streams[tenant_id, stream_id] = Loaded(kind, version, version, state)
 
     def series_of(self, key: SeriesKey) -> Series:
         """A number series as the group has it so far."""

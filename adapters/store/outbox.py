@@ -5,7 +5,7 @@ A claim and an outcome are appended at the version they were decided on: of two 
 keep workers from trying the same. Rates are counted by the database's clock, so that workers' clocks may differ.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -70,6 +70,9 @@ WITH RECURSIVE waiting AS (
 )
 SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL
 """
+# Workers lease one after another: one that waited for another's rows would find nothing free, and think that nothing
+# waits.
+QUEUE_UP = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 LEASE = """
 INSERT INTO message_leases AS lease (tenant_id, message_id, holder, until)
 SELECT waiting.tenant_id, waiting.stream_id, %(holder)s, %(until)s
@@ -151,6 +154,7 @@ class PostgresOutbox:
         self._cipher = cipher
         self._now = now
         self._holder = uuid4()
+        self._finished: dict[UUID, list[UUID]] = {}
 
     def tenants(self) -> list[UUID]:
         with self._pool.connection() as connection:
@@ -158,6 +162,7 @@ class PostgresOutbox:
 
     def lease(self, tenant_id: UUID, limit: int) -> list[Waiting]:
         """Leases until some are due or none is left: those that are not are postponed."""
+        self.release(tenant_id, ())
         while found := self._lease(tenant_id, limit):
             due = self._due(tenant_id, found)
             if due:
@@ -165,8 +170,12 @@ class PostgresOutbox:
         return []
 
     def release(self, tenant_id: UUID, message_ids: Sequence[UUID]) -> None:
+        """Those of messages that were dealt with end too: they are looked at again like any other that waits."""
+        ended = [*self._finished.pop(tenant_id, ()), *message_ids]
+        if not ended:
+            return
         with self._pool.connection() as connection:
-            connection.execute(RELEASE, (tenant_id, list(message_ids), self._holder))
+            connection.execute(RELEASE, (tenant_id, ended, self._holder))
 
     def exchange(
         self,
@@ -174,25 +183,25 @@ class PostgresOutbox:
         outcomes: Sequence[tuple[Attempt, Outcome]],
         claims: Sequence[tuple[Waiting, Sender]],
     ) -> tuple[list[Exception | None], list[Claimed]]:
-        recording = [
-            self._submit(tenant_id, attempt.waiting, self._recording(attempt, outcome))
-            for attempt, outcome in outcomes
-        ]
-        claiming = [self._claim(tenant_id, waiting, sender) for waiting, sender in claims]
-        recorded = [_error_of(future) for future in recording]
+        futures = self._writer.submit_all(
+            [
+                self._request(tenant_id, attempt.waiting, self._recording(attempt, outcome))
+                for attempt, outcome in outcomes
+            ]
+            + [self._claim(tenant_id, waiting, sender) for waiting, sender in claims]
+        )
+        recorded = [_error_of(future) for future in futures[: len(outcomes)]]
         claimed = [
             self._claimed(waiting, sender, future)
-            for (waiting, sender), future in zip(claims, claiming, strict=True)
+            for (waiting, sender), future in zip(claims, futures[len(outcomes) :], strict=True)
         ]
-        self._settle_leases(
-            tenant_id,
-            (attempt.waiting.message_id for attempt, _ in outcomes),
-            (
-                waiting.message_id
-                for (waiting, _), answer in zip(claims, claimed, strict=True)
-                if not isinstance(answer, Attempt)
-            ),
-        )
+        finished = self._finished.setdefault(tenant_id, [])
+        finished += [attempt.waiting.message_id for attempt, _ in outcomes]
+        finished += [
+            waiting.message_id
+            for (waiting, _), answer in zip(claims, claimed, strict=True)
+            if not isinstance(answer, Attempt)
+        ]
         return recorded, claimed
 
     def slot(self, tenant_id: UUID, sender: Sender) -> float:
@@ -230,6 +239,7 @@ class PostgresOutbox:
             "limit": limit,
         }
         with self._pool.connection() as connection:
+            connection.execute(QUEUE_UP, (f"duebook outbox {tenant_id}",))
             return [message_id for (message_id,) in connection.execute(LEASE, values).fetchall()]
 
     def _due(self, tenant_id: UUID, message_ids: list[UUID]) -> list[Waiting]:
@@ -290,8 +300,8 @@ class PostgresOutbox:
             if customer.person.email
         }
 
-    def _claim(self, tenant_id: UUID, waiting: Waiting, sender: Sender) -> Future[Answer]:
-        return self._submit(
+    def _claim(self, tenant_id: UUID, waiting: Waiting, sender: Sender) -> Request:
+        return self._request(
             tenant_id,
             waiting,
             lambda unit: begin_sending(
@@ -302,6 +312,7 @@ class PostgresOutbox:
                 recognises_repeats=sender.recognises_repeats,
             ),
             *(() if sender.sender_id is None else (sender.sender_id,)),
+            claims=True,
         )
 
     def _claimed(self, waiting: Waiting, sender: Sender, future: Future[Answer]) -> Claimed:
@@ -378,40 +389,22 @@ class PostgresOutbox:
             connection.execute(SPEED_UP, values)
             connection.execute(FORGET, values)
 
-    def _settle_leases(
-        self, tenant_id: UUID, attempted: Iterable[UUID], not_begun: Iterable[UUID]
-    ) -> None:
-        """Ends the leases of messages that have ended, and postpones those that wait for another attempt."""
-        message_ids = [*attempted, *not_begun]
-        if not message_ids:
-            return
-        now = self._now()
-        with self._pool.connection() as connection:
-            messages: dict[UUID, Message] = snapshots.read_many(
-                connection, tenant_id, "message", message_ids
-            )
-            later = {
-                message_id: min(message.next_at, now + LOOKED_AT_AGAIN)
-                for message_id, message in messages.items()
-                if message.next_at is not None
-            }
-            if later:
-                connection.execute(POSTPONE, (list(later), list(later.values()), tenant_id))
-            ended = [one for one in message_ids if one not in later]
-            connection.execute(RELEASE, (tenant_id, ended, self._holder))
-
-    def _submit(
-        self, tenant_id: UUID, waiting: Waiting, handler: Callable[[Unit], Any], *more: UUID
-    ) -> Future[Answer]:
-        return self._writer.submit(
-            Request(
-                tenant_id=tenant_id,
-                actor=ACTOR,
-                handler=handler,
-                correlation_id=f"message-{waiting.message_id}",
-                prefetch_streams=(waiting.message_id, waiting.customer_id, *more),
-                now=self._now(),
-            )
+    def _request(
+        self,
+        tenant_id: UUID,
+        waiting: Waiting,
+        handler: Callable[[Unit], Any],
+        *more: UUID,
+        claims: bool = False,
+    ) -> Request:
+        return Request(
+            tenant_id=tenant_id,
+            actor=ACTOR,
+            handler=handler,
+            correlation_id=f"message-{waiting.message_id}",
+            prefetch_streams=(waiting.message_id, waiting.customer_id, *more),
+            prefetch_payers=(waiting.customer_id,) if claims else (),
+            now=self._now(),
         )
 
 

@@ -34,6 +34,7 @@ class Request(msgspec.Struct, kw_only=True):
     key           idempotency key; request_hash tells a repeated request from another one
     prefetch_streams  streams that the command is known to need; the writer loads them with its group's in one query
     prefetch_new      `new_id` parts of streams that it creates, likewise
+    prefetch_payers   customers whose payable invoices it will ask for, likewise
     prefetch_names    gives the names that it will look up, once its streams are loaded
     now               the instant of the command; the clock's when left out
     """
@@ -48,6 +49,7 @@ class Request(msgspec.Struct, kw_only=True):
     causation_id: UUID | None = None
     prefetch_streams: tuple[UUID, ...] = ()
     prefetch_new: tuple[str, ...] = ()
+    prefetch_payers: tuple[UUID, ...] = ()
     prefetch_names: Callable[[Unit], Sequence[NameRange]] | None = None
     now: datetime | None = None
 

@@ -95,9 +95,8 @@ class StoreUnit(Unit):
         ids = self._view.load_payable(owner)
         # What this group has appended may have opened or closed invoices since.
         touched = {
-            stream_id for tenant_id, stream_id in self._view.streams if tenant_id == self._tenant_id
+            stream_id for tenant_id, stream_id in self._view.changed if tenant_id == self._tenant_id
         } | set(self._changed)
-        self._view.load((self._tenant_id, stream_id) for stream_id in ids)
         found: list[tuple[UUID, Any]] = []
         for stream_id in ids | touched:
             loaded = self._loaded(stream_id)
@@ -231,6 +230,7 @@ class StoreUnit(Unit):
         view = self._view
         for stream_id, loaded in self._changed.items():
             view.streams[self._tenant_id, stream_id] = loaded
+            view.changed.add((self._tenant_id, stream_id))
         view.series.update(self._series)
         view.names.update(self.names)
         view.keys.update({owner: key for owner, (key, _) in self.new_keys.items()})

@@ -94,19 +94,28 @@ class Writer:
 
     def submit(self, request: Request) -> Future[Answer]:
         """Queues a command. The future raises the handler's refusal, KeyReused, StillRunning or StoreUnavailable."""
+        return self.submit_all([request])[0]
+
+    def submit_all(self, requests: Sequence[Request]) -> list[Future[Answer]]:
+        """Queues commands together, so that they can be committed together; each is still decided alone."""
+        jobs = [self._job(request) for request in requests]
+        with self._submitting:
+            refused = self._closed or len(self._queue) >= MAX_QUEUE
+            if not refused:
+                self._queue.put([(job.request.tenant_id, job) for job in jobs])
+        if refused:
+            for job in jobs:
+                refuse(job.future, StoreUnavailable("too much is waiting; try again shortly"))
+        return [job.future for job in jobs]
+
+    def _job(self, request: Request) -> Job:
         future: Future[Answer] = Future()
         # Nobody can cancel it: a caller that goes away must not take the answer from one that repeated its request.
         future.set_running_or_notify_cancel()
         job = Job(request, future, new_command_id(request.tenant_id, request.key))
         if request.key is not None:
             self._watch(job, (request.tenant_id, request.key))
-        with self._submitting:
-            refused = self._closed or len(self._queue) >= MAX_QUEUE
-            if not refused:
-                self._queue.put(request.tenant_id, job)
-        if refused:
-            refuse(future, StoreUnavailable("too much is waiting; try again shortly"))
-        return future
+        return job
 
     def _watch(self, job: Job, key: tuple[UUID, str]) -> None:
         """A duplicate of a command that has not finished waits two seconds for it, no longer."""

@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.postgres.connection import open_database
 from adapters.settings import Settings
-from tests.bench import api, append, clock, late, loading, machine, proofs, rebuild
+from tests.bench import api, append, clock, late, loading, machine, mail, proofs, rebuild
 from tests.bench.figures import figures_of
 from tests.bench.sizes import FULL, QUICK, Size
 
@@ -31,6 +31,7 @@ MEASURES: dict[str, Callable[[Settings, Size], Figures]] = {
     "rebuild": _rebuild,
     "late": late.measure,
     "api": lambda settings, size: api.measure(settings.home, size.warm_up_s, size.measured_s),
+    "mail": mail.measure,
     "proofs": proofs.measure,
 }
 USUAL = [family for family in MEASURES if family != "proofs"]

@@ -58,30 +58,37 @@ def seed_invoices(books: Books, tenant_id: UUID, count: int, customers: int = 1_
         (customer_id, "customer", [(Registered(reference=f"C{n}"), ISSUED_ON)])
         for n, customer_id in enumerate(who)
     ]
-    _append(books.database, tenant_id, registered)
+    append_streams(books.database, tenant_id, registered)
     ids: list[UUID] = []
     for first in range(0, count, CHUNK):
         chunk = []
         for n in range(first, min(count, first + CHUNK)):
             invoice_id = derived_id(ISSUED_ON, tenant_id, "invoice", str(n))
             ids.append(invoice_id)
-            chunk.append((invoice_id, "invoice", _sent(tenant, who[n % customers], n)))
-        _append(books.database, tenant_id, chunk)
+            chunk.append((invoice_id, "invoice", sent_invoice(tenant, who[n % customers], n)))
+        append_streams(books.database, tenant_id, chunk)
     return ids
 
 
-def _sent(tenant: Tenant, customer_id: UUID, n: int) -> list[tuple[Event, date]]:
+def sent_invoice(
+    tenant: Tenant, customer_id: UUID, n: int, *, imported: bool = True
+) -> list[tuple[Event, date]]:
     lines = (Line("Service", "1", f"{100 + n % 900}.{n % 100:02}"),)
     priced = price_lines(lines, "BRL")
     drafted = issuing.draft(customer_id, "BRL", DUE_ON, lines, priced, "")
     invoice = STREAMS["invoice"].evolve(None, drafted, ISSUED_ON)
     sent = issuing.send(
-        invoice, f"B-{n:08}", ISSUED_ON, tenant.policy, calendar_named("weekends"), imported=True
+        invoice,
+        f"B-{n:08}",
+        ISSUED_ON,
+        tenant.policy,
+        calendar_named("weekends"),
+        imported=imported,
     )
     return [(drafted, ISSUED_ON), (sent.event, sent.effective_on)]
 
 
-def _append(
+def append_streams(
     database: Database, tenant_id: UUID, streams: list[tuple[UUID, str, list[tuple[Event, date]]]]
 ) -> None:
     origin = Origin.of("bench", uuid4(), "", None)

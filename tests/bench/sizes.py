@@ -16,6 +16,7 @@ class Size(Struct, frozen=True):
     rebuilt       events from which the read models are rebuilt
     facts         of the invoice that a late payment comes in for
     histories     recorded in order and in random orders
+    mails         sent by two workers
     warm_up_s, measured_s   of payments over HTTP, for each number of clients
     """
 
@@ -30,6 +31,7 @@ class Size(Struct, frozen=True):
     rebuilt: int
     facts: int
     histories: int
+    mails: int
     warm_up_s: float
     measured_s: float
 
@@ -46,6 +48,7 @@ FULL = Size(
     rebuilt=1_000_000,
     facts=1_000,
     histories=20_000,
+    mails=10_000,
     warm_up_s=1.0,
     measured_s=4.0,
 )
@@ -61,6 +64,7 @@ QUICK = Size(
     rebuilt=400,
     facts=20,
     histories=4,
+    mails=40,
     warm_up_s=0.05,
     measured_s=0.1,
 )

@@ -68,7 +68,7 @@ def test_a_run_writes_one_flat_object_and_names_what_failed(
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_the_table_shows_every_figure_with_its_target_and_ratio(width: int) -> None:
-    figures = {figure.key: 1_500.0 for figure in FIGURES}
+    figures = {figure.key: 2.0 if figure.unit == "times" else 1_500.0 for figure in FIGURES}
     printed_to = StringIO()
 
     Console(width=width, file=printed_to).print(report.table(figures, wide=width >= report.WIDE))

@@ -303,6 +303,21 @@ def test_workers_send_each_message_once(office: Office, server: MailServer) -> N
     assert len(recipients) == len(set(recipients)) == 60
 
 
+def test_workers_lease_different_messages_at_the_same_moment(office: Office) -> None:
+    """None finds nothing because another is leasing: it would think that nothing waits."""
+    office.queue(60)
+    with ThreadPoolExecutor(6) as workers:
+        leased = list(
+            workers.map(
+                lambda store: store.lease(office.shop.tenant_id, 10),
+                [office.outbox() for _ in range(6)],
+            )
+        )
+    assert [len(one) for one in leased] == [10] * 6
+    assert len({waiting.message_id for one in leased for waiting in one}) == 60
+    assert office.outbox().lease(office.shop.tenant_id, 10) == []
+
+
 def test_stopping_ends_after_the_messages_that_are_being_sent(
     office: Office, server: MailServer
 ) -> None:

@@ -11,7 +11,7 @@ ONE, TWO, THREE = (UUID(int=n) for n in (1, 2, 3))
 def filled(*items: tuple[UUID, str]) -> FairQueue[str]:
     queue: FairQueue[str] = FairQueue()
     for tenant_id, item in items:
-        queue.put(tenant_id, item)
+        queue.put([(tenant_id, item)])
     return queue
 
 
@@ -54,7 +54,7 @@ def test_who_takes_waits_for_the_first() -> None:
     thread.start()
     thread.join(0.1)
     assert thread.is_alive()
-    queue.put(ONE, "a")
+    queue.put([(ONE, "a")])
     thread.join(5)
     assert taken == [["a"]]
 
@@ -63,7 +63,7 @@ def test_many_threads_lose_nothing() -> None:
     queue: FairQueue[int] = FairQueue()
     threads = [
         threading.Thread(
-            target=lambda n=n: [queue.put(UUID(int=n), 1_000 * n + k) for k in range(500)]
+            target=lambda n=n: [queue.put([(UUID(int=n), 1_000 * n + k)]) for k in range(500)]
         )
         for n in range(8)
     ]
