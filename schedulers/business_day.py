@@ -42,6 +42,14 @@ class DayNotCome(Rejected):
     """The day has not come in the tenant's zone."""
 
 
+class StepNotInTurn(Rejected):
+    """A step of a day is run after the one before it."""
+
+
+class NoContactNow(Rejected):
+    """Customers are contacted on the day of today alone, from their hour on, under an active dunning plan."""
+
+
 class DayResult(msgspec.Struct, frozen=True):
     """What a day posted in all, by step.
 
@@ -97,6 +105,50 @@ def run_day(
     return _so_far(store, run, ran=True, closed=True)
 
 
+def run_step(
+    store: ClockStore,
+    run: Run,
+    step: Step,
+    *,
+    today: date,
+    may_begin: Callable[[Step], bool] = lambda step: True,
+    progress: Progress | None = None,
+    pause: Callable[[str], None] | None = None,
+) -> DayResult:
+    """Runs one step of a day by hand; one that was completed looks at everything again, and does what is new since.
+    What it did before it never does twice. The day stays open or closed as it is.
+
+    Raises StepNotInTurn, NoContactNow, Fenced.
+    """
+    stop_at = pause or (lambda point: None)
+    business_day = store.business_day(run.tenant_id, run.day)
+    completed = business_day.steps if business_day is not None else {}
+    before = STEPS[: STEPS.index(step)]
+    for earlier in before:
+        if earlier not in completed:
+            raise StepNotInTurn(f"the step {earlier} of {run.day} has not been run; run it first")
+    if step == "dunning":
+        _require_contacts(store, run, today, may_begin)
+    if business_day is None:
+        stop_at("before opening")
+        store.open_day(run)
+    stop_at(f"before {step}")
+    done = _run_step(store, run, step, progress, stop_at, again=step in completed)
+    closed = business_day is not None and business_day.status == "closed"
+    return DayResult(run.day, True, {step: done}, closed)
+
+
+def _require_contacts(
+    store: ClockStore, run: Run, today: date, may_begin: Callable[[Step], bool]
+) -> None:
+    if run.day != today:
+        raise NoContactNow(f"customers are contacted on the day of today alone, {today}")
+    if not _is_active(store, run.tenant_id):
+        raise NoContactNow("no dunning plan is active; activate the tenant's plan first")
+    if not may_begin("dunning"):
+        raise NoContactNow("customers are not contacted yet at this hour; try again later")
+
+
 def _so_far(store: ClockStore, run: Run, *, ran: bool, closed: bool) -> DayResult:
     business_day = store.business_day(run.tenant_id, run.day)
     assert business_day is not None
@@ -113,13 +165,18 @@ def _run_step(
     step: Step,
     progress: Progress | None,
     stop_at: Callable[[str], None],
-) -> None:
-    """Reads and decides a chunk while the one before it is committed."""
+    *,
+    again: bool = False,
+) -> Tally:
+    """Reads and decides a chunk while the one before it is committed. A step that was completed does nothing, or is
+    begun `again`; one that was interrupted goes on where it stopped."""
     prepare, commit_locked = _bound(store, run, step)
     size = ChunkSize()
     checkpoint = store.begin(run, step)
+    if checkpoint.done and again:
+        checkpoint = store.begin_again(run, step)
     if checkpoint.done:
-        return
+        return checkpoint.tally
     with ThreadPoolExecutor(1, thread_name_prefix="duebook-clock-reader") as reader:
         reading = reader.submit(prepare, checkpoint.cursor, size.streams)
         while True:
@@ -134,7 +191,7 @@ def _run_step(
             if progress is not None:
                 progress(step, checkpoint.tally)
             if chunk.is_last:
-                return
+                return checkpoint.tally
             size.after(store.waiting())
 
 

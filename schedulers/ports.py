@@ -134,6 +134,10 @@ class ClockStore(Protocol):
         """Claims a step for this lease and says where it stands. Raises Fenced."""
         ...
 
+    def begin_again(self, run: Run, step: Step) -> Checkpoint:
+        """Sets a step that was completed back to its beginning. Raises Fenced."""
+        ...
+
     def prepare(self, run: Run, step: Step, decide: Decide, after: Cursor, limit: int) -> Prepared:
         """Reads up to `limit` streams that are due after a cursor, and decides on each. Writes nothing."""
         ...

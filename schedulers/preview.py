@@ -88,7 +88,7 @@ def preview(
             continue
         brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
         decision = decide_case(plan, days, case._replace(invoices=brought), day)
-        yield from _items(case.customer_id, case.customer, case.invoices, decision, day)
+        yield from items_of(case.customer_id, case.customer, case.invoices, decision, day)
 
 
 def simulate(
@@ -139,11 +139,11 @@ def _simulated(
             for due in contact.due:
                 step = StepTaken(plan.key, due.step.key, due.step.offset, day)
                 taken[due.debt.invoice_id] = (*due.debt.taken, step)
-        yield from _items(case.customer_id, case.customer, case.invoices, decision, day)
+        yield from items_of(case.customer_id, case.customer, case.invoices, decision, day)
         day += _ONE_DAY
 
 
-def _items(
+def items_of(
     customer_id: UUID,
     customer: Customer,
     invoices: Sequence[tuple[UUID, Invoice]],

@@ -9,18 +9,18 @@ from uuid import UUID
 import msgspec
 
 from adapters.cli.clock_lease import held_clock
-from adapters.cli.dunning import print_items
 from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
+from adapters.cli.previews import print_items
 from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.progress import Progress
 from adapters.settings import Settings
 from adapters.store.debtors import open_cases
 from adapters.wiring import Books, open_books
-from ledger.business_day import STEPS, Tally
+from ledger.business_day import STEPS, Step, Tally
 from ledger.errors import NotFound
 from ledger.money import format_minor
 from ledger.time_zones import business_date
-from schedulers.business_day import DayResult, require_runnable, run_day
+from schedulers.business_day import DayResult, require_runnable, run_day, run_step
 from schedulers.business_day_steps import contacts_may_begin
 from schedulers.catch_up import catch_up, due_days
 from schedulers.forecast import require_foreseeable
@@ -62,6 +62,11 @@ def add(commands: Any) -> None:
     )
     _add_date(run, "the day to run (default: today, or tomorrow for a dry run)")
     run.add_argument(
+        "--step",
+        choices=STEPS,
+        help="run this step alone, again if it was run before: what is new is done, nothing twice",
+    )
+    run.add_argument(
         "--dry-run",
         action="store_true",
         help="print what would be charged and whom it would contact, and write nothing",
@@ -83,29 +88,39 @@ def _add_date(parser: argparse.ArgumentParser, sentence: str) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books, Progress() as progress:
         tenant_id = books.tenants.id_of(arguments.tenant)
-        today = _today(books, tenant_id)
+        today = today_of(books, tenant_id)
         if arguments.dry_run:
             return _dry_run(
                 books, tenant_id, arguments.date or today + timedelta(days=1), arguments
             )
         wanted = arguments.date or today
         require_runnable(books.clock, tenant_id, wanted, today)
-        with held_clock(books) as lease:
-            result = run_day(
-                books.clock,
-                Run(tenant_id, wanted, lease, actor=ACTOR),
-                today=today,
-                may_begin=contacts_may_begin(
-                    books.clock.settings(tenant_id), wanted, datetime.now(UTC)
-                ),
-                progress=_telling(progress, wanted),
-            )
-    _tell([_row(result)], arguments.json)
+        result = run_by_hand(books, tenant_id, wanted, today, arguments.step, progress)
+    tell_days([day_row(result)], arguments.json)
     return 0
 
 
+def run_by_hand(
+    books: Books,
+    tenant_id: UUID,
+    wanted: date,
+    today: date,
+    step: Step | None,
+    progress: Progress,
+) -> DayResult:
+    """Runs a day, or one step of it."""
+    settings = books.clock.settings(tenant_id)
+    may_begin = contacts_may_begin(settings, wanted, datetime.now(UTC))
+    telling = _telling(progress, wanted)
+    with held_clock(books) as lease:
+        run = Run(tenant_id, wanted, lease, actor=ACTOR)
+        if step is None:
+            return run_day(books.clock, run, today=today, may_begin=may_begin, progress=telling)
+        return run_step(books.clock, run, step, today=today, may_begin=may_begin, progress=telling)
+
+
 def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Namespace) -> int:
-    today = _today(books, tenant_id)
+    today = today_of(books, tenant_id)
     require_foreseeable(wanted, today)
     settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
     cases = open_cases(books.database.writer, tenant_id)
@@ -128,7 +143,7 @@ def _show(arguments: argparse.Namespace) -> int:
         found = books.clock.business_day(tenant_id, wanted) if wanted is not None else None
     if found is None:
         raise DayNotRun(f"the day {wanted} was not run" if wanted else "no day was closed yet")
-    _tell([DayRow(found.day, found.status, _steps(found.steps))], arguments.json)
+    tell_days([DayRow(found.day, found.status, _steps(found.steps))], arguments.json)
     return 0
 
 
@@ -138,15 +153,15 @@ def _catch_up(arguments: argparse.Namespace) -> int:
         through = arguments.date or _last_due(books, tenant_id)
         rows: list[DayRow] = []
         if through is not None:
-            today = _today(books, tenant_id)
+            today = today_of(books, tenant_id)
             through = min(through, today)
             with held_clock(books) as lease:
                 for result in catch_up(
                     books.clock, tenant_id, lease, through, today=today, actor=ACTOR
                 ):
-                    rows.append(_row(result))
+                    rows.append(day_row(result))
                     progress("days", len(rows), len(rows) + (through - result.day).days)
-    _tell(rows, arguments.json)
+    tell_days(rows, arguments.json)
     return 0
 
 
@@ -156,7 +171,7 @@ def _last_due(books: Books, tenant_id: UUID) -> date | None:
     return days[-1] if days else None
 
 
-def _today(books: Books, tenant_id: UUID) -> date:
+def today_of(books: Books, tenant_id: UUID) -> date:
     return business_date(datetime.now(UTC), books.tenants.state(tenant_id).settings.timezone)
 
 
@@ -164,7 +179,7 @@ def _telling(progress: Progress, wanted: date) -> Callable[[str, Tally], None]:
     return lambda step, tally: progress(f"{wanted} {step}", tally.looked_at, 0)
 
 
-def _row(result: DayResult) -> DayRow:
+def day_row(result: DayResult) -> DayRow:
     status = "closed" if result.closed else "open"
     return DayRow(result.day, status, _steps(result.steps), result.ran)
 
@@ -185,7 +200,7 @@ def _steps(steps: dict[str, Tally]) -> list[StepRow]:
     ]
 
 
-def _tell(rows: list[DayRow], as_json: bool) -> None:
+def tell_days(rows: list[DayRow], as_json: bool) -> None:
     if as_json:
         print_json({"days": rows})
         return

@@ -1,4 +1,4 @@
-"""`duebook dunning plan list|show|add|activate|deactivate` and `duebook dunning simulate`."""
+"""`duebook dunning plan list|show|add|activate|deactivate` and `duebook dunning run|release|simulate`."""
 
 import argparse
 from pathlib import Path
@@ -7,12 +7,16 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day
+from adapters.cli.days import day_row, run_by_hand, tell_days, today_of
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, day, identifier
+from adapters.cli.previews import print_items
 from adapters.cli.printing import print_fields, print_json, print_line, print_table
+from adapters.cli.progress import Progress
 from adapters.cli.reporting import catch_up
 from adapters.cli.tenant_creation import ACTOR
 from adapters.settings import Settings
-from adapters.store.debtors import sent_cases
+from adapters.store.debtors import open_cases, sent_cases
+from adapters.store.releasing import release_all
 from adapters.wiring import Books, open_books
 from commands.dunning_plans import (
     PlanView,
@@ -25,9 +29,10 @@ from commands.dunning_plans import (
 from commands.plan_loading import UnknownPlan
 from ledger.dunning.plan import DunningPlan
 from ledger.errors import Rejected, quoted
-from ledger.money import Money
 from projections.dunning_plans.listing import list_plans
+from schedulers.business_day import require_runnable
 from schedulers.preview import PreviewItem, simulate
+from schedulers.release import Chosen, ReleaseFilter, choose, starts
 
 
 class MalformedPlanFile(Rejected):
@@ -49,6 +54,31 @@ def add(commands: Any) -> None:
     add_json(_of_tenant(adding))
     _of_plan(add_command(plans, "activate", _activate, "contact customers by a plan from today on"))
     _of_plan(add_command(plans, "deactivate", _deactivate, "contact nobody by a plan any more"))
+    running = add_command(
+        family,
+        "run",
+        _run_today,
+        "run today's dunning again: contact who has not been contacted today and is to be",
+    )
+    add_json(_of_tenant(running))
+    releasing = add_command(
+        family,
+        "release",
+        _release,
+        "release imported invoices for dunning: all, or those that are chosen",
+    )
+    _of_tenant(releasing)
+    releasing.add_argument("--customer", type=identifier, metavar="ID", help="of this customer")
+    releasing.add_argument("--due-from", type=day, metavar="D", help="due on this day or later")
+    releasing.add_argument("--due-to", type=day, metavar="D", help="due on this day or earlier")
+    releasing.add_argument("--currency", metavar="C", help="in this currency")
+    releasing.add_argument("--reason", default="", help="why")
+    releasing.add_argument(
+        "--preview",
+        action="store_true",
+        help="release nothing; say what the next night that contacts customers would do",
+    )
+    add_json(releasing)
     simulating = add_command(
         family,
         "simulate",
@@ -145,32 +175,54 @@ def _simulate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def print_items(items: list[PreviewItem], title: str) -> None:
-    """A preview for people: a line for each item, and the totals by kind and currency."""
-    print_table(
-        ("date", "what", "step", "invoices", "amount", "currency", "to", "reason"),
-        [
-            (
-                item.date,
-                item.kind,
-                item.step or "",
-                ", ".join(item.invoice_numbers),
-                item.amount.amount,
-                item.amount.currency,
-                item.recipient or "",
-                item.reason or "",
-            )
-            for item in items
-        ],
-        title=title,
+def _run_today(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books, Progress() as progress:
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        today = today_of(books, tenant_id)
+        require_runnable(books.clock, tenant_id, today, today)
+        result = run_by_hand(books, tenant_id, today, today, "dunning", progress)
+    tell_days([day_row(result)], arguments.json)
+    return 0
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    said = ReleaseFilter(
+        arguments.customer, arguments.due_from, arguments.due_to, arguments.currency
     )
-    totals: dict[tuple[str, str], tuple[int, int]] = {}
-    for item in items:
-        known = (item.kind, item.amount.currency)
-        count, minor = totals.get(known, (0, 0))
-        totals[known] = (count + 1, minor + item.amount.minor)
-    for (kind, currency), (count, minor) in sorted(totals.items()):
-        print_line(f"{count} {kind}: {Money.of(minor, currency).amount} {currency}")
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        today = today_of(books, tenant_id)
+        chosen = choose(open_cases(books.database.writer, tenant_id), said, today)
+        items: list[PreviewItem] = []
+        if arguments.preview:
+            settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
+            cases = open_cases(books.database.writer, tenant_id)
+            found = list(starts(cases, said, settings, plan, today))
+            opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(found))
+            items = msgspec.json.decode(opened, type=list[PreviewItem])
+        else:
+            release_all(books.writer, tenant_id, chosen.invoice_ids, arguments.reason, actor=ACTOR)
+    _tell_release(arguments, chosen, items)
+    return 0
+
+
+def _tell_release(arguments: argparse.Namespace, chosen: Chosen, items: list[PreviewItem]) -> None:
+    count = len(chosen.invoice_ids)
+    if arguments.json:
+        print_json(
+            {
+                "invoices": count,
+                "amounts": chosen.amounts,
+                "released": not arguments.preview,
+                "starts": items,
+            }
+        )
+        return
+    if arguments.preview:
+        print_items(items, "what the next night that contacts customers would do")
+    amounts = ", ".join(f"{one.amount} {one.currency}" for one in chosen.amounts)
+    verb = "would be" if arguments.preview else "were"
+    print_line(f"{count} invoices {verb} released" + (f": {amounts}" if amounts else ""))
 
 
 def _plans(arguments: argparse.Namespace) -> list[DunningPlan]:

@@ -3,11 +3,10 @@
 import argparse
 from collections.abc import Callable
 from typing import Any, get_args
-from uuid import UUID
 
 import msgspec
 
-from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, identifier
 from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.reporting import catch_up
 from adapters.cli.tenant_creation import ACTOR
@@ -39,7 +38,9 @@ def add(commands: Any) -> None:
     )
     add_tenant(listing)
     listing.add_argument("--state", choices=get_args(State), help="only those in this state")
-    listing.add_argument("--customer", type=_id, metavar="ID", help="only those to this customer")
+    listing.add_argument(
+        "--customer", type=identifier, metavar="ID", help="only those to this customer"
+    )
     add_json(listing)
     _about_one(add_command(family, "show", _show, "show a message and what became of it"))
     _about_one(
@@ -73,7 +74,7 @@ def add(commands: Any) -> None:
 
 
 def _about_one(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("message_id", type=_id, metavar="MESSAGE_ID", help="as listed")
+    parser.add_argument("message_id", type=identifier, metavar="MESSAGE_ID", help="as listed")
     add_tenant(parser)
     add_json(parser)
 
@@ -187,10 +188,3 @@ def _print(view: MessageView, as_json: bool) -> None:
             ("sender", f"{view.sender} {view.reference}".strip()),
         ]
     )
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id") from None

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -29,6 +30,14 @@ def add_tenant(parser: argparse.ArgumentParser) -> None:
 
 def add_json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="answer in JSON, on one line")
+
+
+def identifier(text: str) -> UUID:
+    """An id, as it is listed."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id") from None
 
 
 def day(text: str) -> date:

@@ -2,11 +2,10 @@
 
 import argparse
 from typing import Any, get_args
-from uuid import UUID
 
 import msgspec
 
-from adapters.cli.parsing import add_command, add_family, add_json, add_tenant
+from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, identifier
 from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.reporting import catch_up
 from adapters.cli.tenant_creation import ACTOR
@@ -29,7 +28,7 @@ def add(commands: Any) -> None:
     add_tenant(listing)
     add_json(listing)
     done = add_command(family, "done", _done, "say that a task is done")
-    done.add_argument("task_id", type=_id, metavar="TASK_ID", help="as listed")
+    done.add_argument("task_id", type=identifier, metavar="TASK_ID", help="as listed")
     done.add_argument("--note", default="", help="what came of it")
     add_tenant(done)
     add_json(done)
@@ -75,10 +74,3 @@ def _done(arguments: argparse.Namespace) -> int:
     else:
         print_line(f"task {view.task_id} is {view.state}")
     return 0
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id") from None

@@ -113,6 +113,8 @@ API_ROUTES: Final = (
     dunning.show,
     dunning.activate,
     dunning.deactivate,
+    dunning.run,
+    dunning.release,
     senders.list_all,
     senders.save,
     senders.pause,

@@ -89,6 +89,11 @@ UPDATE clock_checkpoints
  WHERE tenant_id = %s AND day = %s AND step = %s
    AND fence = %s AND after_on = %s AND after_id = %s AND NOT done
 """
+SET_BACK = """
+UPDATE clock_checkpoints
+   SET after_on = %s, after_id = %s, done = false, tally = %s
+ WHERE tenant_id = %s AND day = %s AND step = %s AND fence = %s AND done
+"""
 MARK_CLOSED = """
 INSERT INTO clock_checkpoints (tenant_id, day, step, after_on, after_id, fence, done, tally)
 VALUES (%s, %s, 'close', %s, %s, %s, true, %s)
@@ -209,6 +214,17 @@ class PostgresClock:
         if row is None:
             raise fenced(run)
         return Checkpoint(Cursor(row[0], row[1]), row[2], _tally_decoder.decode(bytes(row[3])))
+
+    def begin_again(self, run: Run, step: Step) -> Checkpoint:
+        start = START.cursor
+        values = (start.after_on, start.after_id, msgspec.json.encode(Tally()))
+        with self._transaction(run) as connection:
+            set_back = connection.execute(
+                SET_BACK, (*values, run.tenant_id, run.day, step, run.lease.fence)
+            )
+        if set_back.rowcount != 1:
+            raise fenced(run)
+        return START
 
     def prepare(self, run: Run, step: Step, decide: Decide, after: Cursor, limit: int) -> Chunk:
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:

@@ -67,6 +67,35 @@ def test_a_file_that_is_no_plan(cli: Cli, acme: str, tmp_path: Path, text: str, 
     assert what in refused.err
 
 
+def test_imports_are_released_with_a_preview(cli: Cli, acme: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    due = TODAY + timedelta(days=30)
+    file.write_text(
+        "customer_ref,invoice_number,issued_on,due_on,amount,currency\n"
+        f"C-1,A-1,2024-01-02,2024-02-01,500.00,USD\nC-2,A-2,2024-01-02,{due},70.00,USD\n"
+    )
+    assert cli("import", str(file), "--tenant", "acme").status == 0
+    some = ("dunning", "release", "--tenant", "acme", "--due-to", "2024-12-31")
+    seen = cli(*some, "--preview", "--json").json
+    assert (seen["invoices"], seen["released"]) == (1, False)
+    assert seen["amounts"] == [{"amount": "500.00", "currency": "USD"}]
+    assert [one["invoice_numbers"] for one in seen["starts"]] == [["A-1"]]
+    assert "1 invoices would be released: 500.00 USD" in cli(*some, "--preview").out
+    assert cli(*some, "--json").json["released"] is True
+    assert "0 invoices were released" in cli(*some).out
+    assert (
+        "1 invoices were released: 70.00 USD" in cli("dunning", "release", "--tenant", "acme").out
+    )
+
+
+def test_steps_are_run_by_hand(cli: Cli, acme: str) -> None:
+    assert cli("day", "catch-up", "--tenant", "acme").status == 0
+    done = cli("day", "run", "--tenant", "acme", "--step", "overdue", "--json").json
+    assert [one["step"] for one in done["days"][0]["steps"]] == ["overdue"]
+    refused = cli("dunning", "run", "--tenant", "acme")
+    assert (refused.status, "no dunning plan is active" in refused.err) == (1, True)
+
+
 def test_a_simulation_writes_nothing(cli: Cli, imported: str, database: Database) -> None:
     end = log_end(database)
     span = ["--from", "2024-01-25", "--to", "2024-02-20"]

@@ -97,6 +97,10 @@ class FakeClockStore:
         self._called(f"begin {step}", run)
         return self.points.get((run.tenant_id, run.day, step), START)
 
+    def begin_again(self, run: Run, step: Step) -> Checkpoint:
+        self._called(f"begin {step} again", run)
+        return START
+
     def prepare(self, run: Run, step: Step, decide: Decide, after: Cursor, limit: int) -> FakeChunk:
         self.limits.append(limit)
         reached = min(self.due, after.after_id.int + limit)

@@ -16,6 +16,7 @@ from schedulers.business_day import (
     EarlierDayOpen,
     require_runnable,
     run_day,
+    run_step,
 )
 from schedulers.catch_up import catch_up, tick
 from schedulers.ports import Fenced, Lease, Run
@@ -143,6 +144,14 @@ def test_catching_up_stops_between_two_days(store: FakeClockStore) -> None:
     stops = iter([False, False, True])
     results = list(catch_up(store, TENANT, LEASE, day(9), stopped=lambda: next(stops)))
     assert [result.day for result in results] == [day(0), day(1)]
+
+
+def test_a_step_is_run_again_from_its_beginning(store: FakeClockStore) -> None:
+    run(store)
+    store.calls.clear()
+    result = run_step(store, Run(TENANT, STARTS_ON, LEASE), "mora", today=STARTS_ON)
+    assert store.calls == ["begin mora", "begin mora again", "commit mora"]
+    assert (result.ran, result.closed) == (True, True)
 
 
 def test_which_day_may_be_run(store: FakeClockStore) -> None:

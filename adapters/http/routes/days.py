@@ -30,7 +30,7 @@ from adapters.http.query_parameters import (
 from adapters.http.request_bodies import read_body
 from adapters.http.responses import json_response
 from adapters.store.debtors import open_cases
-from ledger.business_day import STEPS, Tally
+from ledger.business_day import STEPS, Step, Tally
 from ledger.money import Money
 from ledger.time_zones import business_date
 from projections.business_days.fold import BUSINESS_DAYS
@@ -41,8 +41,11 @@ from schedulers.business_day import (
     DayNotCome,
     DayResult,
     EarlierDayOpen,
+    NoContactNow,
+    StepNotInTurn,
     require_runnable,
     run_day,
+    run_step,
 )
 from schedulers.business_day_steps import contacts_may_begin
 from schedulers.forecast import DayTooFar, require_foreseeable
@@ -62,7 +65,9 @@ class DayListQuery(ListQuery, frozen=True, kw_only=True):
 
 
 class RunDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing needs to be said to run a day."""
+    """What to run of a day: one step again, or all that is left of it when none is said."""
+
+    step: Step | None = None
 
 
 class DayRun(msgspec.Struct, frozen=True):
@@ -77,6 +82,14 @@ class DayRun(msgspec.Struct, frozen=True):
     ran: bool
     status: Literal["open", "closed"]
     steps: list[StepRow]
+
+
+DAY_RUN: Final = DayRun(
+    day=invoices.DAY.day,
+    ran=True,
+    status="closed",
+    steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])],
+)
 
 
 class DayPreview(msgspec.Struct, frozen=True):
@@ -136,13 +149,15 @@ async def show_preview(request: Call, date: FromPath[dt.date]) -> Response[bytes
     request=RunDay,
     request_example=RunDay(),
     response=DayRun,
-    response_example=DayRun(
-        day=invoices.DAY.day,
-        ran=True,
-        status="closed",
-        steps=[StepRow("mora", 1, 1, [Money("0.03", "BRL")])],
+    response_example=DAY_RUN,
+    errors=(
+        DayNotCome,
+        BeforeClockStart,
+        EarlierDayOpen,
+        StepNotInTurn,
+        NoContactNow,
+        ClockBusy,
     ),
-    errors=(DayNotCome, BeforeClockStart, EarlierDayOpen, ClockBusy),
 )
 async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     """Run a business day: overdue, late fees, interest, dunning, close
@@ -150,26 +165,40 @@ async def run(request: Call, date: FromPath[dt.date]) -> Response[bytes]:
     Days are run in order. One that is closed is left as it is, and one that was interrupted goes on where it stopped,
     so that repeating the request posts nothing twice and contacts nobody twice, with or without an Idempotency-Key.
     Customers are contacted on the day of today alone, and not before 6:00 in the tenant's zone.
+
+    With a `step`, that step is run again, of a day that is closed too: everything is looked at again, and what is new
+    is done. `steps` then tells what this run of it did.
     """
     refuse_query(request.scope)
     idempotency_key(context_of(request.scope), required=False)
-    await read_body(request, RunDay)
+    wanted = await read_body(request, RunDay)
+    return await run_by_hand(request, date, wanted.step)
+
+
+async def run_by_hand(request: Call, day: dt.date | None, step: Step | None) -> Response[bytes]:
+    """Runs a day, or one step of it; today when none is said."""
     api, principal = api_of(request), request.user
     await api.read_pool.run(api.books.guard.require)
-    await api.read_pool.run(_require_runnable, api, principal.tenant_id, date)
+    today = await api.read_pool.run(_today, api, principal.tenant_id)
+    wanted = day or today
+    await api.read_pool.run(_require_runnable, api, principal.tenant_id, wanted)
     lease = await _lease(api)
+
+    def ran() -> DayResult:
+        clock = api.books.clock
+        run = Run(principal.tenant_id, wanted, lease, principal.actor)
+        settings = clock.settings(principal.tenant_id)
+        may_begin = contacts_may_begin(settings, wanted, dt.datetime.now(dt.UTC))
+
+        def pause(point: str) -> None:
+            _unless_closing(api)
+
+        if step is None:
+            return run_day(clock, run, today=today, may_begin=may_begin, pause=pause)
+        return run_step(clock, run, step, today=today, may_begin=may_begin, pause=pause)
+
     try:
-        result = await api.run_slowly(
-            lambda: run_day(
-                api.books.clock,
-                Run(principal.tenant_id, date, lease, principal.actor),
-                today=_today(api, principal.tenant_id),
-                may_begin=contacts_may_begin(
-                    api.books.clock.settings(principal.tenant_id), date, dt.datetime.now(dt.UTC)
-                ),
-                pause=lambda _: _unless_closing(api),
-            )
-        )
+        result = await api.run_slowly(ran)
     except Fenced as fenced:
         raise ClockBusy(str(fenced)) from fenced
     finally:
