@@ -5,6 +5,7 @@ from datetime import date
 import msgspec
 
 from commands.plan_loading import find_plan, load_plan
+from commands.templates import require_template
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
 from ledger.dunning.plan import (
@@ -63,12 +64,15 @@ def save_plan(unit: Unit, command: SavePlan) -> PlanView:
     """Makes a plan, or its next version; what is said already stays as it is.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, and the refusals of a malformed amount.
+    AmountRangeEmpty, UnknownCalendar, UnknownTemplate, and the refusals of a malformed amount.
     """
     key = check_key(command.key)
     rules = check_plan(
         PlanRules(command.name, command.steps, command.calendar, command.late_entry, command.caps)
     )
+    for step in rules.steps:
+        if step.template:
+            require_template(unit, step.template)
     before = find_plan(unit, key)
     if before is not None:
         return plan_view(before if before.rules == rules else _append(unit, key, Changed(rules)))

@@ -4,6 +4,7 @@ The outbox (`schedulers.outbox`) begins attempts and records their outcomes by t
 names its attempt, so that one that comes too late changes nothing.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -91,6 +92,7 @@ class Letter(msgspec.Struct, frozen=True):
     """What a message says, with its amounts as they are now. Name, address and tax number are encrypted texts.
 
     invoices  what is open in the message's currency, overdue first; what is held, disputed or promised is left out
+    template  its key, and the version that was the last when the message was queued; empty, the shipped one
     """
 
     message_id: UUID
@@ -107,6 +109,8 @@ class Letter(msgspec.Struct, frozen=True):
     invoices: tuple[ListedInvoice, ...]
     total: Money
     credit: Money | None
+    template: str
+    template_version: int
 
 
 class AttemptBegun(msgspec.Struct, frozen=True):
@@ -249,10 +253,23 @@ def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Let
         return "opted_out"
     if message.channel not in customer.reachable:
         return "no_address"
-    found = _open_invoices(unit, message, now_on)
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    payable = unit.payable(message.customer_id)
+    return letter_of(message_id, message, customer, tenant, payable, now_on)
+
+
+def letter_of(
+    message_id: UUID,
+    message: Message,
+    customer: Customer,
+    tenant: Tenant,
+    payable: Iterable[tuple[UUID, Invoice]],
+    now_on: date,
+) -> Letter | CancelReason:
+    """What a message says about what a customer owes, or why it is about nothing any more."""
+    found = _open_invoices(message, payable, now_on)
     if isinstance(found, str):
         return found
-    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     settings = tenant.settings
     credit_minor = customer.credit.get(message.currency, 0)
     return Letter(
@@ -270,17 +287,19 @@ def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Let
         invoices=found,
         total=Money.of(sum(one.open.minor for one in found), message.currency),
         credit=Money.of(credit_minor, message.currency) if credit_minor else None,
+        template=message.template,
+        template_version=message.template_version,
     )
 
 
 def _open_invoices(
-    unit: Unit, message: Message, now_on: date
+    message: Message, payable: Iterable[tuple[UUID, Invoice]], now_on: date
 ) -> tuple[ListedInvoice, ...] | CancelReason:
     """What the message lists, or why it is about nothing any more: none of its own invoices is open, or each that is
     has been kept back from dunning."""
     listed: dict[UUID, ListedInvoice] = {}
     kept_back = False
-    for invoice_id, invoice in unit.payable(message.customer_id):
+    for invoice_id, invoice in payable:
         debt = debt_of(invoice_id, invoice, now_on)
         if debt is None or debt.currency != message.currency:
             continue

@@ -26,7 +26,7 @@ from ledger.errors import Conflict, Rejected
 from ledger.event_registry import Event, stored
 from ledger.ids import derived_id
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 MAX_ATTEMPTS: Final = 10
 """So many attempts are made automatically; then the message is dead-lettered."""
@@ -79,6 +79,7 @@ class Queued(Event, frozen=True):
     is open when it is sent.
 
     plan, plan_version, step, purpose  why, of a dunning message
+    template, template_version         what writes it, as it is when it is queued; empty and 0, the shipped one
     """
 
     kind: Kind
@@ -92,6 +93,8 @@ class Queued(Event, frozen=True):
     plan_version: int = 0
     step: str = ""
     purpose: Purpose = "reminder"
+    template: str = ""
+    template_version: int = 0
 
 
 @stored("message.attempted.v1")
@@ -197,6 +200,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     reference: str = ""
     content_hash: str = ""
     reason: str = ""
+    template: str = ""
+    template_version: int = 0
 
     def due(self, now: datetime) -> bool:
         """Whether somebody is to look at it: for an attempt, or because an attempt was left without an outcome."""
@@ -268,6 +273,8 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
             step=event.step,
             purpose=event.purpose,
             queued_on=effective_on,
+            template=event.template,
+            template_version=event.template_version,
         )
     assert message is not None, f"{event.TAG} came before the message was queued"
     match event:

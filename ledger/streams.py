@@ -16,6 +16,7 @@ from ledger import (
     refund,
     sender,
     task,
+    template,
     tenant,
 )
 from ledger.agreement import state as agreement
@@ -28,7 +29,7 @@ from ledger.mora import DAY
 
 State = Any
 """An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant`, `BusinessDay`, `DunningPlan`, `Collection`,
-`Message`, `MailSender` or `Task`, by the stream's kind."""
+`Message`, `MailSender`, `Task` or `Template`, by the stream's kind."""
 
 
 class SnapshotFacts(NamedTuple):
@@ -121,6 +122,7 @@ STREAMS: dict[str, Stream] = {
         Stream("message", message.Message, message.FOLD_VERSION, message.evolve, message_facts),
         Stream("sender", sender.MailSender, sender.FOLD_VERSION, sender.evolve, _no_facts),
         Stream("task", task.Task, task.FOLD_VERSION, task.evolve, _no_facts),
+        Stream("template", template.Template, template.FOLD_VERSION, template.evolve, _no_facts),
     )
 }
 

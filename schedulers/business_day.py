@@ -202,8 +202,12 @@ CommitLocked = Callable[[Checkpoint, Prepared], Checkpoint]
 def _bound(store: ClockStore, run: Run, step: Step) -> tuple[Prepare, CommitLocked]:
     """How chunks of a step are read and decided: by customer for dunning, else invoice by invoice."""
     if step == "dunning":
+        plan = store.dunning_plan(run.tenant_id)
         by_debtor = decide_debtor_with(
-            run.tenant_id, store.settings(run.tenant_id), store.dunning_plan(run.tenant_id)
+            run.tenant_id,
+            store.settings(run.tenant_id),
+            plan,
+            store.templates(run.tenant_id, {step.template for step in plan.rules.steps}),
         )
         return (
             partial(store.prepare_debtors, run, step, by_debtor),

@@ -1,6 +1,6 @@
 """The dunning step of a business day: whom to contact about which debts, as events of several streams."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from uuid import UUID
@@ -16,9 +16,15 @@ from ledger.tenant import Settings
 from schedulers.ports import DebtorCase, DecideDebtor, StreamEvents
 
 
-def decide_debtor_with(tenant_id: UUID, settings: Settings, plan: DunningPlan) -> DecideDebtor:
-    """What the dunning step posts for one customer under an active plan."""
-    return partial(_post, tenant_id, plan, ContactDays(plan.rules, settings.business_days))
+def decide_debtor_with(
+    tenant_id: UUID, settings: Settings, plan: DunningPlan, templates: Mapping[str, int]
+) -> DecideDebtor:
+    """What the dunning step posts for one customer under an active plan.
+
+    templates  the last version of each template, by its key
+    """
+    days = ContactDays(plan.rules, settings.business_days)
+    return partial(_post, tenant_id, plan, templates, days)
 
 
 def decide_case(plan: DunningPlan, days: ContactDays, case: DebtorCase, day: date) -> Decision:
@@ -38,16 +44,26 @@ def debtor_of(case: DebtorCase, contacts: tuple[date, ...]) -> Debtor:
 
 
 def _post(
-    tenant_id: UUID, plan: DunningPlan, days: ContactDays, case: DebtorCase, day: date
+    tenant_id: UUID,
+    plan: DunningPlan,
+    templates: Mapping[str, int],
+    days: ContactDays,
+    case: DebtorCase,
+    day: date,
 ) -> Sequence[StreamEvents]:
     found: list[StreamEvents] = []
     for contact in decide_case(plan, days, case, day).contacts:
-        found += _contact(tenant_id, plan, case.customer_id, contact, day)
+        found += _contact(tenant_id, plan, templates, case.customer_id, contact, day)
     return found
 
 
 def _contact(
-    tenant_id: UUID, plan: DunningPlan, customer_id: UUID, contact: Contact, day: date
+    tenant_id: UUID,
+    plan: DunningPlan,
+    templates: Mapping[str, int],
+    customer_id: UUID,
+    contact: Contact,
+    day: date,
 ) -> Sequence[StreamEvents]:
     """A message, the steps that it takes, and the contact that it is."""
     message_id = message.message_id(
@@ -65,6 +81,8 @@ def _contact(
         plan_version=plan.version,
         step=contact.step.key,
         purpose=contact.step.purpose,
+        template=contact.step.template if contact.step.template in templates else "",
+        template_version=templates.get(contact.step.template, 0),
     )
     contacted = collection.Contacted(customer_id, message_id, contact.channel)
     steps = [

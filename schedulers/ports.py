@@ -1,6 +1,6 @@
 """What the clock needs of the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -108,6 +108,10 @@ class ClockStore(Protocol):
 
     def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
         """The plan that the tenant's debts follow, active or not."""
+        ...
+
+    def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:
+        """The last version of each of these templates that the tenant has, by its key."""
         ...
 
     def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:

@@ -30,6 +30,7 @@ from adapters.cli import (
     senders,
     service,
     tasks,
+    templates,
     tenants,
     traces,
 )
@@ -59,6 +60,7 @@ FAMILIES: tuple[Callable[[Any], None], ...] = (
     days.add,
     dunning.add,
     messages.add,
+    templates.add,
     senders.add,
     tasks.add,
     refunds.add,

@@ -43,6 +43,7 @@ from adapters.http.routes import (
     requests,
     senders,
     tasks,
+    templates,
     tenant,
 )
 from adapters.wiring import Books
@@ -115,6 +116,10 @@ API_ROUTES: Final = (
     dunning.deactivate,
     dunning.run,
     dunning.release,
+    templates.list_all,
+    templates.save,
+    templates.show,
+    templates.preview,
     senders.list_all,
     senders.save,
     senders.pause,

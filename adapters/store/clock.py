@@ -7,7 +7,7 @@ and is fenced.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,8 @@ from ledger.dunning.plan import DEFAULT_KEY, SHIPPED_PLAN, DunningPlan
 from ledger.dunning.plan import stream_id as plan_stream_id
 from ledger.event_registry import Event, New
 from ledger.reference_rates import Table
+from ledger.template import Template
+from ledger.template import stream_id as template_stream_id
 from ledger.tenant import Settings, Tenant
 from schedulers.ports import (
     START,
@@ -146,6 +148,14 @@ class PostgresClock:
             return SHIPPED_PLAN
         plan: DunningPlan = found[1]
         return plan
+
+    def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:
+        ids = {template_stream_id(tenant_id, key): key for key in keys if key}
+        with self._pool.connection() as connection:
+            found: dict[UUID, Template] = snapshots.read_many(
+                connection, tenant_id, "template", list(ids)
+            )
+        return {ids[one]: len(template.versions) for one, template in found.items()}
 
     def _tenant(self, tenant_id: UUID) -> Tenant:
         with self._pool.connection() as connection:

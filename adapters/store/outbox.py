@@ -19,6 +19,7 @@ from adapters.store import snapshots
 from adapters.store.encryption import PersonalDataCipher, pseudonym
 from adapters.store.requests import Answer, Request
 from adapters.store.writer import Writer
+from adapters.templates.stored import Templates
 from commands.messages import (
     AttemptBegun,
     Letter,
@@ -153,6 +154,7 @@ class PostgresOutbox:
         self._writer = writer
         self._cipher = cipher
         self._now = now
+        self._templates = Templates(pool)
         self._holder = uuid4()
         self._finished: dict[UUID, list[UUID]] = {}
 
@@ -340,7 +342,11 @@ class PostgresOutbox:
         }
         if _is_erased(tenant_id, letter, texts["recipient"]):
             raise NotRenderable("the customer's data was erased, and with it the address")
-        return write_mail(msgspec.structs.replace(letter, **texts), self._now(), sender.sent_from)
+        template, language = self._templates.of(
+            tenant_id, letter.template, letter.template_version, letter.language
+        )
+        opened = msgspec.structs.replace(letter, **texts)
+        return write_mail(opened, template, language, self._now(), sender.sent_from)
 
     def _recording(self, attempt: Attempt, outcome: Outcome) -> Callable[[Unit], Any]:
         message_id, number = attempt.waiting.message_id, attempt.number

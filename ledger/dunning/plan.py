@@ -75,6 +75,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires  keys of earlier steps that must have been taken
     at_least  the open amount, by currency, from which the step is taken
     at_most   the open amount, by currency, up to which it is taken
+    template  the key of the template that writes its message; empty, the shipped one
     """
 
     key: str
@@ -84,6 +85,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires: tuple[str, ...] = ()
     at_least: tuple[Money, ...] = ()
     at_most: tuple[Money, ...] = ()
+    template: str = ""
 
 
 class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

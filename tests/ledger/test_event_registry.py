@@ -125,6 +125,7 @@ STORIES: dict[str, list[str]] = {
     ],
     "sender": ["configured.v1", "paused.v1", "resumed.v1"],
     "task": ["opened.v1", "done.v1"],
+    "template": ["saved.v1"],
 }
 """Each kind of stream with all its tags, in an order in which they may come."""
 

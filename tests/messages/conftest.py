@@ -34,6 +34,14 @@ TENANT = UUID(int=5)
 STARTS_ON = date(2026, 3, 2)  # a Monday
 
 
+def text_of(mail: EmailMessage) -> str:
+    """The plain text of a mail."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    text: str = part.get_content()
+    return text
+
+
 class Shop:
     """A tenant under the shipped plan. `today` is its business date, and noon its time, until a test turns it."""
 

@@ -22,7 +22,7 @@ from ledger.customer import Customer
 from ledger.message import Message
 from ledger.sender import MailSender, stream_id
 from schedulers.outbox import Outbox, Round
-from tests.messages.conftest import Shop
+from tests.messages.conftest import Shop, text_of
 from tests.messages.mail_server import DROP, MailServer
 
 DUE = date(2026, 3, 11)
@@ -109,7 +109,7 @@ def test_a_mail_arrives(office: Office, server: MailServer) -> None:
     ((message_id, message),) = office.shop.messages()
     assert read["Message-ID"] == f"<{message_id}@shop.example>"
     assert read["From"] == f"Corner Shop <{SENT_FROM}>"
-    assert "EUR 100.00" in read.get_content()
+    assert "EUR 100.00" in text_of(read)
     assert (message.state, message.sender, message.reference) == (
         "sent",
         "main",

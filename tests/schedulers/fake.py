@@ -1,6 +1,6 @@
 """A clock's store in memory, for the tests of what the clock decides by itself. Only here: the rest is PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -67,6 +67,9 @@ class FakeClockStore:
 
     def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
         return self.plans.get(tenant_id, SHIPPED_PLAN)
+
+    def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:
+        return {}
 
     def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         return [(one, settings, self.closed.get(one)) for one, settings in self.tenants.items()]

@@ -31,6 +31,7 @@ from commands.dunning_plans import (
     save_plan,
 )
 from commands.plan_loading import UnknownPlan
+from commands.templates import UnknownTemplate
 from commands.unit_of_work import Unknown
 from ledger.dunning.plan import (
     AmountRangeEmpty,
@@ -147,6 +148,7 @@ async def show(request: Call, key: FromPath[str]) -> Response[bytes]:
         StepsMissing,
         OffsetOutOfRange,
         UnknownRequiredStep,
+        UnknownTemplate,
         CapOutOfRange,
         AmountRangeEmpty,
     ),
