@@ -20,6 +20,7 @@ from ledger.dunning.plan import (
     LateEntry,
     PlanRules,
     Step,
+    Timezone,
     check_key,
     check_plan,
     stream_id,
@@ -45,6 +46,7 @@ class SavePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calendar: str = "weekdays"
     late_entry: LateEntry = "next"
     caps: Caps = Caps()
+    timezone: Timezone = "debtor"
 
 
 class PlanView(msgspec.Struct, frozen=True):
@@ -58,17 +60,26 @@ class PlanView(msgspec.Struct, frozen=True):
     calendar: str
     late_entry: LateEntry
     caps: Caps
+    timezone: Timezone
 
 
 def save_plan(unit: Unit, command: SavePlan) -> PlanView:
     """Makes a plan, or its next version; what is said already stays as it is.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, UnknownTemplate, and the refusals of a malformed amount.
+    AmountRangeEmpty, UnknownCalendar, MalformedWindow, ValidityOutOfRange, UnknownTemplate, and the refusals of a
+    malformed amount.
     """
     key = check_key(command.key)
     rules = check_plan(
-        PlanRules(command.name, command.steps, command.calendar, command.late_entry, command.caps)
+        PlanRules(
+            command.name,
+            command.steps,
+            command.calendar,
+            command.late_entry,
+            command.caps,
+            command.timezone,
+        )
     )
     for step in rules.steps:
         if step.template:
@@ -114,6 +125,7 @@ def plan_view(plan: DunningPlan) -> PlanView:
         calendar=said.calendar,
         late_entry=said.late_entry,
         caps=said.caps,
+        timezone=said.timezone,
     )
 
 

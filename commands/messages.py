@@ -26,12 +26,15 @@ from ledger.message import (
     DeadLettered,
     Deferred,
     Discarded,
+    Expired,
     Message,
+    Postponed,
     Sent,
     SettledAs,
     State,
     attempt_failed,
     begin_attempt,
+    held_back,
     require_current,
     require_discardable,
     retry,
@@ -114,7 +117,8 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class AttemptBegun(msgspec.Struct, frozen=True):
-    """What the last look came to: an attempt to send a letter, or the state in which the message has ended."""
+    """What the last look came to: an attempt to send a letter, the state in which the message has ended, or `queued`
+    when it may not be sent at this hour."""
 
     state: State
     attempt: int = 0
@@ -144,6 +148,9 @@ def begin_sending(
     attempted = begin_attempt(message, sender, unit.now)
     if message.state == "attempted" and not recognises_repeats:
         return _ended(unit, message_id, BecameUnknown(LEFT_WITHOUT_OUTCOME))
+    not_now = held_back(message, unit.now)
+    if not_now is not None:
+        return _ended(unit, message_id, not_now)
     letter = _letter(unit, message_id, message, now_on)
     if not isinstance(letter, Letter):
         return _ended(unit, message_id, Cancelled(letter))
@@ -324,7 +331,9 @@ def _listed(invoice: Invoice) -> ListedInvoice:
     return ListedInvoice(invoice.number, invoice.due_on, amount)
 
 
-def _ended(unit: Unit, message_id: UUID, event: BecameUnknown | Cancelled) -> AttemptBegun:
+def _ended(
+    unit: Unit, message_id: UUID, event: BecameUnknown | Cancelled | Postponed | Expired
+) -> AttemptBegun:
     state: Message = unit.append("message", message_id, [New(event, today(unit))])
     return AttemptBegun(state.state)
 

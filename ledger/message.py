@@ -8,6 +8,7 @@
        |           +--> unknown: nobody knows whether it left; a person settles it
        +-- retried by a person
     queued --> cancelled, because the last look found that it is no longer right
+    queued --> expired, because it has waited for longer than it is valid
 
 Each attempt is an event before it begins and another when its outcome is known. An attempt that is left without an
 outcome may have left the house: unless its sender recognises a message it has sent already, it is never made again
@@ -22,6 +23,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.dunning.plan import Channel, Purpose
+from ledger.dunning.window import opens_at
 from ledger.errors import Conflict, Rejected
 from ledger.event_registry import Event, stored
 from ledger.ids import derived_id
@@ -38,7 +40,9 @@ FIRST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=6)
 
 Kind = Literal["dunning"]
-State = Literal["queued", "attempted", "sent", "unknown", "dead_lettered", "cancelled", "discarded"]
+State = Literal[
+    "queued", "attempted", "sent", "unknown", "dead_lettered", "cancelled", "expired", "discarded"
+]
 WAITING: Final[frozenset[State]] = frozenset(("queued", "attempted"))
 
 CancelReason = Literal["nothing_open", "kept_back", "no_address", "opted_out"]
@@ -62,7 +66,7 @@ class AttemptOutdated(Conflict):
 
 
 class NothingToRetry(Rejected):
-    """Only a message that is dead-lettered, cancelled or discarded can be tried again."""
+    """Only a message that is dead-lettered, cancelled, expired or discarded can be tried again."""
 
 
 class NothingToDiscard(Rejected):
@@ -80,6 +84,9 @@ class Queued(Event, frozen=True):
 
     plan, plan_version, step, purpose  why, of a dunning message
     template, template_version         what writes it, as it is when it is queued; empty and 0, the shipped one
+    window, zone                       the local hours in which it may be sent, and where; empty, any
+    not_before                         when they are first
+    valid_until                        when it expires; none, never
     """
 
     kind: Kind
@@ -95,6 +102,10 @@ class Queued(Event, frozen=True):
     purpose: Purpose = "reminder"
     template: str = ""
     template_version: int = 0
+    window: str = ""
+    zone: str = ""
+    not_before: datetime | None = None
+    valid_until: datetime | None = None
 
 
 @stored("message.attempted.v1")
@@ -129,6 +140,18 @@ class Deferred(Event, frozen=True):
 
     reason: str
     next_at: datetime | None = None
+
+
+@stored("message.postponed.v1")
+class Postponed(Event, frozen=True):
+    """The last look came at an hour at which the customer may not be contacted."""
+
+    next_at: datetime
+
+
+@stored("message.expired.v1")
+class Expired(Event, frozen=True):
+    """The message waited for longer than it is valid, and is not sent any more."""
 
 
 @stored("message.became_unknown.v1")
@@ -202,6 +225,9 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     reason: str = ""
     template: str = ""
     template_version: int = 0
+    window: str = ""
+    zone: str = ""
+    valid_until: datetime | None = None
 
     def due(self, now: datetime) -> bool:
         """Whether somebody is to look at it: for an attempt, or because an attempt was left without an outcome."""
@@ -213,6 +239,18 @@ def message_id(
 ) -> UUID:
     """The id of a message: the same facts give the same one, so that it is queued once."""
     return derived_id(day, "message", tenant_id, customer_id, channel, currency, kind)
+
+
+def held_back(message: Message, now: datetime) -> Postponed | Expired | None:
+    """Why a message that is due is not sent at this hour; None when it may be. One that is being sent is not asked."""
+    if message.state != "queued":
+        return None
+    if message.valid_until is not None and now >= message.valid_until:
+        return Expired()
+    opens = opens_at(message.window, message.zone, now) if message.window else now
+    if message.valid_until is not None and opens >= message.valid_until:
+        return Expired()
+    return Postponed(opens) if opens > now else None
 
 
 def begin_attempt(message: Message, sender: str, now: datetime) -> Attempted:
@@ -240,7 +278,7 @@ def require_current(message: Message, attempt: int) -> None:
 
 def retry(message: Message) -> Retried:
     """A person has it tried again. Raises NothingToRetry."""
-    if message.state not in ("dead_lettered", "cancelled", "discarded"):
+    if message.state not in ("dead_lettered", "cancelled", "expired", "discarded"):
         raise NothingToRetry(f"the message is {message.state}; there is nothing to try again")
     return Retried()
 
@@ -275,6 +313,10 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
             queued_on=effective_on,
             template=event.template,
             template_version=event.template_version,
+            window=event.window,
+            zone=event.zone,
+            next_at=event.not_before,
+            valid_until=event.valid_until,
         )
     assert message is not None, f"{event.TAG} came before the message was queued"
     match event:
@@ -306,6 +348,10 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
                 next_at=event.next_at,
                 reason=event.reason,
             )
+        case Postponed():
+            return replace(message, next_at=event.next_at)
+        case Expired():
+            return replace(message, state="expired", next_at=None)
         case BecameUnknown():
             return replace(message, state="unknown", next_at=None, reason=event.reason)
         case DeadLettered():
@@ -313,7 +359,9 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
         case Cancelled():
             return replace(message, state="cancelled", next_at=None, reason=event.reason)
         case Retried():
-            return replace(message, state="queued", attempts=0, next_at=None, reason="")
+            return replace(
+                message, state="queued", attempts=0, next_at=None, valid_until=None, reason=""
+            )
         case Discarded():
             return replace(message, state="discarded", next_at=None)
         case Settled():

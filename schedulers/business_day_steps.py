@@ -11,11 +11,16 @@ from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
 from ledger.tenant import Settings
 from ledger.time_zones import instant_of
+from schedulers.dunning import EARLIEST_CONTACT
 from schedulers.ports import Decide
 
 NO_RATES: Table = {}
 
-EARLIEST: dict[Step, time] = {"overdue": time(5, 0), "mora": time(5, 0), "dunning": time(6, 0)}
+EARLIEST: dict[Step, time] = {
+    "overdue": time(5, 0),
+    "mora": time(5, 0),
+    "dunning": EARLIEST_CONTACT,
+}
 """The local time before which a step does not begin automatically. Each also waits for the one before it."""
 
 

@@ -1,19 +1,26 @@
 """The dunning step of a business day: whom to contact about which debts, as events of several streams."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from ledger import collection, message
+from ledger.customer import Customer
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import debt_of
 from ledger.dunning.deciding import Contact, Debtor, Decision, decide_day
 from ledger.dunning.plan import DunningPlan
+from ledger.dunning.window import opens_at
 from ledger.event_registry import New
 from ledger.invoice.events import DunningStepTaken
 from ledger.tenant import Settings
+from ledger.time_zones import instant_of
 from schedulers.ports import DebtorCase, DecideDebtor, StreamEvents
+
+EARLIEST_CONTACT: Final = time(6, 0)
+"""The local time of the tenant before which nobody is contacted."""
 
 
 def decide_debtor_with(
@@ -23,8 +30,38 @@ def decide_debtor_with(
 
     templates  the last version of each template, by its key
     """
-    days = ContactDays(plan.rules, settings.business_days)
-    return partial(_post, tenant_id, plan, templates, days)
+    return partial(_post, Night(tenant_id, settings, plan, templates))
+
+
+class Night:
+    """What the nights of a tenant under a plan have in common."""
+
+    def __init__(
+        self,
+        tenant_id: UUID,
+        settings: Settings,
+        plan: DunningPlan,
+        templates: Mapping[str, int],
+    ) -> None:
+        self.tenant_id = tenant_id
+        self.plan = plan
+        self.templates = templates
+        self.days = ContactDays(plan.rules, settings.business_days)
+        self._timezone = settings.timezone
+        self._begins: dict[date, datetime] = {}
+
+    def begins_at(self, day: date) -> datetime:
+        """From when on customers are contacted on a day."""
+        found = self._begins.get(day)
+        if found is None:
+            found = self._begins[day] = instant_of(day, EARLIEST_CONTACT, self._timezone)
+        return found
+
+    def zone_of(self, customer: Customer) -> str:
+        """Whose local hours count for windows."""
+        if self.plan.rules.timezone == "tenant":
+            return self._timezone
+        return customer.timezone or self._timezone
 
 
 def decide_case(plan: DunningPlan, days: ContactDays, case: DebtorCase, day: date) -> Decision:
@@ -43,46 +80,18 @@ def debtor_of(case: DebtorCase, contacts: tuple[date, ...]) -> Debtor:
     return Debtor(case.customer_id, customer.reachable, frozenset(customer.opted_out), contacts)
 
 
-def _post(
-    tenant_id: UUID,
-    plan: DunningPlan,
-    templates: Mapping[str, int],
-    days: ContactDays,
-    case: DebtorCase,
-    day: date,
-) -> Sequence[StreamEvents]:
+def _post(night: Night, case: DebtorCase, day: date) -> Sequence[StreamEvents]:
     found: list[StreamEvents] = []
-    for contact in decide_case(plan, days, case, day).contacts:
-        found += _contact(tenant_id, plan, templates, case.customer_id, contact, day)
+    for contact in decide_case(night.plan, night.days, case, day).contacts:
+        found += _contact(night, case, contact, day)
     return found
 
 
-def _contact(
-    tenant_id: UUID,
-    plan: DunningPlan,
-    templates: Mapping[str, int],
-    customer_id: UUID,
-    contact: Contact,
-    day: date,
-) -> Sequence[StreamEvents]:
+def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Sequence[StreamEvents]:
     """A message, the steps that it takes, and the contact that it is."""
+    tenant_id, customer_id, plan = night.tenant_id, case.customer_id, night.plan
     message_id = message.message_id(
         tenant_id, customer_id, contact.channel, contact.currency, day, "dunning"
-    )
-    queued = message.Queued(
-        kind="dunning",
-        channel=contact.channel,
-        customer_id=customer_id,
-        currency=contact.currency,
-        amount_minor=contact.open_minor,
-        business_date=day,
-        invoice_ids=tuple(one.debt.invoice_id for one in contact.due),
-        plan=plan.key,
-        plan_version=plan.version,
-        step=contact.step.key,
-        purpose=contact.step.purpose,
-        template=contact.step.template if contact.step.template in templates else "",
-        template_version=templates.get(contact.step.template, 0),
     )
     contacted = collection.Contacted(customer_id, message_id, contact.channel)
     steps = [
@@ -107,8 +116,38 @@ def _contact(
     ]
     return [
         *steps,
-        StreamEvents("message", message_id, [New(queued, day)]),
+        StreamEvents("message", message_id, [New(_queued(night, case, contact, day), day)]),
         StreamEvents(
             "collection", collection.stream_id(tenant_id, customer_id), [New(contacted, day)]
         ),
     ]
+
+
+def _queued(night: Night, case: DebtorCase, contact: Contact, day: date) -> message.Queued:
+    step, plan = contact.step, night.plan
+    zone = night.zone_of(case.customer) if step.window else ""
+    begins_at = night.begins_at(day) if step.window or step.valid_hours else None
+    not_before = valid_until = None
+    if begins_at is not None and step.window:
+        not_before = opens_at(step.window, zone, begins_at)
+    if begins_at is not None and step.valid_hours:
+        valid_until = begins_at + timedelta(hours=step.valid_hours)
+    return message.Queued(
+        kind="dunning",
+        channel=contact.channel,
+        customer_id=case.customer_id,
+        currency=contact.currency,
+        amount_minor=contact.open_minor,
+        business_date=day,
+        invoice_ids=tuple(one.debt.invoice_id for one in contact.due),
+        plan=plan.key,
+        plan_version=plan.version,
+        step=step.key,
+        purpose=step.purpose,
+        template=step.template if step.template in night.templates else "",
+        template_version=night.templates.get(step.template, 0),
+        window=step.window,
+        zone=zone,
+        not_before=not_before,
+        valid_until=valid_until,
+    )

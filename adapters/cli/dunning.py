@@ -280,13 +280,14 @@ def _print(view: PlanView, as_json: bool) -> None:
         ]
     )
     print_table(
-        ("step", "days", "purpose", "channels", "requires"),
+        ("step", "days", "purpose", "window", "template", "requires"),
         [
             (
                 step.key,
                 step.offset,
                 step.purpose,
-                ", ".join(step.channels),
+                step.window,
+                step.template,
                 ", ".join(step.requires),
             )
             for step in view.steps

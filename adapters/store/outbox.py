@@ -32,7 +32,7 @@ from commands.messages import (
 from commands.senders import pause_faulty_sender
 from commands.unit_of_work import Unit
 from ledger.customer import Customer
-from ledger.message import Message
+from ledger.message import Message, MessageNotDue
 from schedulers.delivery import (
     Faulty,
     MaybeTaken,
@@ -322,6 +322,8 @@ class PostgresOutbox:
             begun = msgspec.json.decode(future.result().body, type=AttemptBegun)
         except Exception as error:
             return error
+        if begun.state == "queued":
+            return MessageNotDue("the customer may not be contacted at this hour")
         if begun.letter is None or begun.next_at is None:
             return Ended()
         attempt = Attempt(waiting, begun.attempt, begun.next_at, begun.letter.recipient, None)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.calendars import calendar_named
+from ledger.dunning.window import parse_window
 from ledger.encrypted import plain
 from ledger.errors import Rejected, quoted
 from ledger.event_registry import Event, stored
@@ -28,6 +29,7 @@ MAX_DAYS_BEFORE: Final = 365
 MAX_DAYS_AFTER: Final = 3_650
 MAX_GAP_DAYS: Final = 31
 MAX_CONTACTS: Final = 1_000
+MAX_VALID_HOURS: Final = 720
 WEEK_DAYS: Final = 7
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -35,6 +37,7 @@ KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 Purpose = Literal["courtesy", "reminder", "final_notice"]
 Channel = Literal["email"]
 LateEntry = Literal["next", "highest"]
+Timezone = Literal["debtor", "tenant"]
 
 
 class MalformedPlanKey(Rejected):
@@ -57,6 +60,10 @@ class UnknownRequiredStep(Rejected):
     """A step requires one that is not before it in the plan."""
 
 
+class ValidityOutOfRange(Rejected):
+    """A message is valid for at most thirty days, or without an end."""
+
+
 class CapOutOfRange(Rejected):
     """A limit of contact is too small to allow any contact, or longer than it can be counted."""
 
@@ -76,6 +83,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at_least  the open amount, by currency, from which the step is taken
     at_most   the open amount, by currency, up to which it is taken
     template  the key of the template that writes its message; empty, the shipped one
+    window    the local hours in which its message may be sent (`ledger.dunning.window`); empty, any
+    valid_hours  its message expires when it has waited so long; 0, never
     """
 
     key: str
@@ -86,6 +95,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at_least: tuple[Money, ...] = ()
     at_most: tuple[Money, ...] = ()
     template: str = ""
+    window: str = ""
+    valid_hours: int = 0
 
 
 class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +122,7 @@ class PlanRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_entry  what a debt does that enters after steps have passed: begins with the `next` step that comes, or with
                 the `highest` one that has come
     caps        limits of contact
+    timezone    whose local hours count for windows: the debtor's, or the tenant's
     """
 
     name: str
@@ -118,6 +130,7 @@ class PlanRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calendar: str = "weekdays"
     late_entry: LateEntry = "next"
     caps: Caps = Caps()
+    timezone: Timezone = "debtor"
 
 
 SHIPPED: Final = PlanRules(
@@ -193,7 +206,8 @@ def check_plan(rules: PlanRules) -> PlanRules:
     """The rules with their steps in the order of their offsets.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, and the refusals of an unencrypted text and of a malformed amount.
+    AmountRangeEmpty, UnknownCalendar, MalformedWindow, ValidityOutOfRange, and the refusals of an unencrypted text
+    and of a malformed amount.
     """
     plain(rules.name, "name")
     if rules.calendar != "weekdays":
@@ -231,6 +245,12 @@ def _check_step(step: Step, offsets: dict[str, int], field: str) -> None:
         )
     if not step.channels or len(set(step.channels)) != len(step.channels):
         raise StepsMissing("name each channel of the step once", field=f"{field}.channels")
+    if step.window:
+        parse_window(step.window, f"{field}.window")
+    if not 0 <= step.valid_hours <= MAX_VALID_HOURS:
+        raise ValidityOutOfRange(
+            f"valid_hours lies between 0 and {MAX_VALID_HOURS}", field=f"{field}.valid_hours"
+        )
     for required in step.requires:
         if offsets.get(required, step.offset) >= step.offset:
             raise UnknownRequiredStep(

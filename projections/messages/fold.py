@@ -108,6 +108,14 @@ def _deferred(row: Folded, event: e.Deferred, on: date) -> None:
     row.reason = event.reason
 
 
+def _waits(row: Folded, event: e.Postponed, on: date) -> None:
+    """It is still queued."""
+
+
+def _expired(row: Folded, event: e.Expired, on: date) -> None:
+    row.state = "expired"
+
+
 def _ended(state: e.State) -> Callable[[Folded, Any, date], None]:
     def ended(row: Folded, event: Any, on: date) -> None:
         row.state = state
@@ -138,6 +146,8 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Sent: _sent,
     e.AttemptFailed: _attempt_failed,
     e.Deferred: _deferred,
+    e.Postponed: _waits,
+    e.Expired: _expired,
     e.BecameUnknown: _ended("unknown"),
     e.DeadLettered: _ended("dead_lettered"),
     e.Cancelled: _ended("cancelled"),

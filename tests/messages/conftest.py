@@ -84,7 +84,8 @@ class Shop:
         lines = (Line("Work", "1", amount),)
         draft = DraftInvoice(customer_id, due_on, lines)
         invoice_id = UUID(self.ask(lambda unit: draft_invoice(unit, draft))["id"])
-        send = SendInvoice(issued_on=date(2026, 2, 1))
+        issued_on = min(date(2026, 2, 1), self.now.date() - timedelta(days=1))
+        send = SendInvoice(issued_on=issued_on)
         self.ask(lambda unit: send_invoice(unit, invoice_id, send))
         return invoice_id
 

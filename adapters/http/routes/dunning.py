@@ -42,7 +42,9 @@ from ledger.dunning.plan import (
     StepsMissing,
     StepTwice,
     UnknownRequiredStep,
+    ValidityOutOfRange,
 )
+from ledger.dunning.window import MalformedWindow
 from ledger.errors import quoted
 from ledger.money import Money
 from ledger.time_zones import business_date
@@ -151,6 +153,8 @@ async def show(request: Call, key: FromPath[str]) -> Response[bytes]:
         UnknownTemplate,
         CapOutOfRange,
         AmountRangeEmpty,
+        MalformedWindow,
+        ValidityOutOfRange,
     ),
 )
 async def save(request: Call) -> Response[bytes]:

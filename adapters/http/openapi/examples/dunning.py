@@ -4,6 +4,8 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from adapters.http.openapi.examples.invoices import CUSTOMER_ID, INVOICE_ID, reais
 from commands.customers import ChangeConsent
 from commands.dunning_plans import PlanView, SavePlan
@@ -16,7 +18,7 @@ MESSAGE_ID: Final = UUID("019d1234-5c00-8a1b-9c2d-3e4f5a6b7c8d")
 
 STEPS: Final = (
     Step("before", -3, "courtesy"),
-    Step("d7", 7),
+    Step("d7", 7, window="mon-fri 08:00-20:00, sat 08:00-14:00", valid_hours=48),
     Step("d15", 15, "final_notice", requires=("d7",), at_least=(reais("20.00"),)),
 )
 SAVE_PLAN: Final = SavePlan(key="soft", name="Soft", steps=STEPS, caps=Caps(week=2))
@@ -29,8 +31,9 @@ PLAN: Final = PlanView(
     calendar="weekdays",
     late_entry="next",
     caps=Caps(week=2),
+    timezone="debtor",
 )
-INACTIVE_PLAN: Final = PlanView("soft", 1, "Soft", None, STEPS, "weekdays", "next", Caps(week=2))
+INACTIVE_PLAN: Final = replace(PLAN, active_from=None)
 
 MESSAGE: Final = MessageView(
     message_id=MESSAGE_ID,
