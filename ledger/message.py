@@ -235,10 +235,20 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
 
 def message_id(
-    tenant_id: UUID, customer_id: UUID, channel: Channel, currency: str, day: date, kind: Kind
+    tenant_id: UUID,
+    customer_id: UUID,
+    channel: Channel,
+    currency: str,
+    day: date,
+    kind: Kind,
+    before: int = 0,
 ) -> UUID:
-    """The id of a message: the same facts give the same one, so that it is queued once."""
-    return derived_id(day, "message", tenant_id, customer_id, channel, currency, kind)
+    """The id of a message: the same facts give the same one, so that it is queued once.
+
+    before  how often the customer had been contacted on the day already
+    """
+    facts = (tenant_id, customer_id, channel, currency, kind)
+    return derived_id(day, "message", *facts, *((str(before),) if before else ()))
 
 
 def held_back(message: Message, now: datetime) -> Postponed | Expired | None:

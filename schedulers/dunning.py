@@ -91,7 +91,13 @@ def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Seq
     """A message, the steps that it takes, and the contact that it is."""
     tenant_id, customer_id, plan = night.tenant_id, case.customer_id, night.plan
     message_id = message.message_id(
-        tenant_id, customer_id, contact.channel, contact.currency, day, "dunning"
+        tenant_id,
+        customer_id,
+        contact.channel,
+        contact.currency,
+        day,
+        "dunning",
+        before=case.contacts.count(day),
     )
     contacted = collection.Contacted(customer_id, message_id, contact.channel)
     steps = [

@@ -34,7 +34,7 @@ class MalformedTemplateFile(Rejected):
 
 
 def add(commands: Any) -> None:
-    family = add_family(commands, "template", "what messages say")
+    family = add_family(commands, "template", "what messages say, in which words and languages")
     listing = add_command(family, "list", _list, "list a tenant's templates")
     add_tenant(listing)
     add_json(listing)

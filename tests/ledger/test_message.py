@@ -123,5 +123,6 @@ def test_the_same_facts_give_the_same_id() -> None:
         message_id(TENANT, UUID(int=7), "email", "EUR", DAY, "dunning"),
         message_id(TENANT, ANN, "email", "USD", DAY, "dunning"),
         message_id(TENANT, ANN, "email", "EUR", DAY + timedelta(days=1), "dunning"),
+        message_id(TENANT, ANN, "email", "EUR", DAY, "dunning", before=1),
     }
-    assert len({one, *others}) == 5
+    assert len({one, *others}) == 6

@@ -4,8 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
+from commands.dunning_plans import SavePlan, save_plan
 from commands.holds import HoldInvoice, hold_invoice
 from ledger.business_day import Step
+from ledger.dunning.plan import DEFAULT_KEY, Caps
+from ledger.dunning.plan import Step as PlanStep
 from schedulers.business_day import DayResult, NoContactNow, StepNotInTurn, run_step
 from schedulers.ports import Run
 from tests.messages.conftest import Shop
@@ -40,6 +43,20 @@ def test_dunning_again_contacts_only_whom_it_has_not(shop: Shop) -> None:
         if one.effective_on == DUE and b'"dunning"' in bytes(one.data)
     ]
     assert len(completed) == 1
+
+
+def test_a_second_contact_on_a_day_is_a_message_of_its_own(shop: Shop) -> None:
+    plan = SavePlan(DEFAULT_KEY, "Twice", (PlanStep("due", 0),), caps=Caps(2, 4, 0))
+    shop.ask(lambda unit: save_plan(unit, plan))
+    shop.activate()
+    ann = shop.customer("Ann")
+    shop.invoice(ann, DUE)
+    shop.nights(DUE)
+    shop.invoice(ann, DUE)
+    assert again(shop, "dunning").steps["dunning"].posted == 3
+    assert [one[0] for one in shop.told()] == [DUE, DUE]
+    shop.invoice(ann, DUE)
+    assert again(shop, "dunning").steps["dunning"].posted == 0
 
 
 @pytest.mark.parametrize("step", ["overdue", "mora"])
