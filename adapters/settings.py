@@ -18,6 +18,14 @@ class SettingsError(Exception):
     """An environment variable is unknown or has a value that cannot be used; the message is one line."""
 
 
+class MailIntake(msgspec.Struct, frozen=True):
+    """Where mails that come back are taken."""
+
+    protocol: str
+    host: str
+    port: int
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One installation's settings. A field `pool_size` is the variable `DUEBOOK_POOL_SIZE`.
 
@@ -37,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payout_token_file  a file with the bearer token of the payout URL; unset: none is sent
     private_addresses  refuse or allow: whether servers that tenants name may be on private addresses, such as this
                        machine's own; refused where tenants do not run the installation
+    mail_intake      where `worker` and `up` take delivery reports from a mail server, such as lmtp://127.0.0.1:2424 or
+                     smtp://127.0.0.1:2525; unset: nowhere
     """
 
     home: Path
@@ -53,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payout_url: str | None = None
     payout_token_file: Path | None = None
     private_addresses: str = "refuse"
+    mail_intake: MailIntake | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -95,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 given.get("private_addresses", "refuse").lower(),
                 ("refuse", "allow"),
             ),
+            mail_intake=_mail_intake(given.get("mail_intake")),
         )
 
 
@@ -176,6 +188,22 @@ def _token_file(given: Mapping[str, str]) -> Path | None:
             f"{variable_of('payout_token_file')} is of no use without {variable_of('payout_url')}"
         )
     return _path("payout_token_file", given["payout_token_file"])
+
+
+def _mail_intake(value: str | None) -> MailIntake | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        protocol, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        protocol, host, port = "", None, None
+    if protocol not in ("smtp", "lmtp") or not host or not port or parts.path or parts.username:
+        raise SettingsError(
+            f"{variable_of('mail_intake')} must look like lmtp://127.0.0.1:2424 or smtp://127.0.0.1:2525, "
+            f"not {value!r}"
+        )
+    return MailIntake(protocol, host, port)
 
 
 def _web_url(field: str, value: str | None, host: str, port: int) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from adapters.links import Links
 from adapters.postgres.connection import Database, open_database, tenant_transaction
 from adapters.read_models import ReadModels
 from adapters.settings import Settings
@@ -34,6 +35,7 @@ class Books:
     clock        the clock's bulk path
     inbox        requests that are accepted and carried out soon; once it is started
     payouts      refunds that wait to be handed over
+    links        tokens of links in messages; none are made while `public_url` is not said
     outbox       messages that wait to be sent
     secrets      passwords of senders
     projections  the read models' runner; it runs once it is started
@@ -46,6 +48,7 @@ class Books:
         *,
         owns_database: bool = False,
         log_ahead_until: datetime | None = None,
+        public_url: str = "",
     ) -> None:
         self.database = database
         self._owns_database = owns_database
@@ -57,7 +60,8 @@ class Books:
         self.clock = PostgresClock(database.writer, self.writer.waiting, self.guard)
         self.inbox = Inbox(database.writer, self.writer, self.cipher)
         self.payouts = PostgresPayouts(database.writer, self.writer, self.cipher)
-        self.outbox = PostgresOutbox(database.writer, self.writer, self.cipher)
+        self.links = Links(database.master_key, public_url)
+        self.outbox = PostgresOutbox(database.writer, self.writer, self.cipher, self.links)
         self.secrets = SenderSecrets(database.writer, self.cipher)
         self.projections = ReadModels(database, self.application.tracking())
         self.tenants = TenantRegister(database)
@@ -96,7 +100,12 @@ def open_books(settings: Settings, *, make_key: bool = False) -> Books:
     """Opens the installation the settings name: starts or reaches the database, migrates it, starts the writer."""
     database = open_database(settings, make_key=make_key)
     try:
-        return Books(database, owns_database=True, log_ahead_until=settings.log_ahead_until)
+        return Books(
+            database,
+            owns_database=True,
+            log_ahead_until=settings.log_ahead_until,
+            public_url=settings.public_url,
+        )
     except BaseException:
         database.close()
         raise

@@ -6,7 +6,17 @@ import msgspec
 
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
-from ledger.customer import Changed, Customer, OptedIn, OptedOut, Person, Registered
+from ledger.customer import (
+    Changed,
+    Customer,
+    LinksRevoked,
+    OptedIn,
+    OptedOut,
+    Person,
+    Registered,
+    TrackingAllowed,
+    TrackingRefused,
+)
 from ledger.dunning.plan import Channel
 from ledger.encrypted import plain
 from ledger.errors import Rejected
@@ -59,8 +69,15 @@ class ChangeConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class ChangeTracking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether it may be noted that the customer opens a message, and what it said."""
+
+    allowed: bool
+    reason: str = ""
+
+
 class CustomerView(msgspec.Struct, frozen=True):
-    """A customer."""
+    """A customer. `tracked` says whether it may be noted that it opens a message."""
 
     # Personal fields are encrypted here; the response decrypts them.
 
@@ -79,6 +96,7 @@ class CustomerView(msgspec.Struct, frozen=True):
     shortfall: list[Money]
     opted_out: tuple[Channel, ...]
     undeliverable: tuple[Channel, ...]
+    tracked: bool
 
 
 def register_customer(unit: Unit, command: RegisterCustomer) -> CustomerView:
@@ -158,6 +176,23 @@ def _consent(
     return customer_view(customer_id, customer)
 
 
+def change_tracking(unit: Unit, customer_id: UUID, command: ChangeTracking) -> CustomerView:
+    """Records whether the customer consents to its opening of messages being noted. Raises Unknown."""
+    customer: Customer = load(unit, "customer", customer_id)
+    if command.allowed != customer.tracked:
+        reason = unit.encrypt(customer_id, command.reason.strip())
+        event = (TrackingAllowed if command.allowed else TrackingRefused)(reason)
+        customer = unit.append("customer", customer_id, [New(event, today(unit))])
+    return customer_view(customer_id, customer)
+
+
+def revoke_links(unit: Unit, customer_id: UUID) -> CustomerView:
+    """From now on no link in a message that was sent to the customer opens. Raises Unknown."""
+    load(unit, "customer", customer_id)
+    state = unit.append("customer", customer_id, [New(LinksRevoked(), today(unit))])
+    return customer_view(customer_id, state)
+
+
 def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
     person = customer.person
     return CustomerView(
@@ -176,6 +211,7 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
         shortfall=[Money.of(minor, currency) for currency, minor in customer.shortfall.items()],
         opted_out=customer.opted_out,
         undeliverable=customer.undeliverable,
+        tracked=customer.tracked,
     )
 
 

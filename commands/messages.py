@@ -60,7 +60,8 @@ class SettleMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MessageView(msgspec.Struct, frozen=True):
-    """A message. `amount` is what was open on its invoices when it was queued."""
+    """A message. `amount` is what was open on its invoices when it was queued, `opened_on` when its picture was fetched
+    first, perhaps by the recipient."""
 
     message_id: UUID
     kind: str
@@ -81,6 +82,8 @@ class MessageView(msgspec.Struct, frozen=True):
     reference: str
     content_hash: str
     reason: str
+    opened_on: date | None
+    complaint: str
 
 
 class ListedInvoice(msgspec.Struct, frozen=True):
@@ -96,6 +99,8 @@ class Letter(msgspec.Struct, frozen=True):
 
     invoices  what is open in the message's currency, overdue first; what is held, disputed or promised is left out
     template  its key, and the version that was the last when the message was queued; empty, the shipped one
+    links     how often the customer's links were revoked
+    tracked   whether it may be noted that the customer opens it
     """
 
     message_id: UUID
@@ -114,6 +119,8 @@ class Letter(msgspec.Struct, frozen=True):
     credit: Money | None
     template: str
     template_version: int
+    links: int = 0
+    tracked: bool = False
 
 
 class AttemptBegun(msgspec.Struct, frozen=True):
@@ -186,7 +193,7 @@ def message_failed(
     )
     view = _outcome(unit, message_id, attempt, event)
     if refused_address:
-        _refuse_address(unit, message, refused_address, reason)
+        refuse_address(unit, message, refused_address, reason)
     return view
 
 
@@ -211,7 +218,7 @@ def message_unknown(unit: Unit, message_id: UUID, attempt: int, reason: str) -> 
 def retry_message(unit: Unit, message_id: UUID) -> MessageView:
     """Has a message tried again that ended without being sent. Raises Unknown, NothingToRetry."""
     message: Message = load(unit, "message", message_id)
-    return _append(unit, message_id, retry(message))
+    return append_to_message(unit, message_id, retry(message))
 
 
 def discard_message(unit: Unit, message_id: UUID, command: DiscardMessage) -> MessageView:
@@ -220,13 +227,21 @@ def discard_message(unit: Unit, message_id: UUID, command: DiscardMessage) -> Me
     message: Message = load(unit, "message", message_id)
     require_discardable(message)
     reason = unit.encrypt(message.customer_id, command.reason.strip())
-    return _append(unit, message_id, Discarded(reason))
+    return append_to_message(unit, message_id, Discarded(reason))
 
 
 def settle_message(unit: Unit, message_id: UUID, command: SettleMessage) -> MessageView:
     """Says whether an unknown message left. Raises Unknown, NothingToSettle."""
     message: Message = load(unit, "message", message_id)
-    return _append(unit, message_id, settle(message, command.outcome))
+    return append_to_message(unit, message_id, settle(message, command.outcome))
+
+
+def append_to_message(unit: Unit, message_id: UUID, event: Event | None) -> MessageView:
+    """Appends an event to a message, if there is one."""
+    if event is None:
+        return message_view(message_id, load(unit, "message", message_id))
+    state: Message = unit.append("message", message_id, [New(event, today(unit))])
+    return message_view(message_id, state)
 
 
 def message_view(message_id: UUID, message: Message) -> MessageView:
@@ -250,6 +265,8 @@ def message_view(message_id: UUID, message: Message) -> MessageView:
         reference=message.reference,
         content_hash=message.content_hash,
         reason=message.reason,
+        opened_on=message.opened_on,
+        complaint=message.complaint,
     )
 
 
@@ -296,6 +313,8 @@ def letter_of(
         credit=Money.of(credit_minor, message.currency) if credit_minor else None,
         template=message.template,
         template_version=message.template_version,
+        links=customer.links,
+        tracked=customer.tracked,
     )
 
 
@@ -319,7 +338,8 @@ def _open_invoices(
     return tuple(sorted(listed.values(), key=lambda one: (one.due_on, one.number)))
 
 
-def _refuse_address(unit: Unit, message: Message, address: str, reason: str) -> None:
+def refuse_address(unit: Unit, message: Message, address: str, reason: str) -> None:
+    """Nothing is sent to an encrypted address that does not exist, while it is the customer's."""
     customer: Customer = load(unit, "customer", message.customer_id)
     if customer.person.email == address and message.channel in customer.reachable:
         event = AddressRefused(message.channel, reason)
@@ -341,9 +361,4 @@ def _ended(
 def _outcome(unit: Unit, message_id: UUID, attempt: int, event: Event) -> MessageView:
     message: Message = load(unit, "message", message_id)
     require_current(message, attempt)
-    return _append(unit, message_id, event)
-
-
-def _append(unit: Unit, message_id: UUID, event: Event) -> MessageView:
-    state: Message = unit.append("message", message_id, [New(event, today(unit))])
-    return message_view(message_id, state)
+    return append_to_message(unit, message_id, event)

@@ -40,6 +40,11 @@ class SaveSender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections     at the same time, of each worker
     pause_ms        from the start of one message to the start of the next on a connection
     max_per_second  messages in a second, over all workers; 0: no limit
+    return_domain   a domain whose mail the intake gets, for messages that cannot be delivered; empty: they return to
+                    `from_address`
+    receipts        whether mail servers are asked to report what they delivered; otherwise, what they could not
+    dkim_selector   under which the public key of `from_address`'s domain is published; empty: nothing is signed here
+    dkim_key        the private key, as PEM; left out, the one that was said before stays
     """
 
     key: str
@@ -53,6 +58,10 @@ class SaveSender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int = 2
     pause_ms: int = 3_000
     max_per_second: int = 0
+    return_domain: str = ""
+    receipts: bool = False
+    dkim_selector: str = ""
+    dkim_key: str = ""
 
 
 class PauseSender(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,12 +87,21 @@ class SenderView(msgspec.Struct, frozen=True):
     connections: int
     pause_ms: int
     max_per_second: int
+    return_domain: str
+    receipts: bool
+    dkim_selector: str
 
 
-def save_sender(unit: Unit, command: SaveSender, secret_id: UUID | None = None) -> SenderView:
+def save_sender(
+    unit: Unit,
+    command: SaveSender,
+    secret_id: UUID | None = None,
+    dkim_secret_id: UUID | None = None,
+) -> SenderView:
     """Makes a sender, or changes it.
 
-    secret_id  where the command's password is kept; none, for the one that was said before
+    secret_id       where the command's password is kept; none, for the one that was said before
+    dkim_secret_id  where its private key is kept, likewise
 
     Raises MalformedSenderKey, MalformedSender.
     """
@@ -92,6 +110,8 @@ def save_sender(unit: Unit, command: SaveSender, secret_id: UUID | None = None) 
     before: MailSender | None = unit.find("sender", sender_id)
     if secret_id is None and before is not None and command.username == before.smtp.username:
         secret_id = before.smtp.secret_id
+    if dkim_secret_id is None and before is not None:
+        dkim_secret_id = before.smtp.dkim_secret_id
     smtp = check_smtp(
         SmtpSettings(
             host=command.host,
@@ -104,6 +124,10 @@ def save_sender(unit: Unit, command: SaveSender, secret_id: UUID | None = None) 
             connections=command.connections,
             pause_ms=command.pause_ms,
             max_per_second=command.max_per_second,
+            return_domain=command.return_domain.lower(),
+            receipts=command.receipts,
+            dkim_selector=command.dkim_selector,
+            dkim_secret_id=dkim_secret_id if command.dkim_selector else None,
         )
     )
     if before is not None and before.smtp == smtp:
@@ -162,6 +186,9 @@ def sender_view(sender_id: UUID, sender: MailSender) -> SenderView:
         connections=smtp.connections,
         pause_ms=smtp.pause_ms,
         max_per_second=smtp.max_per_second,
+        return_domain=smtp.return_domain,
+        receipts=smtp.receipts,
+        dkim_selector=smtp.dkim_selector,
     )
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.dunning.plan import Channel
 from ledger.event_registry import Event, stored
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 
 
 NO_SOURCE = UUID(int=0)
@@ -126,6 +126,25 @@ class OptedIn(Event, frozen=True):
     reason: str = ""
 
 
+@stored("customer.tracking_allowed.v1")
+class TrackingAllowed(Event, frozen=True):
+    """The customer consents to being told apart by whether it opens messages. The reason is an encrypted text."""
+
+    reason: str = ""
+
+
+@stored("customer.tracking_refused.v1")
+class TrackingRefused(Event, frozen=True):
+    """The customer has revoked that consent. The reason is an encrypted text."""
+
+    reason: str = ""
+
+
+@stored("customer.links_revoked.v1")
+class LinksRevoked(Event, frozen=True):
+    """No link in any message that was sent to the customer opens any more."""
+
+
 @stored("customer.address_refused.v1")
 class AddressRefused(Event, frozen=True):
     """A message could not be delivered because the customer's address on a channel does not exist. Nothing is sent
@@ -149,6 +168,8 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     lots           the credit by source, oldest first
     opted_out      the channels on which it wants no reminders, in order
     undeliverable  the channels on which its address was refused, in order
+    tracked        whether it consents to its opening of messages being noted
+    links          how often its links were revoked
     """
 
     reference: str
@@ -159,6 +180,8 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     lots: tuple[Lot, ...] = ()
     opted_out: tuple[Channel, ...] = ()
     undeliverable: tuple[Channel, ...] = ()
+    tracked: bool = False
+    links: int = 0
 
     @property
     def reachable(self) -> frozenset[Channel]:
@@ -226,6 +249,12 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
         case OptedIn():
             left = tuple(one for one in customer.opted_out if one != event.channel)
             return replace(customer, opted_out=left)
+        case TrackingAllowed():
+            return replace(customer, tracked=True)
+        case TrackingRefused():
+            return replace(customer, tracked=False)
+        case LinksRevoked():
+            return replace(customer, links=customer.links + 1)
         case AddressRefused():
             refused = tuple(sorted({*customer.undeliverable, event.channel}))
             return replace(customer, undeliverable=refused)

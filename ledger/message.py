@@ -7,12 +7,17 @@
        |           +--> failed for good: dead-lettered
        |           +--> unknown: nobody knows whether it left; a person settles it
        +-- retried by a person
+    sent, unknown --> delivered, because the recipient's mail server said so
+    sent, unknown, delivered --> bounced, because a mail server on the way gave it back
     queued --> cancelled, because the last look found that it is no longer right
     queued --> expired, because it has waited for longer than it is valid
 
 Each attempt is an event before it begins and another when its outcome is known. An attempt that is left without an
 outcome may have left the house: unless its sender recognises a message it has sent already, it is never made again
 automatically.
+
+Reports come in any order and more than once; one that says less than is known changes nothing. That it was opened is a
+note beside the state: a picture was fetched, by whom nobody knows.
 """
 
 from datetime import date, datetime, timedelta
@@ -28,7 +33,7 @@ from ledger.errors import Conflict, Rejected
 from ledger.event_registry import Event, stored
 from ledger.ids import derived_id
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 MAX_ATTEMPTS: Final = 10
 """So many attempts are made automatically; then the message is dead-lettered."""
@@ -41,7 +46,16 @@ LONGEST_WAIT: Final = timedelta(hours=6)
 
 Kind = Literal["dunning"]
 State = Literal[
-    "queued", "attempted", "sent", "unknown", "dead_lettered", "cancelled", "expired", "discarded"
+    "queued",
+    "attempted",
+    "sent",
+    "delivered",
+    "bounced",
+    "unknown",
+    "dead_lettered",
+    "cancelled",
+    "expired",
+    "discarded",
 ]
 WAITING: Final[frozenset[State]] = frozenset(("queued", "attempted"))
 
@@ -65,8 +79,12 @@ class AttemptOutdated(Conflict):
     """Another attempt has begun since, or the message was settled meanwhile; this outcome says nothing any more."""
 
 
+class MessageBeingSent(Conflict):
+    """The message is being sent at this moment, so that a report about it comes too early; it can be given again."""
+
+
 class NothingToRetry(Rejected):
-    """Only a message that is dead-lettered, cancelled, expired or discarded can be tried again."""
+    """Only a message that is dead-lettered, bounced, cancelled, expired or discarded can be tried again."""
 
 
 class NothingToDiscard(Rejected):
@@ -123,6 +141,30 @@ class Sent(Event, frozen=True):
 
     reference: str = ""
     content_hash: str = ""
+
+
+@stored("message.delivered.v1")
+class Delivered(Event, frozen=True):
+    """The recipient's mail server has told that it delivered the message."""
+
+
+@stored("message.bounced.v1")
+class Bounced(Event, frozen=True):
+    """A mail server on the way has given the message back. The reason holds no personal data."""
+
+    reason: str
+
+
+@stored("message.complained.v1")
+class Complained(Event, frozen=True):
+    """The recipient has told its mail provider that it does not want the message: `kind` as RFC 5965 has it."""
+
+    kind: str
+
+
+@stored("message.opened.v1")
+class Opened(Event, frozen=True):
+    """The message's picture was fetched for the first time: perhaps the recipient has opened it."""
 
 
 @stored("message.attempt_failed.v1")
@@ -200,7 +242,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     attempts  attempts that were begun, since a person had it tried again
     begun     attempts that were begun, in all
     next_at   no other attempt is begun before
-    reason    why it failed last, is dead-lettered, unknown or cancelled
+    reason    why it failed last, is dead-lettered, bounced, unknown or cancelled
+    opened_on when its picture was fetched first
     """
 
     kind: Kind
@@ -228,6 +271,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     window: str = ""
     zone: str = ""
     valid_until: datetime | None = None
+    opened_on: date | None = None
+    complaint: str = ""
 
     def due(self, now: datetime) -> bool:
         """Whether somebody is to look at it: for an attempt, or because an attempt was left without an outcome."""
@@ -286,9 +331,33 @@ def require_current(message: Message, attempt: int) -> None:
         raise AttemptOutdated(f"attempt {attempt} of the message is not the current one")
 
 
+def reported_delivered(message: Message) -> Delivered | None:
+    """The recipient's mail server says that it has the message; None when that is known. Raises MessageBeingSent."""
+    _require_not_being_sent(message)
+    known = message.state in ("delivered", "bounced") or not message.begun
+    return None if known else Delivered()
+
+
+def reported_bounced(message: Message, reason: str) -> Bounced | None:
+    """A mail server gives the message back; None when it waits again, or that is known. Raises MessageBeingSent."""
+    _require_not_being_sent(message)
+    return Bounced(reason) if message.state in ("sent", "unknown", "delivered") else None
+
+
+def reported_relayed(message: Message) -> Sent | None:
+    """A mail server says that it passed the message on, so that it did leave. Raises MessageBeingSent."""
+    _require_not_being_sent(message)
+    return Sent(reference="reported as passed on") if message.state == "unknown" else None
+
+
+def _require_not_being_sent(message: Message) -> None:
+    if message.state == "attempted":
+        raise MessageBeingSent("the message is being sent at this moment; report it again later")
+
+
 def retry(message: Message) -> Retried:
     """A person has it tried again. Raises NothingToRetry."""
-    if message.state not in ("dead_lettered", "cancelled", "expired", "discarded"):
+    if message.state not in ("dead_lettered", "bounced", "cancelled", "expired", "discarded"):
         raise NothingToRetry(f"the message is {message.state}; there is nothing to try again")
     return Retried()
 
@@ -348,6 +417,14 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
                 content_hash=event.content_hash,
                 reason="",
             )
+        case Delivered():
+            return replace(message, state="delivered", next_at=None, reason="")
+        case Bounced():
+            return replace(message, state="bounced", reason=event.reason)
+        case Complained():
+            return replace(message, complaint=event.kind)
+        case Opened():
+            return replace(message, opened_on=message.opened_on or effective_on)
         case AttemptFailed():
             return replace(message, state="queued", next_at=event.next_at, reason=event.reason)
         case Deferred():

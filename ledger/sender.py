@@ -24,6 +24,8 @@ FOLD_VERSION = 1
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
+DOMAIN = re.compile(r"(?=.{4,190}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 ADDRESS = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 )
@@ -55,7 +57,12 @@ class SmtpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mail server, and how fast it is used.
 
     host, port      of the server
-    from_address    whom messages are from, and where undeliverable ones return to
+    from_address    whom messages are from
+    return_domain   a domain whose mail the intake gets: undeliverable messages return there, each to an address of its
+                    own; empty, they return to `from_address`
+    receipts        whether mail servers are asked to report what they delivered; otherwise, what they could not
+    dkim_selector   under which the public key of `from_address`'s domain is published; empty: nothing is signed here
+    dkim_secret_id  where the private key is kept, if there is one
     security        how a connection is encrypted; a password is never sent over one that is not
     username        of the login; empty: none
     secret_id       where the password is kept, if there is one
@@ -75,6 +82,10 @@ class SmtpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int = 2
     pause_ms: int = 3_000
     max_per_second: int = 0
+    return_domain: str = ""
+    receipts: bool = False
+    dkim_selector: str = ""
+    dkim_secret_id: UUID | None = None
 
 
 @stored("sender.configured.v1")
@@ -149,6 +160,26 @@ def check_smtp(smtp: SmtpSettings) -> SmtpSettings:
         1 <= smtp.connections <= MAX_CONNECTIONS,
         "connections",
         f"must be between 1 and {MAX_CONNECTIONS}",
+    )
+    _require(
+        not smtp.return_domain or bool(DOMAIN.fullmatch(smtp.return_domain)),
+        "return_domain",
+        "must be a domain, such as bounces.example.com",
+    )
+    _require(
+        bool(smtp.return_domain) or not smtp.receipts,
+        "receipts",
+        "need a return_domain, to which reports are sent",
+    )
+    _require(
+        not smtp.dkim_selector or bool(SELECTOR.fullmatch(smtp.dkim_selector)),
+        "dkim_selector",
+        "must be 1 to 63 letters, digits and hyphens, such as s2026",
+    )
+    _require(
+        bool(smtp.dkim_selector) == (smtp.dkim_secret_id is not None),
+        "dkim_selector",
+        "and the private key belong together: say both",
     )
     _require(
         0 <= smtp.pause_ms <= MAX_PAUSE_MS, "pause_ms", f"must be between 0 and {MAX_PAUSE_MS}"

@@ -15,10 +15,11 @@ FOLD_VERSION = 1
 
 MAX_NOTE_LENGTH: Final = 2_000
 
-Kind = Literal["sender_paused", "to_do"]
+Kind = Literal["sender_paused", "unread_report", "to_do"]
 """What a task is about.
 
     sender_paused  a sender is at fault and was paused; mend it and resume it
+    unread_report  a mail came back that is no delivery report; look at the message it is about
     to_do          what a person has written down
 """
 
@@ -69,6 +70,11 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 def pause_task_id(tenant_id: UUID, sender_id: UUID, pauses: int) -> UUID:
     """The task of a sender's pause: one for each, however many workers find the fault."""
     return stable_id("task", tenant_id, sender_id, str(pauses))
+
+
+def report_task_id(tenant_id: UUID, message_id: UUID) -> UUID:
+    """The task of reports about a message that nobody could read: one, however many come."""
+    return stable_id("task", "report", tenant_id, message_id)
 
 
 def require_open(task: Task) -> None:

@@ -27,15 +27,15 @@ class SenderAtFault(Exception):
 class Outgoing(msgspec.Struct, frozen=True):
     """A message, rendered. It holds decrypted personal data: it is made for one attempt and never stored.
 
-    folder     a name for the day's messages
-    sent_from  the address it is from
-    recipient  the address it goes to
-    content    a whole mail, as RFC 5322 has it
+    folder      a name for the day's messages
+    returns_to  the address that it returns to when it cannot be delivered
+    recipient   the address it goes to
+    content     a whole mail, as RFC 5322 has it
     """
 
     message_id: UUID
     folder: str
-    sent_from: str
+    returns_to: str
     recipient: str
     content: bytes
 
@@ -113,6 +113,8 @@ class Sender(Protocol):
     key                 as events name it
     sender_id           of a tenant's own; none, of the installation's
     sent_from           the address its messages are from
+    return_domain       where messages return to that cannot be delivered, each to an address of its own; empty, to
+                        `sent_from`
     recognises_repeats  sending a message again that it has taken changes nothing
     connections         at the same time
     pause_seconds       from the start of one message to the start of the next on a connection
@@ -122,6 +124,7 @@ class Sender(Protocol):
     key: str
     sender_id: UUID | None
     sent_from: str
+    return_domain: str
     recognises_repeats: bool
     connections: int
     pause_seconds: float

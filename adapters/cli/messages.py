@@ -1,8 +1,11 @@
-"""`duebook messages list|show|retry|discard|settle|send`: messages to customers."""
+"""`duebook messages list|show|retry|discard|settle|send|receive`: messages to customers."""
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 
@@ -10,6 +13,8 @@ from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, 
 from adapters.cli.printing import print_fields, print_json, print_line, print_table
 from adapters.cli.reporting import catch_up
 from adapters.cli.tenant_creation import ACTOR
+from adapters.messages.intake.receiving import Intake
+from adapters.messages.intake.reports import recipients_of
 from adapters.messages.roster import Roster
 from adapters.settings import Settings
 from adapters.store import snapshots
@@ -24,11 +29,22 @@ from commands.messages import (
     settle_message,
 )
 from commands.unit_of_work import Unknown
+from ledger.errors import LedgerError
 from ledger.message import SettledAs, State
 from projections.messages.listing import MessageFilters, MessageRow, list_messages
 from schedulers.outbox import Outbox
 
 PAGE = 500
+
+
+class ReceivedFile(msgspec.Struct, frozen=True):
+    """What a mail in a file says about which message, or why that is not known."""
+
+    file: str
+    message_id: UUID | None = None
+    kind: str = ""
+    status: str = ""
+    error: str = ""
 
 
 def add(commands: Any) -> None:
@@ -48,7 +64,7 @@ def add(commands: Any) -> None:
             family,
             "retry",
             _retry,
-            "have a message tried again that is dead-lettered, cancelled or discarded",
+            "have a message tried again that is dead-lettered, bounced, cancelled or discarded",
         )
     )
     discard = add_command(
@@ -71,6 +87,23 @@ def add(commands: Any) -> None:
         family, "send", _send, "send, now, every message that waits, as the worker does"
     )
     add_json(sending)
+    receiving = add_command(
+        family, "receive", _receive, "read mails that came back: delivery reports and complaints"
+    )
+    receiving.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE.eml",
+        help="mails as they came; - for one on standard input",
+    )
+    receiving.add_argument(
+        "--recipient",
+        default="",
+        metavar="ADDRESS",
+        help="the address they were sent to; left out, the one in Delivered-To, X-Original-To or To",
+    )
+    add_json(receiving)
 
 
 def _about_one(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +191,30 @@ def _send(arguments: argparse.Namespace) -> int:
             ]
         )
     return 1 if done.not_taken or done.maybe_taken else 0
+
+
+def _receive(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        intake = Intake(books)
+        found = [_received(intake, path, arguments.recipient) for path in arguments.files]
+    if arguments.json:
+        print_json({"items": found})
+    else:
+        print_table(
+            ("file", "message_id", "what", "status", "error"),
+            [(one.file, one.message_id or "", one.kind, one.status, one.error) for one in found],
+        )
+    return 1 if any(one.error for one in found) else 0
+
+
+def _received(intake: Intake, path: Path, recipient: str) -> ReceivedFile:
+    """What one mail says; what is wrong with it keeps no other one from being read."""
+    try:
+        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        received = intake.receive(raw, [recipient] if recipient else recipients_of(raw))
+    except (OSError, LedgerError) as error:
+        return ReceivedFile(str(path), error=str(error))
+    return ReceivedFile(str(path), received.message_id, received.kind, received.status)
 
 
 def _change(arguments: argparse.Namespace, handler: Callable[[Any], MessageView]) -> int:

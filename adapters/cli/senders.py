@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
+from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.reporting import catch_up
 from adapters.cli.tenant_creation import ACTOR
 from adapters.messages.roster import Roster
+from adapters.messages.smtp.dkim import read_key
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from commands.senders import (
@@ -31,7 +33,7 @@ from commands.senders import (
     save_sender,
 )
 from ledger.errors import Conflict, Rejected, quoted
-from ledger.sender import Security
+from ledger.sender import MalformedSender, Security
 from projections.senders.listing import list_senders
 from schedulers.delivery import Outgoing, Sender, SenderAtFault, SenderUnavailable, Taken
 
@@ -92,6 +94,29 @@ def add(commands: Any) -> None:
         default=0,
         help="messages in a second, over all workers (default: 0, no limit)",
     )
+    adding.add_argument(
+        "--return-domain",
+        default="",
+        metavar="DOMAIN",
+        help="whose mail comes to DUEBOOK_MAIL_INTAKE, for messages that cannot be delivered",
+    )
+    adding.add_argument(
+        "--receipts",
+        action="store_true",
+        help="ask mail servers to report what they delivered, not only what they could not",
+    )
+    adding.add_argument(
+        "--dkim-selector",
+        default="",
+        metavar="NAME",
+        help="sign messages; the public key is published under this name",
+    )
+    adding.add_argument(
+        "--dkim-key",
+        type=Path,
+        metavar="FILE.pem",
+        help="the private key to sign with; left out, the one said before stays",
+    )
     add_tenant(adding)
     add_json(adding)
     pausing = _about_one(
@@ -142,13 +167,18 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    fields = [name for name in SaveSender.__struct_fields__ if name != "password"]
+    secret = ("password", "dkim_key")
+    fields = [name for name in SaveSender.__struct_fields__ if name not in secret]
     command = SaveSender(**{name: getattr(arguments, name) for name in fields})
     password = _password() if arguments.password_stdin else ""
+    dkim_key = _dkim_key(arguments.dkim_key) if arguments.dkim_key is not None else ""
     with open_books(Settings.from_environment()) as books:
         tenant_id = books.tenants.id_of(arguments.tenant)
         secret_id = books.secrets.keep(tenant_id, password) if password else None
-        answer = books.run(tenant_id, ACTOR, lambda unit: save_sender(unit, command, secret_id))
+        key_id = books.secrets.keep(tenant_id, dkim_key) if dkim_key else None
+        answer = books.run(
+            tenant_id, ACTOR, lambda unit: save_sender(unit, command, secret_id, key_id)
+        )
     return _answered(arguments, answer.body)
 
 
@@ -222,6 +252,16 @@ def _answered(arguments: argparse.Namespace, body: bytes) -> int:
     else:
         print_line(f"sender {view.key} at {view.host}:{view.port} is {view.state}")
     return 0
+
+
+def _dkim_key(path: Path) -> str:
+    """Raises MalformedSender."""
+    try:
+        pem = path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise MalformedSender(f"cannot read the key {path}: {error}", field="dkim_key") from error
+    read_key(pem)
+    return pem
 
 
 def _password() -> str:

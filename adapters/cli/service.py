@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
         commands,
         "worker",
         _worker,
-        "keep the read models up to date, run the clock, hand refunds over and send messages, and nothing else",
+        "keep the read models up to date, run the clock, hand refunds over, send messages and take reports on them",
     )
 
 
@@ -105,7 +105,7 @@ def _watched(books: Books) -> Watch:
 def _background(books: Books, settings: Settings) -> Iterator[None]:
     """The read models' runner, the inbox, the clock's alarm, the payouts' and the outbox's rounds, in threads of their
     own."""
-    with chosen_payout(settings) as payout:
+    with chosen_payout(settings) as payout, _intake(books, settings):
         alarm = Alarm(books.clock, holder_name(), require_trusted_clock=books.guard.require)
         payouts = payout_rounds(books.payouts, payout)
         roster = Roster(books.database.writer, books.secrets, settings)
@@ -123,6 +123,29 @@ def _background(books: Books, settings: Settings) -> Iterator[None]:
             alarm.stop()
             books.inbox.stop()
             books.projections.stop()
+
+
+@contextlib.contextmanager
+def _intake(books: Books, settings: Settings) -> Iterator[None]:
+    """Takes mails that come back, where the settings say so."""
+    where = settings.mail_intake
+    if where is None:
+        yield
+        return
+    from adapters.messages.intake.server import IntakeServer
+
+    server = IntakeServer(books, where)
+    try:
+        server.start()
+    except OSError as error:
+        raise AddressInUse(
+            f"cannot listen on {where.host} port {where.port}: {error.strerror}; "
+            "stop what uses it, or change DUEBOOK_MAIL_INTAKE"
+        ) from error
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def _listen(books: Books, settings: Settings, opened: Opened | None) -> None:

@@ -35,6 +35,7 @@ from adapters.http.routes import (
     health,
     holds,
     invoices,
+    links,
     messages,
     payments,
     problems,
@@ -67,6 +68,8 @@ API_ROUTES: Final = (
     customers.use_credit,
     customers.refuse_messages,
     customers.allow_messages,
+    customers.track,
+    customers.end_links,
     reports.show_statement,
     invoices.list_all,
     invoices.draft,
@@ -138,7 +141,15 @@ API_ROUTES: Final = (
     reports.show_portfolio,
     events.feed,
 )
-PUBLIC_ROUTES: Final = (health.live, health.ready, health.show_metrics, problems.show)
+PUBLIC_ROUTES: Final = (
+    health.live,
+    health.ready,
+    health.show_metrics,
+    problems.show,
+    links.ask,
+    links.stop,
+    links.picture,
+)
 
 
 def create_app(

@@ -20,6 +20,7 @@ class FileSender:
     key = "file"
     sender_id: UUID | None = None
     sent_from = "no-reply@duebook.localhost"
+    return_domain = ""
     recognises_repeats = True
     connections = 8
     pause_seconds = 0.0

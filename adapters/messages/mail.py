@@ -11,6 +11,7 @@ from email.header import Header
 from email.utils import format_datetime
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.templates.mail import MailTemplate, WrittenMail, write
@@ -28,8 +29,29 @@ ENCODED: Final = "=?"
 """Begins an encoded word: a text that holds it is encoded itself, so that nobody reads it as one."""
 
 
+class MailLinks(Struct, frozen=True):
+    """Addresses that name the one message; each empty where there is none.
+
+    unsubscribe_url  where the recipient stops reminders (RFC 8058)
+    picture_url      a picture that tells that the mail was perhaps opened
+    return_address   where it returns to when it cannot be delivered
+    """
+
+    unsubscribe_url: str = ""
+    picture_url: str = ""
+    return_address: str = ""
+
+
+NO_LINKS: Final = MailLinks()
+
+
 def write_mail(
-    letter: Letter, template: MailTemplate, language: str, now: datetime, sent_from: str
+    letter: Letter,
+    template: MailTemplate,
+    language: str,
+    now: datetime,
+    sent_from: str,
+    links: MailLinks = NO_LINKS,
 ) -> Outgoing:
     """Writes a mail from a letter whose recipient and name are decrypted.
 
@@ -48,7 +70,7 @@ def write_mail(
         creditor_tax_number=_line(letter.creditor_tax_number),
     )
     try:
-        said = write(template, one_line, language)
+        said = write(template, one_line, language, links.unsubscribe_url)
     except MalformedTemplate as error:
         raise NotRenderable(f"its template cannot be rendered: {error}") from error
     headers = [
@@ -60,13 +82,25 @@ def write_mail(
         ("Auto-Submitted", "auto-generated"),
         ("MIME-Version", "1.0"),
     ]
+    if links.unsubscribe_url:
+        headers.append(("List-Unsubscribe", f"<{links.unsubscribe_url}>"))
+        headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    if links.picture_url and said.html:
+        said = replace(said, html=_with_picture(said.html, links.picture_url))
     return Outgoing(
         message_id=letter.message_id,
         folder=letter.business_date.isoformat(),
-        sent_from=sent_from,
+        returns_to=links.return_address or sent_from,
         recipient=recipient,
         content=_joined(headers, said, f"part-{letter.message_id.hex}"),
     )
+
+
+def _with_picture(html: str, url: str) -> str:
+    """An invisible picture at the end of the mail."""
+    picture = f'<img src="{url}" width="1" height="1" alt="" style="display:block">'
+    end = html.rfind("</body>")
+    return f"{html[:end]}{picture}{html[end:]}" if end >= 0 else html + picture
 
 
 def _joined(headers: list[tuple[str, str]], said: WrittenMail, boundary: str) -> bytes:

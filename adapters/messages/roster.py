@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from adapters.messages.files import FOLDER, FileSender
+from adapters.messages.smtp.dkim import DkimKey
 from adapters.messages.smtp.sender import SmtpSender
 from adapters.postgres.connection import Pool
 from adapters.settings import Settings
@@ -61,8 +62,17 @@ class Roster:
             ]
 
     def _smtp(self, tenant_id: UUID, sender_id: UUID, sender: MailSender) -> Sender:
-        secret_id = sender.smtp.secret_id
-        password = self._secrets.password(tenant_id, secret_id) if secret_id is not None else ""
+        smtp = sender.smtp
+        domain = smtp.from_address.rpartition("@")[2]
+        key = self._secret(tenant_id, smtp.dkim_secret_id)
         return SmtpSender(
-            sender_id, sender.key, sender.smtp, password, allow_private=self._allow_private
+            sender_id,
+            sender.key,
+            smtp,
+            self._secret(tenant_id, smtp.secret_id),
+            dkim=DkimKey(domain, smtp.dkim_selector, key) if key else None,
+            allow_private=self._allow_private,
         )
+
+    def _secret(self, tenant_id: UUID, secret_id: UUID | None) -> str:
+        return self._secrets.read(tenant_id, secret_id) if secret_id is not None else ""

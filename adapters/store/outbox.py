@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from adapters.messages.mail import write_mail
+from adapters.links import Links
+from adapters.messages.mail import MailLinks, write_mail
 from adapters.postgres.connection import Pool
 from adapters.store import snapshots
 from adapters.store.encryption import PersonalDataCipher, pseudonym
@@ -148,11 +149,13 @@ class PostgresOutbox:
         pool: Pool,
         writer: Writer,
         cipher: PersonalDataCipher,
+        links: Links,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
         self._writer = writer
         self._cipher = cipher
+        self._links = links
         self._now = now
         self._templates = Templates(pool)
         self._holder = uuid4()
@@ -348,7 +351,18 @@ class PostgresOutbox:
             tenant_id, letter.template, letter.template_version, letter.language
         )
         opened = msgspec.structs.replace(letter, **texts)
-        return write_mail(opened, template, language, self._now(), sender.sent_from)
+        links = self._links_of(tenant_id, letter, sender)
+        return write_mail(opened, template, language, self._now(), sender.sent_from, links)
+
+    def _links_of(self, tenant_id: UUID, letter: Letter, sender: Sender) -> MailLinks:
+        named = (tenant_id, letter.message_id)
+        domain = sender.return_domain
+        linked = bool(self._links.public_url)
+        return MailLinks(
+            self._links.unsubscribe_url(*named, letter.links) if linked else "",
+            self._links.picture_url(*named, letter.links) if linked and letter.tracked else "",
+            self._links.return_address(*named, domain) if domain else "",
+        )
 
     def _recording(self, attempt: Attempt, outcome: Outcome) -> Callable[[Unit], Any]:
         message_id, number = attempt.waiting.message_id, attempt.number

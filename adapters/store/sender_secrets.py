@@ -1,6 +1,6 @@
-"""Passwords of senders: encrypted under the master key, in a table beside the log. No event holds one.
+"""Passwords and signing keys of senders: encrypted under the master key, in a table beside the log. No event holds one.
 
-A password's id is a keyed hash of it, so that the same one is kept once however often it is said.
+A secret's id is a keyed hash of it, so that the same one is kept once however often it is said.
 """
 
 from uuid import UUID
@@ -16,22 +16,22 @@ SELECT_SECRET = "SELECT encrypted FROM sender_secrets WHERE tenant_id = %s AND s
 
 
 class SenderSecrets:
-    """The passwords of all tenants' senders."""
+    """The secrets of all tenants' senders."""
 
     def __init__(self, pool: Pool, cipher: PersonalDataCipher) -> None:
         self._pool = pool
         self._cipher = cipher
 
-    def keep(self, tenant_id: UUID, password: str) -> UUID:
-        """Keeps a password and answers its id."""
-        secret_id = self._cipher.secret_id(tenant_id, password)
-        encrypted = self._cipher.encrypt_request(tenant_id, str(secret_id), password.encode())
+    def keep(self, tenant_id: UUID, secret: str) -> UUID:
+        """Keeps a secret and answers its id."""
+        secret_id = self._cipher.secret_id(tenant_id, secret)
+        encrypted = self._cipher.encrypt_request(tenant_id, str(secret_id), secret.encode())
         with self._pool.connection() as connection:
             connection.execute(INSERT_SECRET, (tenant_id, secret_id, encrypted))
         return secret_id
 
-    def password(self, tenant_id: UUID, secret_id: UUID) -> str:
-        """A password that was kept."""
+    def read(self, tenant_id: UUID, secret_id: UUID) -> str:
+        """A secret that was kept."""
         with self._pool.connection() as connection:
             row = connection.execute(SELECT_SECRET, (tenant_id, secret_id)).fetchone()
         if row is None:

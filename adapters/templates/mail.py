@@ -31,8 +31,10 @@ VARIABLES: Final = (
     "total",
     "credit",
     "currency",
+    "unsubscribe_url",
 )
-"""What a template may read. `credit`, `not_listed` and the creditor's address and tax number may be nil."""
+"""What a template may read. `credit`, `not_listed`, `unsubscribe_url` and the creditor's address and tax number may be
+nil."""
 
 
 class MailTemplate(Struct, frozen=True):
@@ -60,9 +62,11 @@ def compiled(text: MailText) -> MailTemplate:
     )
 
 
-def write(template: MailTemplate, letter: Letter, language: str) -> WrittenMail:
+def write(
+    template: MailTemplate, letter: Letter, language: str, unsubscribe_url: str = ""
+) -> WrittenMail:
     """What a mail says about a letter whose personal texts are decrypted. Raises MalformedTemplate."""
-    data = data_of(letter, language)
+    data = data_of(letter, language) | {"unsubscribe_url": unsubscribe_url or None}
     return WrittenMail(
         " ".join(rendered(template.subject, data).split()),
         rendered(template.text, data).strip() + "\n",
@@ -71,7 +75,7 @@ def write(template: MailTemplate, letter: Letter, language: str) -> WrittenMail:
 
 
 def data_of(letter: Letter, language: str) -> dict[str, Any]:
-    """The values of VARIABLES: texts, numbers and lists of them."""
+    """The values of VARIABLES but the link: texts, numbers and lists of them."""
     listed = letter.invoices[:MAX_LISTED]
     return {
         "purpose": letter.purpose,

@@ -20,6 +20,7 @@ TABLE = RowTable(
     plan_version="integer",
     queued_on="date",
     business_date="date",
+    opened_on="date",
     kind="text",
     channel="text",
     state="text",
@@ -31,6 +32,7 @@ TABLE = RowTable(
     reference="text",
     reason="text",
     invoice_ids="text",
+    complaint="text",
 )
 
 
@@ -47,6 +49,7 @@ class Folded(msgspec.Struct, gc=False):
     plan_version: int = 0
     queued_on: date = date.min
     business_date: date = date.min
+    opened_on: date | None = None
     kind: str = "dunning"
     channel: str = "email"
     state: str = "queued"
@@ -58,6 +61,7 @@ class Folded(msgspec.Struct, gc=False):
     reference: str = ""
     reason: str = ""
     invoice_ids: str = "[]"
+    complaint: str = ""
 
 
 def fold(row: Folded, event: Event, effective_on: date) -> None:
@@ -95,6 +99,19 @@ def _sent(row: Folded, event: e.Sent, on: date) -> None:
     row.state = "sent"
     row.reference = event.reference
     row.reason = ""
+
+
+def _delivered(row: Folded, event: e.Delivered, on: date) -> None:
+    row.state = "delivered"
+    row.reason = ""
+
+
+def _complained(row: Folded, event: e.Complained, on: date) -> None:
+    row.complaint = event.kind
+
+
+def _opened(row: Folded, event: e.Opened, on: date) -> None:
+    row.opened_on = row.opened_on or on
 
 
 def _attempt_failed(row: Folded, event: e.AttemptFailed, on: date) -> None:
@@ -144,6 +161,10 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Queued: _queued,
     e.Attempted: _attempted,
     e.Sent: _sent,
+    e.Delivered: _delivered,
+    e.Bounced: _ended("bounced"),
+    e.Complained: _complained,
+    e.Opened: _opened,
     e.AttemptFailed: _attempt_failed,
     e.Deferred: _deferred,
     e.Postponed: _waits,
@@ -158,7 +179,7 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
 
 MESSAGES = Projection(
     name="messages",
-    version=1,
+    version=2,
     streams=("message",),
     table=TABLE,
     sums=(),

@@ -13,8 +13,8 @@ from ledger.money import Money
 from projections.pagination import Page, checked, decoded, filters_of, page_of
 
 LIST = """
-SELECT message_id, customer_id, version, amount_minor, attempts, plan_version, queued_on, business_date, kind, channel,
-       state, currency, plan, step, purpose, sender, reference, reason, invoice_ids
+SELECT message_id, customer_id, version, amount_minor, attempts, plan_version, queued_on, business_date, opened_on,
+       kind, channel, state, currency, plan, step, purpose, sender, reference, reason, invoice_ids, complaint
   FROM messages
  WHERE tenant_id = %(tenant_id)s
    AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
@@ -52,6 +52,8 @@ class MessageRow(msgspec.Struct, frozen=True):
     sender: str
     reference: str
     reason: str
+    opened_on: date | None
+    complaint: str
 
 
 class _Found(msgspec.Struct):
@@ -63,6 +65,7 @@ class _Found(msgspec.Struct):
     plan_version: int
     queued_on: date
     business_date: date
+    opened_on: date | None
     kind: str
     channel: str
     state: State
@@ -74,6 +77,7 @@ class _Found(msgspec.Struct):
     reference: str
     reason: str
     invoice_ids: str
+    complaint: str
 
 
 def list_messages(
@@ -117,4 +121,6 @@ def _row(found: _Found) -> MessageRow:
         sender=found.sender,
         reference=found.reference,
         reason=found.reason,
+        opened_on=found.opened_on,
+        complaint=found.complaint,
     )

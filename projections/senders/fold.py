@@ -19,6 +19,7 @@ TABLE = RowTable(
     pause_ms="integer",
     max_per_second="integer",
     has_password="boolean",
+    receipts="boolean",
     key="text",
     state="text",
     reason="text",
@@ -27,6 +28,8 @@ TABLE = RowTable(
     security="text",
     username="text",
     source_address="text",
+    return_domain="text",
+    dkim_selector="text",
 )
 
 
@@ -42,6 +45,7 @@ class Folded(msgspec.Struct, gc=False):
     pause_ms: int = 0
     max_per_second: int = 0
     has_password: bool = False
+    receipts: bool = False
     key: str = ""
     state: str = "active"
     reason: str = ""
@@ -50,6 +54,8 @@ class Folded(msgspec.Struct, gc=False):
     security: str = ""
     username: str = ""
     source_address: str = ""
+    return_domain: str = ""
+    dkim_selector: str = ""
 
 
 def fold(row: Folded, event: Event, effective_on: date) -> None:
@@ -70,6 +76,8 @@ def _configured(row: Folded, event: e.Configured, on: date) -> None:
     row.username, row.has_password = smtp.username, smtp.secret_id is not None
     row.connections, row.pause_ms = smtp.connections, smtp.pause_ms
     row.max_per_second = smtp.max_per_second
+    row.receipts = smtp.receipts
+    row.return_domain, row.dkim_selector = smtp.return_domain, smtp.dkim_selector
 
 
 def _paused(row: Folded, event: e.Paused, on: date) -> None:
@@ -88,7 +96,7 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
 
 SENDERS = Projection(
     name="senders",
-    version=1,
+    version=2,
     streams=("sender",),
     table=TABLE,
     sums=(),

@@ -11,7 +11,7 @@ from ledger.sender import Security, State
 
 LIST = """
 SELECT sender_id, key, state, reason, host, port, from_address, security, username, has_password, source_address,
-       connections, pause_ms, max_per_second
+       connections, pause_ms, max_per_second, return_domain, receipts, dkim_selector
   FROM senders
  WHERE tenant_id = %s
  ORDER BY key
@@ -35,6 +35,9 @@ class SenderRow(msgspec.Struct, frozen=True):
     connections: int
     pause_ms: int
     max_per_second: int
+    return_domain: str
+    receipts: bool
+    dkim_selector: str
 
 
 def list_senders(connection: psycopg.Connection[Any], tenant_id: UUID) -> list[SenderRow]:

@@ -102,6 +102,7 @@ def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
         "shortfall": [],
         "opted_out": [],
         "undeliverable": [],
+        "tracked": False,
     }
     path = f"/api/customers/{made['id']}"
     assert body_of(client.get(path)) == made

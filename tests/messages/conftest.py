@@ -31,6 +31,7 @@ from schedulers.outbox import Outbox, Round
 from schedulers.ports import Run
 
 TENANT = UUID(int=5)
+PUBLIC_URL = "https://duebook.example.com"
 STARTS_ON = date(2026, 3, 2)  # a Monday
 
 
@@ -52,7 +53,7 @@ class Shop:
         self.sender = FileSender(home / "outbox")
         self.folder = home / "outbox"
         self.outbox = PostgresOutbox(
-            books.database.writer, books.writer, books.cipher, lambda: self.now
+            books.database.writer, books.writer, books.cipher, books.links, lambda: self.now
         )
         self.minutes = 0
 
@@ -123,6 +124,10 @@ class Shop:
         """(day, step, state) of every message, in the order in which they were queued."""
         return [(one.business_date, one.step, one.state) for _, one in self.messages()]
 
+    def name_of(self, customer_id: UUID) -> str:
+        name: str = self.state("customer", customer_id).person.name
+        return self.books.cipher.opened_text(self.tenant_id, name)
+
     def mails(self) -> list[EmailMessage]:
         return [
             message_from_bytes(path.read_bytes(), policy=policy.SMTP)  # type: ignore[arg-type]
@@ -144,7 +149,7 @@ class Shop:
 
 @pytest.fixture
 def books(database: Database) -> Iterator[Books]:
-    with Books(database) as opened:
+    with Books(database, public_url=PUBLIC_URL) as opened:
         yield opened
 
 

@@ -53,6 +53,7 @@ class Scripted:
     key = "scripted"
     sender_id: UUID | None = None
     sent_from = "shop@example.com"
+    return_domain = ""
     connections = 1
     pause_seconds = 0.0
     max_per_second = 0

@@ -66,7 +66,11 @@ class Office:
     def outbox(self) -> PostgresOutbox:
         books = self.shop.books
         return PostgresOutbox(
-            books.database.writer, books.writer, books.cipher, lambda: self.shop.now
+            books.database.writer,
+            books.writer,
+            books.cipher,
+            books.links,
+            lambda: self.shop.now,
         )
 
     def send(self) -> Round:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import Settings, SettingsError, variable_of
+from adapters.settings import MailIntake, Settings, SettingsError, variable_of
 
 
 def test_defaults() -> None:
@@ -33,6 +33,7 @@ def test_every_variable_is_read() -> None:
         "DUEBOOK_PAYOUT_URL": "https://bank.example.com/payouts/",
         "DUEBOOK_PAYOUT_TOKEN_FILE": "/run/secrets/payout",
         "DUEBOOK_PRIVATE_ADDRESSES": "Allow",
+        "DUEBOOK_MAIL_INTAKE": "lmtp://[::1]:2424",
     }
     assert set(given) == {variable_of(field) for field in Settings.__struct_fields__}
     settings = Settings.from_environment(given)
@@ -45,6 +46,7 @@ def test_every_variable_is_read() -> None:
     assert settings.payout_url == "https://bank.example.com/payouts"
     assert settings.payout_token_file == Path("/run/secrets/payout")
     assert settings.private_addresses == "allow"
+    assert settings.mail_intake == MailIntake("lmtp", "::1", 2424)
 
 
 def test_every_field_is_documented() -> None:
@@ -75,6 +77,8 @@ def test_public_url_of_an_ipv6_address() -> None:
         ("DUEBOOK_PUBLIC_URL", "https://x/?a=b", "must look like https://"),
         ("DUEBOOK_DATABASE_URL", "mysql://u:hunter2@h/d", "must look like postgresql://"),
         ("DUEBOOK_API_URL", "host=h password=hunter2", "must look like postgresql://"),
+        ("DUEBOOK_MAIL_INTAKE", "127.0.0.1:25", "must look like lmtp://"),
+        ("DUEBOOK_MAIL_INTAKE", "smtp://127.0.0.1", "must look like lmtp://"),
         ("DUEBOOK_HOME", "~no-such-user-here/x", "unknown home folder"),
     ],
 )

@@ -113,7 +113,7 @@ def _look_later(books: Books, home: Path) -> None:
     def later() -> datetime:
         return datetime.now(UTC) + timedelta(minutes=20)
 
-    store = PostgresOutbox(books.database.writer, books.writer, books.cipher, later)
+    store = PostgresOutbox(books.database.writer, books.writer, books.cipher, books.links, later)
     done = Outbox(store, roster.of, later).send_waiting()
     assert done.taken == 0, done
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 from litestar import Response
 from litestar.params import FromPath
 
@@ -22,14 +23,17 @@ from commands.credit_application import (
 from commands.customers import (
     ChangeConsent,
     ChangeCustomer,
+    ChangeTracking,
     CustomerNameMissing,
     CustomerView,
     RegisterCustomer,
     change_customer,
+    change_tracking,
     customer_view,
     opt_in,
     opt_out,
     register_customer,
+    revoke_links,
 )
 from commands.payments import (
     AllocatedTwice,
@@ -57,6 +61,10 @@ class CustomerListQuery(ListQuery, frozen=True, kw_only=True):
     reference: str | None = None
     with_credit: bool = False
     with_shortfall: bool = False
+
+
+class RevokeLinks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing needs to be said to revoke links."""
 
 
 @query_route(
@@ -206,3 +214,41 @@ async def allow_messages(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Record that a customer has revoked an opt-out"""
     consent = await read_body(request, ChangeConsent)
     return await execute(request, lambda unit: opt_in(unit, id, consent), prefetch_streams=(id,))
+
+
+@command_route(
+    "/customers/{id:uuid}/tracking",
+    operation_id="change_customer_tracking",
+    request=ChangeTracking,
+    request_example=dunning.TRACKING,
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
+    errors=(Unknown,),
+)
+async def track(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Record whether a customer consents to its opening of messages being noted
+
+    Without consent no message has a picture that tells.
+    """
+    consent = await read_body(request, ChangeTracking)
+    return await execute(
+        request, lambda unit: change_tracking(unit, id, consent), prefetch_streams=(id,)
+    )
+
+
+@command_route(
+    "/customers/{id:uuid}/revoke-links",
+    operation_id="revoke_customer_links",
+    request=RevokeLinks,
+    request_example=RevokeLinks(),
+    response=CustomerView,
+    response_example=invoices.CUSTOMER,
+    errors=(Unknown,),
+)
+async def end_links(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Revoke the links of every message that was sent to a customer
+
+    For a customer whose mail somebody else has read. Links of later messages work.
+    """
+    await read_body(request, RevokeLinks)
+    return await execute(request, lambda unit: revoke_links(unit, id), prefetch_streams=(id,))

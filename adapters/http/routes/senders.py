@@ -1,5 +1,7 @@
 """`/api/senders`: the mail servers through which messages leave."""
 
+from uuid import UUID
+
 import msgspec
 from litestar import Response
 from litestar.params import FromPath
@@ -11,6 +13,7 @@ from adapters.http.openapi.examples import invoices, senders
 from adapters.http.operations import ADMINISTRATORS, command_route, query_route
 from adapters.http.query_parameters import ReadQuery, read_query
 from adapters.http.request_bodies import read_body
+from adapters.messages.smtp.dkim import read_key
 from commands.senders import (
     PauseSender,
     SaveSender,
@@ -64,17 +67,26 @@ async def list_all(request: Call) -> Response[bytes]:
 async def save(request: Call) -> Response[bytes]:
     """Set up a mail server to send through, or change it
 
-    Its password is encrypted, is in no event and is never shown. Leave it out to keep the one that was said before.
+    Its password and its signing key are encrypted, are in no event and are never shown. Leave them out to keep those
+    that were said before.
     """
     api, tenant_id = api_of(request), request.user.tenant_id
     command = await read_body(request, SaveSender)
-    secret_id = None
-    if command.password:
-        secret_id = await api.read_pool.run(api.books.secrets.keep, tenant_id, command.password)
-        # The hash of a request is stored: it must not be one of a password that somebody could guess.
-        command = msgspec.structs.replace(command, password=str(secret_id))
+    if command.dkim_key:
+        read_key(command.dkim_key)
+    kept: dict[str, UUID] = {}
+    for field in ("password", "dkim_key"):
+        secret = getattr(command, field)
+        if secret:
+            kept[field] = await api.read_pool.run(api.books.secrets.keep, tenant_id, secret)
+            # The hash of a request is stored: it must not be one of a secret that somebody could guess.
+            command = msgspec.structs.replace(command, **{field: str(kept[field])})
+    if kept:
         context_of(request.scope).body = msgspec.json.encode(command)
-    return await execute(request, lambda unit: save_sender(unit, command, secret_id))
+    return await execute(
+        request,
+        lambda unit: save_sender(unit, command, kept.get("password"), kept.get("dkim_key")),
+    )
 
 
 @command_route(

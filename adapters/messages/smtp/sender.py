@@ -19,6 +19,7 @@ from aiosmtplib import (
 
 from adapters.messages.smtp.addresses import connected
 from adapters.messages.smtp.classification import Command, classify, lost
+from adapters.messages.smtp.dkim import DkimKey
 from ledger.sender import SmtpSettings
 from schedulers.delivery import (
     Connection,
@@ -42,6 +43,7 @@ class SmtpSender:
     """A tenant's mail server.
 
     password       of its login
+    dkim           signs its messages
     allow_private  whether the server may be on a private address
     trust          certificates to trust besides the system's; for tests with a server of their own
     """
@@ -55,17 +57,21 @@ class SmtpSender:
         smtp: SmtpSettings,
         password: str = "",
         *,
+        dkim: DkimKey | None = None,
         allow_private: bool = False,
         trust: ssl.SSLContext | None = None,
     ) -> None:
         self.sender_id: UUID | None = sender_id
         self.key = key
         self.sent_from = smtp.from_address
+        self.return_domain = smtp.return_domain
+        self.receipts = smtp.receipts
         self.connections = smtp.connections
         self.pause_seconds = smtp.pause_ms / 1000
         self.max_per_second = smtp.max_per_second
         self.smtp = smtp
         self.password = password
+        self.dkim = dkim
         self.allow_private = allow_private
         self.tls = trust or ssl.create_default_context()
 
@@ -103,22 +109,25 @@ class SmtpConnection:
         client = await self._begun(outgoing)
         if not isinstance(client, SMTP):
             return client
+        dkim = self._sender.dkim
+        content = outgoing.content if dkim is None else dkim.signed(outgoing.content)
         command: Command = "rcpt"
         try:
-            await client.rcpt(outgoing.recipient)
+            asked = self._asked(client, outgoing.recipient)
+            await client.rcpt(outgoing.recipient, options=asked)
             command = "data"
-            answer = await client.data(outgoing.content, timeout=DATA_SECONDS)
+            answer = await client.data(content, timeout=DATA_SECONDS)
         except SMTPDataError as error:
             # A success that is not 250 is a success all the same.
             if 200 <= error.code < 300:
-                return _taken(outgoing, error.message)
+                return _taken(content, error.message)
             return await self._refused(client, "data", error)
         except SMTPResponseException as error:
             return await self._refused(client, command, error)
         except (SMTPException, OSError) as error:
             client.close()
             return lost(command, _what(error))
-        return _taken(outgoing, answer.message)
+        return _taken(content, answer.message)
 
     async def _begun(self, outgoing: Outgoing) -> SMTP | Outcome:
         """The connection, on which the message was announced. One that the server has closed meanwhile is opened once
@@ -126,8 +135,9 @@ class SmtpConnection:
         for last in (False, True):
             client = self._client
             assert client is not None, "a connection is opened before a message is claimed"
+            options = ["RET=HDRS"] if self._reports(client) else []
             try:
-                await client.mail(outgoing.sent_from)
+                await client.mail(outgoing.returns_to, options=options)
             except SMTPResponseException as error:
                 return await self._refused(client, "mail", error)
             except (SMTPException, OSError) as error:
@@ -143,6 +153,17 @@ class SmtpConnection:
             except SenderUnavailable as error:
                 return Throttled(str(error), "sender")
         raise AssertionError("the second round ends it")
+
+    def _reports(self, client: SMTP) -> bool:
+        """Whether somebody reads reports, and the server can be told which (RFC 3461)."""
+        return bool(self._sender.return_domain) and client.supports_extension("dsn")
+
+    def _asked(self, client: SMTP, recipient: str) -> list[str]:
+        """What is to be reported about a recipient."""
+        if not self._reports(client):
+            return []
+        notify = "SUCCESS,FAILURE,DELAY" if self._sender.receipts else "FAILURE,DELAY"
+        return [f"NOTIFY={notify}", f"ORCPT=rfc822;{_xtext(recipient)}"]
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -203,9 +224,16 @@ class SmtpConnection:
         return classify(command, error.code, error.message)
 
 
-def _taken(outgoing: Outgoing, answer: str) -> Taken:
+def _taken(content: bytes, answer: str) -> Taken:
     reference = "".join(character for character in answer if character.isprintable())
-    return Taken(reference[:MAX_REFERENCE_LENGTH], sha256(outgoing.content).hexdigest())
+    return Taken(reference[:MAX_REFERENCE_LENGTH], sha256(content).hexdigest())
+
+
+def _xtext(text: str) -> str:
+    """A text as parameters of SMTP have it (RFC 3461, 4)."""
+    return "".join(
+        one if "!" <= one <= "~" and one not in "+=" else f"+{ord(one):02X}" for one in text
+    )
 
 
 def _what(error: Exception) -> str:

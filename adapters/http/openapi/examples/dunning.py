@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from adapters.http.openapi.examples.invoices import CUSTOMER_ID, INVOICE_ID, reais
-from commands.customers import ChangeConsent
+from commands.customers import ChangeConsent, ChangeTracking
 from commands.dunning_plans import PlanView, SavePlan
 from commands.messages import DiscardMessage, MessageView, SettleMessage
 from ledger.dunning.plan import Caps, Step
@@ -55,6 +55,8 @@ MESSAGE: Final = MessageView(
     reference=f"2026-03-17/{MESSAGE_ID}.eml",
     content_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     reason="",
+    opened_on=None,
+    complaint="",
 )
 MESSAGE_ROW: Final = MessageRow(
     message_id=MESSAGE_ID,
@@ -74,9 +76,12 @@ MESSAGE_ROW: Final = MessageRow(
     sender="file",
     reference=f"2026-03-17/{MESSAGE_ID}.eml",
     reason="",
+    opened_on=None,
+    complaint="",
 )
 DISCARD: Final = DiscardMessage(reason="the customer has moved")
 SETTLE: Final = SettleMessage(outcome="sent")
+TRACKING: Final = ChangeTracking(allowed=True, reason="agreed when it signed up")
 CONSENT: Final = ChangeConsent(channel="email", reason="asked for it by phone")
 PREVIEW_ITEM: Final = PreviewItem(
     date=date(2026, 3, 17),

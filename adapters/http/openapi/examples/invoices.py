@@ -103,6 +103,7 @@ CUSTOMER: Final = CustomerView(
     shortfall=[],
     opted_out=(),
     undeliverable=(),
+    tracked=False,
 )
 
 DRAFT_INVOICE: Final = DraftInvoice(

@@ -23,6 +23,7 @@ SAVE_SENDER: Final = SaveSender(
     username="billing@example.com",
     password="kept encrypted, never shown",
     max_per_second=10,
+    return_domain="bounces.example.com",
 )
 SENDER: Final = SenderView(
     sender_id=SENDER_ID,
@@ -39,6 +40,9 @@ SENDER: Final = SenderView(
     connections=2,
     pause_ms=3_000,
     max_per_second=10,
+    return_domain="bounces.example.com",
+    receipts=False,
+    dkim_selector="",
 )
 PAUSE: Final = PauseSender(reason="the server is being moved")
 PAUSED_SENDER: Final = replace(SENDER, state="paused", reason="the server is being moved")
