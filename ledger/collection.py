@@ -6,11 +6,12 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from ledger.activity import Kind
 from ledger.dunning.plan import MAX_GAP_DAYS, Channel
 from ledger.event_registry import Event, stored
 from ledger.ids import stable_id
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 
 @stored("collection.contacted.v1")
@@ -20,6 +21,15 @@ class Contacted(Event, frozen=True):
     customer_id: UUID
     message_id: UUID
     channel: Channel
+
+
+@stored("collection.worked.v1")
+class Worked(Event, frozen=True):
+    """A collector has called or visited the customer. It counts in the limits of contact on the day it happened."""
+
+    customer_id: UUID
+    activity_id: UUID
+    kind: Kind
 
 
 class Collection(msgspec.Struct, frozen=True, array_like=True):
@@ -37,7 +47,7 @@ def stream_id(tenant_id: UUID, customer_id: UUID) -> UUID:
 
 def evolve(collection: Collection | None, event: Event, effective_on: date) -> Collection:
     match event:
-        case Contacted():
+        case Contacted() | Worked():
             before = collection or Collection(event.customer_id)
             contacts = sorted((*before.contacts, effective_on))
             counted = (on for on in contacts if (contacts[-1] - on).days <= MAX_GAP_DAYS)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from ledger import (
+    activity,
     business_day,
     collection,
     customer,
@@ -29,7 +30,7 @@ from ledger.mora import DAY
 
 State = Any
 """An `Invoice`, `Payment`, `Refund`, `Customer`, `Agreement`, `Tenant`, `BusinessDay`, `DunningPlan`, `Collection`,
-`Message`, `MailSender`, `Task` or `Template`, by the stream's kind."""
+`Message`, `MailSender`, `Task`, `Template` or `Activity`, by the stream's kind."""
 
 
 class SnapshotFacts(NamedTuple):
@@ -112,6 +113,7 @@ STREAMS: dict[str, Stream] = {
             dunning_plan.evolve,
             _no_facts,
         ),
+        Stream("activity", activity.Activity, activity.FOLD_VERSION, activity.evolve, _no_facts),
         Stream(
             "collection",
             collection.Collection,

@@ -3,6 +3,7 @@
 from ledger.errors import NotFound
 from projections.agreements.fold import AGREEMENTS
 from projections.business_days.fold import BUSINESS_DAYS
+from projections.collection.fold import ACTIVITIES
 from projections.credit_notes.fold import CREDIT_NOTES
 from projections.customers.fold import CUSTOMERS
 from projections.dunning_plans.fold import DUNNING_PLANS
@@ -27,6 +28,7 @@ CATALOG: tuple[Projection, ...] = (
     MESSAGES,
     SENDERS,
     TASKS,
+    ACTIVITIES,
     JOURNAL,
 )
 

@@ -27,6 +27,7 @@ from adapters.http.roles import authorize
 from adapters.http.routes import (
     adjustments,
     agreements,
+    collection,
     credit_notes,
     customers,
     days,
@@ -127,6 +128,7 @@ API_ROUTES: Final = (
     senders.save,
     senders.pause,
     senders.resume,
+    *collection.ROUTES,
     tasks.list_all,
     tasks.create,
     tasks.done,

@@ -1,5 +1,5 @@
-"""`python -m tests.bench [--quick] [--only clock,append] [--out FILE] [--document]`: measures, prints a table, writes
-JSON and, asked to document, the run's table into docs/reference/benchmarks.md.
+"""`python -m tests.bench [--quick] [--only clock,night] [--debtors N] [--out FILE] [--document]`: measures, prints a
+table, writes JSON and, asked to document, the table of the run into docs/reference/benchmarks.md.
 
 Each family runs in a process of its own on a database server of its own: the embedded one with production settings,
 on the disk that holds the build folder. A family that fails is named and makes the exit status 1; the others'
@@ -35,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures: dict[str, float | str] = {}
     failed: list[str] = []
     for family in arguments.only:
+        options = ["--quick"] * arguments.quick
+        if arguments.debtors:
+            options.append(f"--debtors={arguments.debtors}")
         with console.status(f"measuring: {family}"):
-            measured = _run(family, out.parent, quick=arguments.quick)
+            measured = _run(family, out.parent, options)
         if measured is None:
             failed.append(family)
         else:
@@ -63,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"measure only these: {', '.join(MEASURES)}",
     )
     parser.add_argument(
+        "--debtors", type=int, metavar="N", help="of the family night, instead of 300,000"
+    )
+    parser.add_argument(
         "--document",
         action="store_true",
         help=f"write the table of a whole run to {report.PAGE.name}",
@@ -79,7 +85,7 @@ def _families(text: str) -> list[str]:
     return [name for name in MEASURES if name in names or name == "machine"]
 
 
-def _run(family: str, folder: Path, *, quick: bool) -> Mapping[str, float | str] | None:
+def _run(family: str, folder: Path, options: Sequence[str]) -> Mapping[str, float | str] | None:
     """The figures of a family; None when it failed, having said why on stderr."""
     home = Path(tempfile.mkdtemp(prefix="bench-", dir=folder))
     home.chmod(0o711)  # the server of root runs as another user
@@ -91,7 +97,7 @@ def _run(family: str, folder: Path, *, quick: bool) -> Mapping[str, float | str]
         with EmbeddedPostgres(home) as server:
             elsewhere = Elsewhere(server)
             done = subprocess.run(
-                command + ["--quick"] * quick, env=environment, stdout=sys.stderr, check=False
+                [*command, *options], env=environment, stdout=sys.stderr, check=False
             )
             elsewhere_cores = elsewhere.cores()
         if done.returncode != 0:

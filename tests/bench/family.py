@@ -1,4 +1,4 @@
-"""One family of figures, measured in a process of its own: `python -m tests.bench.family NAME OUT [--quick]`.
+"""One family of figures, in a process of its own: `python -m tests.bench.family NAME OUT [--quick] [--debtors=N]`.
 
 The installation is the one the environment names. Writes the figures to OUT as JSON; fails when one is missing.
 """
@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from adapters.postgres.connection import open_database
 from adapters.settings import Settings
-from tests.bench import api, append, clock, late, loading, machine, mail, proofs, rebuild
+from tests.bench import api, append, clock, late, loading, machine, mail, night, proofs, rebuild
 from tests.bench.figures import figures_of
 from tests.bench.sizes import FULL, QUICK, Size
 
@@ -32,6 +33,7 @@ MEASURES: dict[str, Callable[[Settings, Size], Figures]] = {
     "late": late.measure,
     "api": lambda settings, size: api.measure(settings.home, size.warm_up_s, size.measured_s),
     "mail": mail.measure,
+    "night": night.measure,
     "proofs": proofs.measure,
 }
 USUAL = [family for family in MEASURES if family != "proofs"]
@@ -49,6 +51,10 @@ def measured(family: str, settings: Settings, size: Size) -> Figures:
 def main(arguments: list[str]) -> None:
     family, out, *options = arguments
     size = QUICK if "--quick" in options else FULL
+    for option in options:
+        name, _, count = option.partition("=")
+        if name == "--debtors":
+            size = replace(size, debtors=int(count))
     figures = measured(family, Settings.from_environment(), size)
     Path(out).write_bytes(msgspec.json.encode(figures))
 

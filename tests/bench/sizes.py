@@ -17,6 +17,7 @@ class Size(Struct, frozen=True):
     facts         of the invoice that a late payment comes in for
     histories     recorded in order and in random orders
     mails         sent by two workers
+    debtors       of the night in which everybody becomes one
     warm_up_s, measured_s   of payments over HTTP, for each number of clients
     """
 
@@ -32,6 +33,7 @@ class Size(Struct, frozen=True):
     facts: int
     histories: int
     mails: int
+    debtors: int
     warm_up_s: float
     measured_s: float
 
@@ -49,6 +51,7 @@ FULL = Size(
     facts=1_000,
     histories=20_000,
     mails=10_000,
+    debtors=300_000,
     warm_up_s=1.0,
     measured_s=4.0,
 )
@@ -65,6 +68,7 @@ QUICK = Size(
     facts=20,
     histories=4,
     mails=40,
+    debtors=60,
     warm_up_s=0.05,
     measured_s=0.1,
 )

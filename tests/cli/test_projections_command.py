@@ -34,6 +34,7 @@ NAMES = [
     "messages",
     "senders",
     "tasks",
+    "activities",
     "journal",
 ]
 BESIDE = ["snapshots", "names", "number_series"]

@@ -314,6 +314,7 @@ def test_names_of_projections() -> None:
         "messages",
         "senders",
         "tasks",
+        "activities",
         "journal",
     ]
     assert projection_named("payments").streams == ("payment",)

@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connection import Database, owner_connection, tenant_transaction
 from adapters.wiring import Books
+from commands.activities import RecordActivity, record_activity
 from commands.adjustments import CreditInvoice, credit_invoice
 from commands.dunning_plans import SavePlan, save_plan
 from commands.refunds import RequestRefund, request_refund
@@ -92,6 +93,10 @@ def filled(module_database: Database) -> Iterator[tuple[Database, Asking, Asking
             asking.ask(lambda unit, said=smtp, kept=secret_id: save_sender(unit, said, kept))
             task = OpenTask(customer, "call")
             asking.ask(lambda unit, command=task: open_task(unit, command))
+            call = RecordActivity("reached")
+            asking.ask(
+                lambda unit, one=customer, said=call: record_activity(unit, one, "call", said)
+            )
             books.outbox.lease(asking.tenant_id, 1)
             asking.key("key", b"hash" + asking.tenant_id.bytes)
             with module_database.writer.connection() as connection:

@@ -1,0 +1,180 @@
+"""The night in which everybody becomes a debtor: invoices become overdue, get late fee and interest, and a reminder is
+queued for each customer; until the read models are level. Then a night of interest alone, over the same invoices.
+
+Each customer has one invoice, so that none shares a message. The read models follow in threads of the clock's process,
+as `duebook worker` has them do.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from adapters.postgres.connection import owner_connection
+from adapters.settings import Settings
+from adapters.wiring import Books, open_books
+from commands.dunning_plans import SavePlan, activate_plan, save_plan
+from commands.tenants import ConfigureTenant, configure_tenant
+from commands.unit_of_work import Unit
+from ledger.customer import Person, Registered
+from ledger.dunning.plan import DEFAULT_KEY, Step
+from ledger.event_registry import Event
+from ledger.ids import derived_id
+from projections.catalog import CATALOG
+from projections.rebuild.rebuild import rebuild
+from schedulers.business_day import run_day
+from schedulers.ports import Run
+from tests.bench.measuring import MEGABYTE, peak_mb
+from tests.bench.seed import DUE_ON, ISSUED_ON, Seeded, append_streams, new_tenant, sent_invoice
+from tests.bench.sizes import Size
+
+NIGHT = DUE_ON + timedelta(days=1)
+CHUNK = 2_500
+ADDRESS = "encrypted:1:00000000000000000000000000000000:AAAA"
+"""Stands for an encrypted address: nothing of a night opens one."""
+
+
+def measure(settings: Settings, size: Size) -> dict[str, float]:
+    """Every `night.` figure."""
+    seeded = _seed(settings, size.debtors)
+    with open_books(settings) as books:
+        night = Night(books, seeded.tenant_id, size.debtors)
+        night.run(DUE_ON, {})
+        _build_read_models(books)
+        books.projections.start()
+        at: dict[str, float] = {}
+        level_s = night.run(NIGHT, at)
+        queued_mb = peak_mb()
+        interest: dict[str, float] = {}
+        interest_level_s = night.run(NIGHT + timedelta(days=1), interest)
+        interest_s = interest["before closing"] - interest["before mora"]
+        dunning_s = at["before closing"] - at["before dunning"]
+        overdue_s = at["before dunning"] - at["before overdue"]
+        return {
+            "night.debtors": float(size.debtors),
+            "night.minutes": level_s / 60,
+            "night.per_s": size.debtors / level_s,
+            "night.overdue_per_s": size.debtors / overdue_s,
+            "night.dunning_per_s": size.debtors / dunning_s,
+            "night.interest_per_s": size.debtors / interest_s,
+            "night.interest_level_per_s": size.debtors / interest_level_s,
+            "night.dunning_vs_interest": interest_s / dunning_s,
+            "night.overdue_vs_interest": interest_s / overdue_s,
+            "night.peak_mb": queued_mb,
+            "night.database_gb": _database_mb(books) / 1024,
+        }
+
+
+class Night:
+    """Runs nights and waits until the read models are level."""
+
+    def __init__(self, books: Books, tenant_id: UUID, debtors: int) -> None:
+        self._books = books
+        self._tenant_id = tenant_id
+        self._debtors = debtors
+        self._lease = books.clock.acquire("bench")
+
+    def run(self, day: date, at: dict[str, float]) -> float:
+        """Seconds until the night is over and the read models are level; `at` is told when each step began."""
+
+        def arrived(point: str) -> None:
+            at.setdefault(point, time.perf_counter())
+
+        began = time.perf_counter()
+        run = Run(self._tenant_id, day, self._lease, "clock")
+        result = run_day(self._books.clock, run, today=day, pause=arrived)
+        if day == NIGHT:
+            posted = {step: tally.posted for step, tally in result.steps.items()}
+            assert posted == {
+                "overdue": 2 * self._debtors,
+                "mora": self._debtors,
+                "dunning": 3 * self._debtors,
+            }, result
+        written = time.perf_counter()
+        while day >= NIGHT and _behind(self._books):
+            time.sleep(0.02)
+        ended = time.perf_counter()
+        print(
+            f"{day}: {written - began:.1f} s written, {ended - began:.1f} s level", file=sys.stderr
+        )
+        return ended - began
+
+
+def _database_mb(books: Books) -> float:
+    with books.database.writer.connection() as connection:
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert row is not None
+    return float(row[0]) / MEGABYTE
+
+
+def _build_read_models(books: Books) -> None:
+    """Brings the read models to the log's end the quick way."""
+    for projection in CATALOG:
+        rebuild(
+            projection, books.database.writer.connection, lambda: owner_connection(books.database)
+        )
+    books.projections.catch_up()
+    assert _behind(books) == 0
+
+
+def _behind(books: Books) -> int:
+    return max(lag.behind for lag in books.projections.lag())
+
+
+def _seed(settings: Settings, debtors: int) -> Seeded:
+    """Seeds in another process, so that the memory it takes is not counted as the night's."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DUEBOOK_")}
+    environment["DUEBOOK_HOME"] = str(settings.home)
+    environment["DUEBOOK_MASTER_KEY_FILE"] = str(settings.master_key_file)
+    if settings.database_url is not None:
+        environment["DUEBOOK_DATABASE_URL"] = settings.database_url
+    command = [sys.executable, "-m", "tests.bench.night", str(debtors)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return msgspec.json.decode(done.stdout, type=Seeded)
+
+
+def seed_debtors(books: Books, count: int) -> UUID:
+    """A tenant with `count` customers who owe an invoice each, due on DUE_ON, and a plan that reminds the day after."""
+    tenant_id = new_tenant(books)
+    creditor = ConfigureTenant(
+        creditor_name="Bench", creditor_address="Rua A, 1", creditor_tax_number="11222333000181"
+    )
+    plan = SavePlan(DEFAULT_KEY, "The day after", (Step("d1", 1),))
+    commands: list[Callable[[Unit], object]] = [
+        lambda unit: configure_tenant(unit, creditor),
+        lambda unit: save_plan(unit, plan),
+        lambda unit: activate_plan(unit, DEFAULT_KEY),
+    ]
+    issued_at = datetime.combine(ISSUED_ON, datetime.min.time(), UTC)
+    for command in commands:
+        books.run(tenant_id, "bench", command, now=issued_at)
+    tenant = books.tenants.state(tenant_id)
+    person = Person(name=ADDRESS, email=ADDRESS)
+    for first in range(0, count, CHUNK):
+        streams: list[tuple[UUID, str, list[tuple[Event, date]]]] = []
+        for n in range(first, min(count, first + CHUNK)):
+            customer_id = derived_id(ISSUED_ON, tenant_id, "customer", str(n))
+            invoice_id = derived_id(ISSUED_ON, tenant_id, "invoice", str(n))
+            streams += [
+                (customer_id, "customer", [(Registered(person=person), ISSUED_ON)]),
+                (invoice_id, "invoice", sent_invoice(tenant, customer_id, n, imported=False)),
+            ]
+        append_streams(books.database, tenant_id, streams)
+    return tenant_id
+
+
+def main() -> None:
+    with open_books(Settings.from_environment()) as books:
+        began = time.perf_counter()
+        tenant_id = seed_debtors(books, int(sys.argv[1]))
+        seeded = Seeded(tenant_id, time.perf_counter() - began)
+    sys.stdout.buffer.write(msgspec.json.encode(seeded))
+
+
+if __name__ == "__main__":
+    main()
