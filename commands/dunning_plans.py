@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 
 from commands.plan_loading import find_plan, load_plan
-from commands.templates import require_template
+from commands.template_loading import require_template
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
 from ledger.dunning.plan import (

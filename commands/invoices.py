@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from commands.credit import post, room_of, use_credit_automatically
+from commands.mails import queue_invoice
 from commands.numbering import next_number
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
@@ -52,9 +53,10 @@ class ChangeInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SendInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sends a draft. `issued_on` is today when left out."""
+    """Sends a draft. `issued_on` is today when left out. `notify`: whether the customer gets it by mail, too."""
 
     issued_on: date | None = None
+    notify: bool = True
 
 
 class CloseInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -230,6 +232,8 @@ def send_invoice(unit: Unit, invoice_id: UUID, command: SendInvoice) -> InvoiceV
     sent = issuing.send(invoice, number, issued_on, tenant.policy, calendar, today=now_on)
     post(unit, invoice_id, with_rates(invoice, sent, tenant, now_on))
     use_credit_automatically(unit, invoice.customer_id, invoice.currency)
+    if command.notify:
+        queue_invoice(unit, invoice_id)
     return invoice_view(invoice_id, load(unit, "invoice", invoice_id))
 
 

@@ -6,6 +6,7 @@ names its attempt, so that one that comes too late changes nothing.
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,7 @@ from ledger.event_registry import Event, New
 from ledger.invoice.preconditions import require_reason
 from ledger.invoice.state import Invoice
 from ledger.message import (
+    STOPPED_BY_OPT_OUT,
     AttemptFailed,
     BecameUnknown,
     Cancelled,
@@ -27,6 +29,7 @@ from ledger.message import (
     Deferred,
     Discarded,
     Expired,
+    Kind,
     Message,
     Postponed,
     Sent,
@@ -41,9 +44,12 @@ from ledger.message import (
     settle,
 )
 from ledger.money import Money
+from ledger.payment import Payment
 from ledger.sender import require_active
 from ledger.tenant import Tenant
 
+WITHDRAWN: Final = frozenset(("void", "cancelled", "renegotiated"))
+"""Invoices that are not sent any more."""
 LEFT_WITHOUT_OUTCOME = "an attempt was left without an outcome: it may have been sent"
 
 
@@ -94,11 +100,20 @@ class ListedInvoice(msgspec.Struct, frozen=True):
     open: Money
 
 
+class PaidAmount(msgspec.Struct, frozen=True):
+    """A payment as a receipt says it."""
+
+    amount: Money
+    received_on: date
+
+
 class Letter(msgspec.Struct, frozen=True):
     """What a message says, with its amounts as they are now. Name, address and tax number are encrypted texts.
 
     invoices  what is open in the message's currency, overdue first; what is held, disputed or promised is left out
     template  its key, and the version that was the last when the message was queued; empty, the shipped one
+    kind      what the message is
+    payment   of a receipt, what was paid
     links     how often the customer's links were revoked
     tracked   whether it may be noted that the customer opens it
     """
@@ -121,6 +136,8 @@ class Letter(msgspec.Struct, frozen=True):
     template_version: int
     links: int = 0
     tracked: bool = False
+    kind: Kind = "dunning"
+    payment: PaidAmount | None = None
 
 
 class AttemptBegun(msgspec.Struct, frozen=True):
@@ -273,13 +290,43 @@ def message_view(message_id: UUID, message: Message) -> MessageView:
 def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Letter | CancelReason:
     """What the message says now, or why it is not sent any more."""
     customer: Customer = load(unit, "customer", message.customer_id)
-    if message.channel in customer.opted_out:
+    if message.kind in STOPPED_BY_OPT_OUT and message.channel in customer.opted_out:
         return "opted_out"
     if message.channel not in customer.reachable:
         return "no_address"
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    payable = unit.payable(message.customer_id)
-    return letter_of(message_id, message, customer, tenant, payable, now_on)
+    listed = _listed_in(unit, message, now_on)
+    if isinstance(listed, str):
+        return listed
+    return letter_of(message_id, message, customer, tenant, listed, now_on, _paid(unit, message))
+
+
+def _listed_in(
+    unit: Unit, message: Message, now_on: date
+) -> tuple[ListedInvoice, ...] | CancelReason:
+    """The invoices that a message lists, or why it is about nothing any more."""
+    if message.kind == "dunning":
+        return open_invoices(message, unit.payable(message.customer_id), now_on)
+    found: list[ListedInvoice] = []
+    for invoice_id in message.invoice_ids:
+        invoice: Invoice = load(unit, "invoice", invoice_id)
+        if invoice.status not in WITHDRAWN:
+            found.append(_listed(invoice))
+    if message.kind == "invoice" and not found:
+        return "withdrawn"
+    if message.payment_id is not None:
+        payment: Payment = load(unit, "payment", message.payment_id)
+        if payment.left_minor <= 0:
+            return "withdrawn"
+    return tuple(found)
+
+
+def _paid(unit: Unit, message: Message) -> PaidAmount | None:
+    """The payment of a receipt, as much of it as was not reversed."""
+    if message.payment_id is None:
+        return None
+    payment: Payment = load(unit, "payment", message.payment_id)
+    return PaidAmount(Money.of(payment.left_minor, payment.currency), payment.received_on)
 
 
 def letter_of(
@@ -287,13 +334,11 @@ def letter_of(
     message: Message,
     customer: Customer,
     tenant: Tenant,
-    payable: Iterable[tuple[UUID, Invoice]],
+    listed: tuple[ListedInvoice, ...],
     now_on: date,
-) -> Letter | CancelReason:
-    """What a message says about what a customer owes, or why it is about nothing any more."""
-    found = _open_invoices(message, payable, now_on)
-    if isinstance(found, str):
-        return found
+    payment: PaidAmount | None = None,
+) -> Letter:
+    """What a message says to a customer."""
     settings = tenant.settings
     credit_minor = customer.credit.get(message.currency, 0)
     return Letter(
@@ -308,17 +353,19 @@ def letter_of(
         creditor=settings.creditor_name or tenant.name,
         creditor_address=settings.creditor_address,
         creditor_tax_number=settings.creditor_tax_number,
-        invoices=found,
-        total=Money.of(sum(one.open.minor for one in found), message.currency),
+        invoices=listed,
+        total=Money.of(sum(one.open.minor for one in listed), message.currency),
         credit=Money.of(credit_minor, message.currency) if credit_minor else None,
         template=message.template,
         template_version=message.template_version,
         links=customer.links,
         tracked=customer.tracked,
+        kind=message.kind,
+        payment=payment,
     )
 
 
-def _open_invoices(
+def open_invoices(
     message: Message, payable: Iterable[tuple[UUID, Invoice]], now_on: date
 ) -> tuple[ListedInvoice, ...] | CancelReason:
     """What the message lists, or why it is about nothing any more: none of its own invoices is open, or each that is

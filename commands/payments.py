@@ -19,6 +19,7 @@ from commands.credit import (
     use_credit_automatically,
 )
 from commands.duplicate_payments import alike, find_duplicate
+from commands.mails import queue_receipt
 from commands.refunds import refund_automatically
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, NameRange, Unit, load
@@ -146,7 +147,9 @@ def receive_payment(unit: Unit, command: ReceivePayment) -> PaymentView:
     ReceivedInFuture, ReceivedTooEarly, and the refusals of a malformed amount.
     """
     payment_id = unit.new_id("payment")
-    return receive_as(unit, payment_id, command, today(unit), arrives_now=True)
+    view = receive_as(unit, payment_id, command, today(unit), arrives_now=True)
+    queue_receipt(unit, payment_id)
+    return view
 
 
 def receive_as(

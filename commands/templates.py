@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from commands.template_loading import find_template
 from commands.tenants import today
 from commands.unit_of_work import Unit
-from ledger.errors import NotFound, quoted
 from ledger.event_registry import New
 from ledger.template import (
     MailText,
@@ -20,10 +20,6 @@ from ledger.template import (
 
 CheckText = Callable[[MailText], object]
 """Raises MalformedTemplate for a text that could not be rendered."""
-
-
-class UnknownTemplate(NotFound):
-    """The tenant has no template of that key."""
 
 
 class SaveTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,18 +61,6 @@ def save_template(unit: Unit, command: SaveTemplate, check: CheckText) -> Templa
         "template", stream_id(unit.tenant_id, key), [New(Saved(key, "email", said), today(unit))]
     )
     return template_view(state)
-
-
-def find_template(unit: Unit, key: str) -> Template | None:
-    """A template by its key; None when the tenant has none."""
-    found: Template | None = unit.find("template", stream_id(unit.tenant_id, key))
-    return found
-
-
-def require_template(unit: Unit, key: str) -> None:
-    """Raises UnknownTemplate."""
-    if find_template(unit, key) is None:
-        raise UnknownTemplate(f"there is no template {quoted(key)}; save it first")
 
 
 def template_view(template: Template) -> TemplateView:

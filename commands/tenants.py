@@ -8,6 +8,7 @@ import msgspec
 
 from commands.fee_policies import FeePolicyView, fee_policy_view
 from commands.plan_loading import load_plan
+from commands.template_loading import require_template
 from commands.unit_of_work import AlreadyExists, Unit, Unknown, load
 from ledger import chart_of_accounts
 from ledger.additional_holidays import (
@@ -94,6 +95,9 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     creditor_name: str | msgspec.UnsetType = msgspec.UNSET
     creditor_address: str | msgspec.UnsetType = msgspec.UNSET
     creditor_tax_number: str | msgspec.UnsetType = msgspec.UNSET
+    receipts: bool | msgspec.UnsetType = msgspec.UNSET
+    invoice_template: str | msgspec.UnsetType = msgspec.UNSET
+    receipt_template: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class TenantView(msgspec.Struct, frozen=True):
@@ -142,7 +146,7 @@ def configure_tenant(
     Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
     NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
-    AccountNamedTwice, UnknownPlan, and what a threshold below or of zero refuses.
+    AccountNamedTwice, UnknownPlan, UnknownTemplate, and what a threshold below or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
@@ -157,6 +161,9 @@ def configure_tenant(
     )
     if settings.dunning_plan != tenant.settings.dunning_plan:
         load_plan(unit, settings.dunning_plan)
+    for field in ("invoice_template", "receipt_template"):
+        if getattr(settings, field) not in ("", getattr(tenant.settings, field)):
+            require_template(unit, getattr(settings, field))
     _check_currencies(tenant.settings, settings, today(unit))
     _check(settings)
     _check_closing(tenant.settings, settings, today(unit))

@@ -33,7 +33,7 @@ from ledger.errors import Conflict, Rejected
 from ledger.event_registry import Event, stored
 from ledger.ids import derived_id
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
 MAX_ATTEMPTS: Final = 10
 """So many attempts are made automatically; then the message is dead-lettered."""
@@ -44,7 +44,15 @@ ATTEMPT_MINUTES: Final = 15
 FIRST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=6)
 
-Kind = Literal["dunning"]
+Kind = Literal["dunning", "invoice", "receipt", "generic"]
+"""What a message is.
+
+    dunning  a step of a plan, kept back by opt-outs and limits of contact
+    invoice  an invoice that was sent
+    receipt  a payment that was received
+    generic  what a template of the tenant's says, such as a welcome; kept back by opt-outs
+"""
+
 State = Literal[
     "queued",
     "attempted",
@@ -59,14 +67,18 @@ State = Literal[
 ]
 WAITING: Final[frozenset[State]] = frozenset(("queued", "attempted"))
 
-CancelReason = Literal["nothing_open", "kept_back", "no_address", "opted_out"]
+CancelReason = Literal["nothing_open", "kept_back", "no_address", "opted_out", "withdrawn"]
 """Why a queued message is not sent.
 
     nothing_open  nothing of what it is about is open any more
     kept_back     what is still open is held, disputed or promised
     no_address    the customer has no usable address on its channel any more, or its data was erased
     opted_out     the customer wants no reminders on its channel any more
+    withdrawn     its invoice was voided or cancelled, or its payment reversed
 """
+
+STOPPED_BY_OPT_OUT: Final[frozenset[Kind]] = frozenset(("dunning", "generic"))
+"""Invoices and receipts are owed to the customer whatever it wants."""
 
 SettledAs = Literal["sent", "not_sent"]
 
@@ -105,6 +117,7 @@ class Queued(Event, frozen=True):
     window, zone                       the local hours in which it may be sent, and where; empty, any
     not_before                         when they are first
     valid_until                        when it expires; none, never
+    payment_id                         of a receipt, its payment
     """
 
     kind: Kind
@@ -124,6 +137,7 @@ class Queued(Event, frozen=True):
     zone: str = ""
     not_before: datetime | None = None
     valid_until: datetime | None = None
+    payment_id: UUID | None = None
 
 
 @stored("message.attempted.v1")
@@ -273,6 +287,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     valid_until: datetime | None = None
     opened_on: date | None = None
     complaint: str = ""
+    payment_id: UUID | None = None
 
     def due(self, now: datetime) -> bool:
         """Whether somebody is to look at it: for an attempt, or because an attempt was left without an outcome."""
@@ -287,13 +302,19 @@ def message_id(
     day: date,
     kind: Kind,
     before: int = 0,
+    document_id: UUID | None = None,
 ) -> UUID:
     """The id of a message: the same facts give the same one, so that it is queued once.
 
-    before  how often the customer had been contacted on the day already
+    before       how often the customer had been contacted on the day already
+    document_id  of a message about one document, that one: two invoices that are sent on a day are two messages
     """
-    facts = (tenant_id, customer_id, channel, currency, kind)
-    return derived_id(day, "message", *facts, *((str(before),) if before else ()))
+    facts: list[UUID | str] = [tenant_id, customer_id, channel, currency, kind]
+    if before:
+        facts.append(str(before))
+    if document_id is not None:
+        facts.append(document_id)
+    return derived_id(day, "message", *facts)
 
 
 def held_back(message: Message, now: datetime) -> Postponed | Expired | None:
@@ -396,6 +417,7 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
             zone=event.zone,
             next_at=event.not_before,
             valid_until=event.valid_until,
+            payment_id=event.payment_id,
         )
     assert message is not None, f"{event.TAG} came before the message was queued"
     match event:

@@ -77,6 +77,9 @@ class Settings(msgspec.Struct, frozen=True):
     creditor_name: str = ""
     creditor_address: str = ""
     creditor_tax_number: str = ""
+    receipts: bool = False
+    invoice_template: str = ""
+    receipt_template: str = ""
 
     @property
     def holidays(self) -> AdditionalHolidays:

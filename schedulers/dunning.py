@@ -123,9 +123,7 @@ def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Seq
     return [
         *steps,
         StreamEvents("message", message_id, [New(_queued(night, case, contact, day), day)]),
-        StreamEvents(
-            "collection", collection.stream_id(tenant_id, customer_id), [New(contacted, day)]
-        ),
+        StreamEvents("collection", case.collection_id, [New(contacted, day)]),
     ]
 
 

@@ -20,12 +20,13 @@ Decide = Callable[[Invoice, date], Sequence[New]]
 
 
 class DebtorCase(NamedTuple):
-    """A customer with its open invoices, by their ids, and the days of its last contacts."""
+    """A customer with its open invoices, by their ids, its collection stream, and the days of its last contacts."""
 
     customer_id: UUID
     customer: Customer
     contacts: tuple[date, ...]
     invoices: Sequence[tuple[UUID, Invoice]]
+    collection_id: UUID
 
 
 class StreamEvents(NamedTuple):

@@ -15,10 +15,10 @@ from adapters.templates.mail import SHIPPED_LANGUAGES, compiled, shipped_text
 from adapters.templates.preview import preview_template
 from adapters.templates.stored import list_templates
 from adapters.wiring import open_books
+from commands.template_loading import UnknownTemplate
 from commands.templates import (
     SaveTemplate,
     TemplateView,
-    UnknownTemplate,
     save_template,
     template_view,
 )

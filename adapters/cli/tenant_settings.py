@@ -144,6 +144,19 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "metavar": "NUMBER",
         "help": "the creditor's tax number, in Brazil CNPJ or CPF",
     },
+    "receipts": {
+        "type": _truth,
+        "metavar": "yes|no",
+        "help": "whether customers get a mail for each payment that is received",
+    },
+    "invoice_template": {
+        "metavar": "KEY",
+        "help": "the template of the mail with an invoice (nothing: the shipped one)",
+    },
+    "receipt_template": {
+        "metavar": "KEY",
+        "help": "the template of the mail for a payment (nothing: the shipped one)",
+    },
     "duplicate_window_days": {
         "type": int,
         "metavar": "N",

@@ -71,6 +71,7 @@ API_ROUTES: Final = (
     customers.allow_messages,
     customers.track,
     customers.end_links,
+    customers.send_mail,
     reports.show_statement,
     invoices.list_all,
     invoices.draft,

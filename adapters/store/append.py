@@ -15,12 +15,23 @@ from uuid import UUID
 import psycopg
 
 from projections.engine import postgres_binary
-from projections.engine.postgres_binary import field, int4_field, uuid_field
+from projections.engine.postgres_binary import (
+    boolean_field,
+    date_field,
+    field,
+    int4_field,
+    uuid_field,
+)
 
 _FRONT = struct.Struct(">hiqi16siqiq")
 _STREAM = struct.Struct(">i16sii")
 _COLUMNS = 13
+_SNAPSHOT = struct.Struct(">hi16si16s")
+_VERSIONS = struct.Struct(">iiih")
+_SNAPSHOT_COLUMNS = 9
 MAX_AT_ONCE = 2_000
+COPIED_FROM = 500
+"""From so many new streams on their snapshots are copied in, which takes two thirds of the time."""
 UNCOUNTED = -1
 
 LOCK_LOG = """
@@ -63,6 +74,11 @@ SELECT tenant_id, stream_id, stream, version, fold_version, wakes_on, accrues, p
               %s::uuid[], %s::bytea[])
     AS new (tenant_id, stream_id, stream, version, fold_version, wakes_on, accrues, payer_id, state)
 ON CONFLICT (tenant_id, stream_id) DO NOTHING
+"""
+
+COPY_SNAPSHOTS = """
+COPY snapshots (tenant_id, stream_id, stream, version, fold_version, wakes_on, accrues, payer_id, state)
+FROM STDIN (FORMAT BINARY)
 """
 
 
@@ -173,9 +189,34 @@ def append(
         seqs = _numbered(rows, counts, counting.fetchall())
         first_position = last_position - len(rows) + 1
         _copy(locking, rows, first_position, seqs, recorded_at)
+        snapshots = _copy_new(locking, snapshots)
     appended = Appended(first_position, seqs, recorded_at)
     write_all(connection, [*moved(snapshots), *(beside(appended) if beside is not None else ())])
     return appended
+
+
+def _copy_new(cursor: psycopg.Cursor[Any], snapshots: Sequence[Snapshot]) -> Sequence[Snapshot]:
+    """Copies the snapshots of new streams in when they are many; answers those that are left to be written. A stream
+    that was begun meanwhile has an event of that version already, which the copied events have run into."""
+    new = [snapshot for snapshot in snapshots if not snapshot.expected]
+    if len(new) < COPIED_FROM:
+        return snapshots
+    new.sort(key=lambda snapshot: snapshot.stream_id)
+    pieces = [postgres_binary.COPY_HEADER]
+    for tenant, stream_id, stream, _, version, fold, wakes_on, accrues, payer, state in new:
+        pieces += (
+            _SNAPSHOT.pack(_SNAPSHOT_COLUMNS, 16, tenant, 16, stream_id),
+            field(stream.encode()),
+            _VERSIONS.pack(4, version, 2, fold),
+            date_field(wakes_on),
+            boolean_field(accrues),
+            uuid_field(payer),
+            field(state),
+        )
+    pieces.append(postgres_binary.COPY_TRAILER)
+    with cursor.copy(COPY_SNAPSHOTS) as copy:
+        copy.write(b"".join(pieces))
+    return [snapshot for snapshot in snapshots if snapshot.expected]
 
 
 def moved(snapshots: Sequence[Snapshot]) -> list[Statement]:

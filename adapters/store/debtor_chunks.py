@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 
+from adapters.store.append import Origin
 from adapters.store.clock_chunks import Chunk, origin_of, pack_events
 from adapters.store.snapshots import Loaded, snapshot_of, state_of
 from ledger import collection
@@ -40,7 +41,7 @@ SELECT payer_id, stream_id, version, fold_version, state
  ORDER BY payer_id, stream_id
 """
 SELECT_STATES = """
-SELECT stream_id, stream, version, fold_version, state
+SELECT uuid_send(stream_id), stream, version, fold_version, state
   FROM snapshots
  WHERE tenant_id = %(tenant)s AND stream_id = ANY(%(ids)s)
 """
@@ -81,7 +82,7 @@ def cases_of(
     for payer_id, own in groupby(rows, key=lambda row: row[0]):
         try:
             customer = states.of("customer", payer_id)
-            contacts = states.collection(payer_id)
+            collection_id, contacts = states.collection(payer_id)
         except psycopg.Error:
             raise  # the database's trouble is not the customer's
         except Exception:
@@ -100,7 +101,7 @@ def cases_of(
             else:
                 invoices.append((stream_id, invoice))
         days = contacts.contacts if contacts is not None else ()
-        yield DebtorCase(payer_id, customer, days, invoices)
+        yield DebtorCase(payer_id, customer, days, invoices, collection_id)
 
 
 class States:
@@ -111,29 +112,33 @@ class States:
     ) -> None:
         self._connection = connection
         self._tenant_id = tenant_id
-        ids = [*payers, *(collection.stream_id(tenant_id, payer_id) for payer_id in payers)]
-        values = {"tenant": tenant_id, "ids": ids}
+        self._collections = {
+            payer_id: collection.stream_id(tenant_id, payer_id) for payer_id in payers
+        }
+        values = {"tenant": tenant_id, "ids": [*payers, *self._collections.values()]}
         rows = connection.execute(SELECT_STATES, values, binary=True).fetchall()
-        self._rows = {row[0]: row for row in rows}
+        # By their bytes: a UUID's own hash is computed in Python, each time.
+        self._rows: dict[bytes, tuple[bytes, str, int, int, bytes]] = {row[0]: row for row in rows}
 
     def of(self, kind: str, stream_id: UUID) -> Any:
         """The state of a stream that must be there. Raises KeyError."""
-        _, found, _, fold_version, data = self._rows[stream_id]
-        assert found == kind, f"{stream_id} is a {found}"
-        return state_of(self._connection, kind, self._tenant_id, stream_id, fold_version, data)
+        return self._state(kind, self._rows[stream_id.bytes])
 
-    def collection(self, payer_id: UUID) -> Collection | None:
-        """A customer's collection stream; None before its first event."""
-        stream_id = collection.stream_id(self._tenant_id, payer_id)
-        found: Collection | None = None
-        if stream_id in self._rows:
-            found = self.of("collection", stream_id)
-        return found
+    def collection(self, payer_id: UUID) -> tuple[UUID, Collection | None]:
+        """A customer's collection stream and its state; None before its first event."""
+        stream_id = self._collections[payer_id]
+        row = self._rows.get(stream_id.bytes)
+        return stream_id, self._state("collection", row) if row is not None else None
 
     def version(self, stream_id: UUID) -> int:
         """The version of a stream; 0 when it is new."""
-        row = self._rows.get(stream_id)
+        row = self._rows.get(stream_id.bytes)
         return row[2] if row is not None else 0
+
+    def _state(self, kind: str, row: tuple[bytes, str, int, int, bytes]) -> Any:
+        stream_id, found, _, fold_version, data = row
+        assert found == kind, f"{UUID(bytes=stream_id)} is a {found}"
+        return state_of(self._connection, kind, self._tenant_id, stream_id, fold_version, data)
 
 
 def decide_debtors(
@@ -146,12 +151,13 @@ def decide_debtors(
     """Decides on each customer of a page, in its order."""
     payers = list(dict.fromkeys(row[0] for row in rows))
     states = States(connection, run.tenant_id, payers)
-    invoices = {row[1]: row for row in rows}
+    invoices = {row[1].bytes: row for row in rows}
     chunk = Chunk(START.cursor, Tally(), False, [], [], [payer.bytes for payer in payers])
     failed: list[UUID] = []
+    origin = origin_of(run, step)
     for case in cases_of(connection, run.tenant_id, rows, states, failed):
         try:
-            _decide(run, step, decide, case, states, invoices, chunk)
+            _decide(run, origin, decide, case, states, invoices, chunk)
         except Exception:
             log.exception("customer %s could not be dunned on %s", case.customer_id, run.day)
             failed.append(case.customer_id)
@@ -163,38 +169,49 @@ def decide_debtors(
 
 def _decide(
     run: Run,
-    step: Step,
+    origin: Origin,
     decide: DecideDebtor,
     case: DebtorCase,
     states: States,
-    invoices: dict[UUID, InvoiceRow],
+    invoices: dict[bytes, InvoiceRow],
     chunk: Chunk,
 ) -> None:
     """Decides on one customer, and adds what is due to the chunk, all of it or nothing."""
     found = decide(case, run.day)
     if not found:
         return
-    known: dict[UUID, Any] = dict(case.invoices)
-    changed: dict[UUID, Loaded] = {}
-    origin = origin_of(run, step)
+    known = {invoice_id.bytes: invoice for invoice_id, invoice in case.invoices}
+    changed: dict[bytes, Loaded] = {}
     rows = []
     for kind, stream_id, new in found:
-        loaded = changed.get(stream_id)
+        stream = stream_id.bytes
+        loaded = changed.get(stream)
         if loaded is None:
-            row = invoices.get(stream_id)
-            version = row[2] if row is not None else states.version(stream_id)
-            state = known.get(stream_id)
-            if kind == "collection" and version:
-                state = states.of(kind, stream_id)
-            loaded = changed[stream_id] = Loaded(kind, version, version, state)
-        rows += pack_events(run, origin, stream_id.bytes, loaded.version, new)
+            loaded = changed[stream] = _loaded(kind, stream_id, states, invoices, known)
+        rows += pack_events(run, origin, stream, loaded.version, new)
         loaded.version += len(new)
         loaded.state = _evolved(kind, loaded.state, new)
     chunk.rows += rows
-    chunk.snapshots += [
-        snapshot_of(run.tenant_id.bytes, stream_id.bytes, loaded)
-        for stream_id, loaded in changed.items()
-    ]
+    tenant = run.tenant_id.bytes
+    chunk.snapshots += [snapshot_of(tenant, stream, loaded) for stream, loaded in changed.items()]
+
+
+def _loaded(
+    kind: str,
+    stream_id: UUID,
+    states: States,
+    invoices: dict[bytes, InvoiceRow],
+    known: dict[bytes, Invoice],
+) -> Loaded:
+    """A stream as it was read; a message is always new."""
+    if kind == "message":
+        return Loaded(kind, 0, 0, None)
+    stream = stream_id.bytes
+    if kind == "invoice":
+        version = invoices[stream][2]
+        return Loaded(kind, version, version, known[stream])
+    version = states.version(stream_id)
+    return Loaded(kind, version, version, states.of(kind, stream_id) if version else None)
 
 
 def _evolved(kind: str, state: Any, new: Iterable[tuple[Any, date]]) -> Any:

@@ -33,7 +33,7 @@ from commands.messages import (
 from commands.senders import pause_faulty_sender
 from commands.unit_of_work import Unit
 from ledger.customer import Customer
-from ledger.message import Message, MessageNotDue
+from ledger.message import STOPPED_BY_OPT_OUT, Message, MessageNotDue
 from schedulers.delivery import (
     Faulty,
     MaybeTaken,
@@ -348,7 +348,7 @@ class PostgresOutbox:
         if _is_erased(tenant_id, letter, texts["recipient"]):
             raise NotRenderable("the customer's data was erased, and with it the address")
         template, language = self._templates.of(
-            tenant_id, letter.template, letter.template_version, letter.language
+            tenant_id, letter.kind, letter.template, letter.template_version, letter.language
         )
         opened = msgspec.structs.replace(letter, **texts)
         links = self._links_of(tenant_id, letter, sender)
@@ -358,8 +358,9 @@ class PostgresOutbox:
         named = (tenant_id, letter.message_id)
         domain = sender.return_domain
         linked = bool(self._links.public_url)
+        stops = linked and letter.kind in STOPPED_BY_OPT_OUT
         return MailLinks(
-            self._links.unsubscribe_url(*named, letter.links) if linked else "",
+            self._links.unsubscribe_url(*named, letter.links) if stops else "",
             self._links.picture_url(*named, letter.links) if linked and letter.tracked else "",
             self._links.return_address(*named, domain) if domain else "",
         )

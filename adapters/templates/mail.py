@@ -11,11 +11,13 @@ from msgspec import Struct
 from adapters.templates.liquid import HTML, PLAIN, parse, rendered
 from adapters.templates.locales import shown_date, shown_money
 from commands.messages import Letter
+from ledger.message import Kind
 from ledger.template import MailText, MalformedTemplate
 
 SHIPPED_LANGUAGES: Final = ("en", "pt")
 MAX_LISTED: Final = 300
 VARIABLES: Final = (
+    "kind",
     "purpose",
     "today",
     "creditor.name",
@@ -31,10 +33,13 @@ VARIABLES: Final = (
     "total",
     "credit",
     "currency",
+    "payment",
+    "payment.amount",
+    "payment.received_on",
     "unsubscribe_url",
 )
-"""What a template may read. `credit`, `not_listed`, `unsubscribe_url` and the creditor's address and tax number may be
-nil."""
+"""What a template may read. `credit`, `not_listed`, `payment`, `unsubscribe_url` and the creditor's address and tax
+number may be nil."""
 
 
 class MailTemplate(Struct, frozen=True):
@@ -77,7 +82,9 @@ def write(
 def data_of(letter: Letter, language: str) -> dict[str, Any]:
     """The values of VARIABLES but the link: texts, numbers and lists of them."""
     listed = letter.invoices[:MAX_LISTED]
+    paid = letter.payment
     return {
+        "kind": letter.kind,
         "purpose": letter.purpose,
         "today": shown_date(language, letter.today),
         "creditor": {
@@ -99,21 +106,27 @@ def data_of(letter: Letter, language: str) -> dict[str, Any]:
         "total": shown_money(language, letter.total),
         "credit": shown_money(language, letter.credit) if letter.credit is not None else None,
         "currency": letter.total.currency,
+        "payment": {
+            "amount": shown_money(language, paid.amount),
+            "received_on": shown_date(language, paid.received_on),
+        }
+        if paid is not None
+        else None,
     }
 
 
 @cache
-def shipped(language: str) -> MailTemplate:
-    """The shipped templates of dunning messages in one of SHIPPED_LANGUAGES."""
-    return compiled(shipped_text(language))
+def shipped(language: str, kind: Kind = "dunning") -> MailTemplate:
+    """The shipped templates of a kind of message in one of SHIPPED_LANGUAGES."""
+    return compiled(shipped_text(language, kind))
 
 
-def shipped_text(language: str) -> MailText:
-    """What is shipped, as a tenant may begin its own template with."""
+def shipped_text(language: str, kind: Kind = "dunning") -> MailText:
+    """What is shipped, as a tenant may begin its own template with. Nothing is shipped for generic mails."""
     folder = files("adapters.templates") / "shipped"
 
     def read(part: str) -> str:
-        return (folder / f"dunning.{language}.{part}").read_text(encoding="utf-8")
+        return (folder / f"{kind}.{language}.{part}").read_text(encoding="utf-8")
 
     return MailText(read("subject.liquid").strip(), read("text.liquid"), read("html.mjml"))
 

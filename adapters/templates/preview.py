@@ -11,8 +11,8 @@ from adapters.store import snapshots
 from adapters.store.debtor_chunks import invoices_of
 from adapters.store.encryption import PersonalDataCipher
 from adapters.templates.mail import WrittenMail, compiled, shipped_language, shipped_text, write
-from commands.messages import letter_of
-from commands.templates import UnknownTemplate
+from commands.messages import letter_of, open_invoices
+from commands.template_loading import UnknownTemplate
 from commands.unit_of_work import Unknown
 from ledger.customer import Customer
 from ledger.dunning.plan import Purpose
@@ -67,9 +67,10 @@ def preview_template(
         purpose=purpose,
         queued_on=today,
     )
-    letter = letter_of(NOBODY, message, customer, tenant, payable, today)
-    if isinstance(letter, str):
-        raise NothingToShow(f"no message would be about the invoice: {letter}")
+    listed = open_invoices(message, payable, today)
+    if isinstance(listed, str):
+        raise NothingToShow(f"no message would be about the invoice: {listed}")
+    letter = letter_of(NOBODY, message, customer, tenant, listed, today)
     wanted = language or customer.language
     text, chosen = _text(connection, tenant_id, key, wanted)
     opened = msgspec.structs.replace(

@@ -9,6 +9,7 @@ from cachetools import LRUCache
 from adapters.postgres.connection import Pool
 from adapters.store import snapshots
 from adapters.templates.mail import MailTemplate, compiled, shipped, shipped_language
+from ledger.message import Kind
 from ledger.template import Template, chosen_language, stream_id
 
 KEPT = 500
@@ -29,10 +30,13 @@ class Templates:
         self._kept: LRUCache[tuple[UUID, str, int, str], tuple[MailTemplate, str]] = LRUCache(KEPT)
 
     def of(
-        self, tenant_id: UUID, key: str, version: int, language: str
+        self, tenant_id: UUID, kind: Kind, key: str, version: int, language: str
     ) -> tuple[MailTemplate, str]:
-        """A template by its key and version, and the language in which its amounts are written; the shipped one when
-        there is no key."""
+        """A template by its key and version, and the language in which its amounts are written; the one that is shipped
+        for the kind of message when there is no key."""
+        if not key:
+            chosen = shipped_language(language)
+            return shipped(chosen, kind), _same_language(language, chosen)
         known = (tenant_id, key, version, language)
         found = self._kept.get(known)
         if found is None:
@@ -42,9 +46,6 @@ class Templates:
     def _compiled(
         self, tenant_id: UUID, key: str, version: int, language: str
     ) -> tuple[MailTemplate, str]:
-        if not key:
-            chosen = shipped_language(language)
-            return shipped(chosen), _same_language(language, chosen)
         with self._pool.connection() as connection:
             read = snapshots.read(connection, tenant_id, "template", stream_id(tenant_id, key))
         assert read is not None, f"tenant {tenant_id} has no template {key}"

@@ -69,11 +69,11 @@ def _bigint_field(value: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)  # a column of dates holds few different ones
-def _date_field(value: date | None) -> bytes:
+def date_field(value: date | None) -> bytes:
     return _NULL if value is None else _integer(4, days(value))
 
 
-def _boolean_field(value: bool) -> bytes:
+def boolean_field(value: bool) -> bytes:
     return _BOOLEAN[value]
 
 
@@ -100,8 +100,8 @@ FORMATS: dict[Kind, _Format] = {
     "uuid": _Format("uuid[]", 2951, UUID_OID, uuid_field),
     "integer": _Format("integer[]", 1007, INT4_OID, int4_field),
     "bigint": _Format("bigint[]", 1016, 20, _bigint_field),
-    "date": _Format("date[]", 1182, DATE_OID, _date_field),
-    "boolean": _Format("boolean[]", 1000, BOOL_OID, _boolean_field),
+    "date": _Format("date[]", 1182, DATE_OID, date_field),
+    "boolean": _Format("boolean[]", 1000, BOOL_OID, boolean_field),
     "text": _Format("text[]", 1009, TEXT_OID, _text_field),
     "numeric": _Format("text[]", 1009, TEXT_OID, _number_field),
 }

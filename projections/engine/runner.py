@@ -10,7 +10,9 @@ import logging
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -34,6 +36,9 @@ POLL_SECONDS = 0.5
 REST_SECONDS = 0.05  # between small pages, so that many small commits become one page
 PAGE_FIRST, MIN_PAGE, MAX_PAGE = 2_000, 200, 10_000
 PAGE_TARGET_SECONDS = 0.5
+SIDE_BY_SIDE = 2_000
+"""From so many events on a page is applied to two projections at a time: while one waits for the database, the other
+folds. Small pages are done before a second connection is at hand."""
 # A page lost in a crash is applied again, as its position is lost with it: it need not wait for the disk.
 RELAXED = "SET LOCAL synchronous_commit = off"
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -226,8 +231,37 @@ class Runner:
         """Applies a page to projections that stand at the start of its span (positions after, upto)."""
         began = time.monotonic()
         kinds = by_kind(page)
-        for projection in projections:
-            streams = of_kinds(kinds, projection.streams)
+        waiting = deque((one, of_kinds(kinds, one.streams)) for one in projections)
+        if len(page) < SIDE_BY_SIDE:
+            self._apply_each(connection, span, waiting)
+        else:
+            with (
+                self._connect() as second,
+                ThreadPoolExecutor(1, thread_name_prefix="duebook-projections-2") as other,
+            ):
+                self._start(second)
+                beside = other.submit(self._apply_each, second, span, waiting)
+                try:
+                    self._apply_each(connection, span, waiting)
+                finally:
+                    waiting.clear()
+                    beside.result()
+        if len(page) == self._most:
+            scale = PAGE_TARGET_SECONDS / max(time.monotonic() - began, 0.001)
+            self._most = int(min(max(self._most * min(scale, 2.0), MIN_PAGE), MAX_PAGE))
+
+    def _apply_each(
+        self,
+        connection: tracking.Connection,
+        span: tuple[int, int],
+        waiting: deque[tuple[Projection, Streams]],
+    ) -> None:
+        """Applies a page to the projections that wait for it, one after another. Another thread may do the same."""
+        while True:
+            try:
+                projection, streams = waiting.popleft()
+            except IndexError:
+                return
             try:
                 applied = self._apply(connection, projection, span, streams)
             except UNREACHABLE:
@@ -236,9 +270,6 @@ class Runner:
                 self._failed(projection.name, error)
             else:
                 self._went_on(projection.name, applied)
-        if len(page) == self._most:
-            scale = PAGE_TARGET_SECONDS / max(time.monotonic() - began, 0.001)
-            self._most = int(min(max(self._most * min(scale, 2.0), MIN_PAGE), MAX_PAGE))
 
     def _apply(
         self,

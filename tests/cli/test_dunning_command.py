@@ -148,7 +148,7 @@ def test_a_message_from_the_preview_to_the_file(
         customer_id = asked(lambda unit: register_customer(unit, register))
         draft = DraftInvoice(customer_id, TODAY + timedelta(days=30), (Line("Work", "1", "80.00"),))
         invoice_id = asked(lambda unit: draft_invoice(unit, draft))
-        asked(lambda unit: send_invoice(unit, invoice_id, SendInvoice()))
+        asked(lambda unit: send_invoice(unit, invoice_id, SendInvoice(notify=False)))
     preview = cli("day", "run", "--tenant", "acme", "--dry-run", "--json").json["items"]
     (foreseen,) = [one for one in preview if one["kind"] == "message"]
     assert foreseen["recipient"] == "ann@example.com"

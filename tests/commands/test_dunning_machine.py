@@ -184,7 +184,9 @@ class Dunning(RuleBasedStateMachine):
         issued_on = min(self.today, due_on)
         if imported:
             self.ask(send_imported, view.id, f"A-{view.id}", issued_on)
-        elif self.ask(send_invoice, view.id, SendInvoice(issued_on=issued_on)) is None:
+        elif (
+            self.ask(send_invoice, view.id, SendInvoice(issued_on=issued_on, notify=False)) is None
+        ):
             return
         self.invoices.append(view.id)
 
@@ -320,6 +322,7 @@ class Dunning(RuleBasedStateMachine):
             self.books.state("customer", customer_id),
             found.contacts if found is not None else (),
             self.books.payable(customer_id),
+            collection.stream_id(self.books.tenant_id, customer_id),
         )
 
     def _check_reasons(self, plan: DunningPlan, days: ContactDays, case: DebtorCase) -> None:

@@ -81,12 +81,14 @@ class Shop:
         command = RegisterCustomer(name, email=email, **more)
         return UUID(self.ask(lambda unit: register_customer(unit, command))["id"])
 
-    def invoice(self, customer_id: UUID, due_on: date, amount: str = "100.00") -> UUID:
+    def invoice(
+        self, customer_id: UUID, due_on: date, amount: str = "100.00", *, notify: bool = False
+    ) -> UUID:
         lines = (Line("Work", "1", amount),)
         draft = DraftInvoice(customer_id, due_on, lines)
         invoice_id = UUID(self.ask(lambda unit: draft_invoice(unit, draft))["id"])
         issued_on = min(date(2026, 2, 1), self.now.date() - timedelta(days=1))
-        send = SendInvoice(issued_on=issued_on)
+        send = SendInvoice(issued_on=issued_on, notify=notify)
         self.ask(lambda unit: send_invoice(unit, invoice_id, send))
         return invoice_id
 

@@ -24,7 +24,8 @@ from adapters.templates.mail import (
 from adapters.templates.preview import NothingToShow, preview_template
 from commands.dunning_plans import SavePlan, save_plan
 from commands.messages import Letter, ListedInvoice
-from commands.templates import SaveTemplate, UnknownTemplate, save_template
+from commands.template_loading import UnknownTemplate
+from commands.templates import SaveTemplate, save_template
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.dunning.plan import Purpose, Step
 from ledger.money import Money

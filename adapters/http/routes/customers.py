@@ -35,6 +35,8 @@ from commands.customers import (
     register_customer,
     revoke_links,
 )
+from commands.mails import NotReachable, QueueMail, queue_mail
+from commands.messages import MessageView
 from commands.payments import (
     AllocatedTwice,
     CurrencyDiffers,
@@ -42,6 +44,7 @@ from commands.payments import (
     SeveralCustomers,
     TwoTargets,
 )
+from commands.template_loading import UnknownTemplate
 from commands.unit_of_work import AlreadyExists, Unknown
 from ledger.invoice.preconditions import NotOpen
 from ledger.money import UnknownCurrency
@@ -252,3 +255,22 @@ async def end_links(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """
     await read_body(request, RevokeLinks)
     return await execute(request, lambda unit: revoke_links(unit, id), prefetch_streams=(id,))
+
+
+@command_route(
+    "/customers/{id:uuid}/messages",
+    operation_id="send_customer_mail",
+    request=QueueMail,
+    request_example=dunning.QUEUE_MAIL,
+    response=MessageView,
+    response_example=dunning.GENERIC_MAIL,
+    status=201,
+    errors=(Unknown, UnknownTemplate, NotReachable),
+)
+async def send_mail(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Send a customer what a template says, such as a welcome
+
+    It is queued, and counts in the limits of contact. A customer who has opted out of mail is sent none.
+    """
+    wanted = await read_body(request, QueueMail)
+    return await execute(request, lambda unit: queue_mail(unit, id, wanted), prefetch_streams=(id,))

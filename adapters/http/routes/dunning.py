@@ -31,7 +31,7 @@ from commands.dunning_plans import (
     save_plan,
 )
 from commands.plan_loading import UnknownPlan
-from commands.templates import UnknownTemplate
+from commands.template_loading import UnknownTemplate
 from commands.unit_of_work import Unknown
 from ledger.dunning.plan import (
     AmountRangeEmpty,

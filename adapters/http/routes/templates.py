@@ -15,10 +15,10 @@ from adapters.http.request_bodies import read_body
 from adapters.templates.mail import WrittenMail, compiled
 from adapters.templates.preview import NothingToShow, preview_template
 from adapters.templates.stored import list_templates
+from commands.template_loading import UnknownTemplate
 from commands.templates import (
     SaveTemplate,
     TemplateView,
-    UnknownTemplate,
     save_template,
     template_view,
 )

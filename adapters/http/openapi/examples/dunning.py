@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from adapters.http.openapi.examples.invoices import CUSTOMER_ID, INVOICE_ID, reais
 from commands.customers import ChangeConsent, ChangeTracking
 from commands.dunning_plans import PlanView, SavePlan
+from commands.mails import QueueMail
 from commands.messages import DiscardMessage, MessageView, SettleMessage
 from ledger.dunning.plan import Caps, Step
 from projections.messages.listing import MessageRow
@@ -81,6 +82,21 @@ MESSAGE_ROW: Final = MessageRow(
 )
 DISCARD: Final = DiscardMessage(reason="the customer has moved")
 SETTLE: Final = SettleMessage(outcome="sent")
+QUEUE_MAIL: Final = QueueMail(template="welcome")
+GENERIC_MAIL: Final = replace(
+    MESSAGE,
+    kind="generic",
+    state="queued",
+    invoice_ids=(),
+    amount=reais("0.00"),
+    plan="",
+    plan_version=0,
+    step="",
+    attempts=0,
+    sender="",
+    reference="",
+    content_hash="",
+)
 TRACKING: Final = ChangeTracking(allowed=True, reason="agreed when it signed up")
 CONSENT: Final = ChangeConsent(channel="email", reason="asked for it by phone")
 PREVIEW_ITEM: Final = PreviewItem(

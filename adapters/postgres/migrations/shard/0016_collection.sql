@@ -1,5 +1,10 @@
 -- Collection work: one row per call or visit. Notes are encrypted.
 
+-- Only the clock asks for what wakes, and only for invoices: messages that wait have an index of their own.
+DROP INDEX snapshots_wake;
+CREATE INDEX snapshots_wake ON snapshots (tenant_id, wakes_on, stream_id)
+    WHERE stream = 'invoice' AND wakes_on IS NOT NULL;
+
 CREATE TABLE activities (
     tenant_id   uuid    NOT NULL,
     activity_id uuid    NOT NULL,
