@@ -61,13 +61,15 @@ class ClockStartsTooEarly(Rejected):
 
 
 class CreateTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new tenant. Its business days begin today in its zone unless `clock_starts_on` says otherwise."""
+    """A new tenant. Its business days begin today in its zone unless `clock_starts_on` says otherwise. In test mode
+    nothing of it ever leaves: its messages and refunds become files. That never changes."""
 
     name: str
     currency: str
     timezone: str
     calendar: str = "weekends"
     clock_starts_on: date | None = None
+    test_mode: bool = False
 
 
 class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +130,7 @@ def create_tenant(unit: Unit, command: CreateTenant) -> TenantView:
         timezone=command.timezone,
         calendar=command.calendar,
         clock_starts_on=command.clock_starts_on or business_date(unit.now, command.timezone),
+        test_mode=command.test_mode,
     )
     require_in_use(settings.currency, _today(unit, settings))
     _check(settings)

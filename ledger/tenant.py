@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True):
     receipts: bool = False
     invoice_template: str = ""
     receipt_template: str = ""
+    test_mode: bool = False
 
     @property
     def holidays(self) -> AdditionalHolidays:

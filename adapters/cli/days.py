@@ -13,6 +13,7 @@ from adapters.cli.parsing import add_command, add_family, add_json, add_tenant, 
 from adapters.cli.previews import print_items
 from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.progress import Progress
+from adapters.messages.rehearsing import FOLDER, capture
 from adapters.settings import Settings
 from adapters.store.debtors import open_cases
 from adapters.wiring import Books, open_books
@@ -67,6 +68,11 @@ def add(commands: Any) -> None:
         help="run this step alone, again if it was run before: what is new is done, nothing twice",
     )
     run.add_argument(
+        "--test-mode",
+        action="store_true",
+        help="write the mails that the day would send to DUEBOOK_HOME/test-mode, and nothing else",
+    )
+    run.add_argument(
         "--dry-run",
         action="store_true",
         help="print what would be charged and whom it would contact, and write nothing",
@@ -86,7 +92,8 @@ def _add_date(parser: argparse.ArgumentParser, sentence: str) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with open_books(Settings.from_environment()) as books, Progress() as progress:
+    settings = Settings.from_environment()
+    with open_books(settings) as books, Progress() as progress:
         tenant_id = books.tenants.id_of(arguments.tenant)
         today = today_of(books, tenant_id)
         if arguments.dry_run:
@@ -94,6 +101,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 books, tenant_id, arguments.date or today + timedelta(days=1), arguments
             )
         wanted = arguments.date or today
+        if arguments.test_mode:
+            return _test_mode(books, settings, tenant_id, wanted, arguments)
         require_runnable(books.clock, tenant_id, wanted, today)
         result = run_by_hand(books, tenant_id, wanted, today, arguments.step, progress)
     tell_days([day_row(result)], arguments.json)
@@ -122,10 +131,8 @@ def run_by_hand(
 def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Namespace) -> int:
     today = today_of(books, tenant_id)
     require_foreseeable(wanted, today)
-    settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
-    cases = open_cases(books.database.writer, tenant_id)
     answer = msgspec.json.encode(
-        {"date": wanted, "items": list(preview(cases, settings, plan, wanted, today))}
+        {"date": wanted, "items": foreseen(books, tenant_id, wanted, today)}
     )
     opened = books.cipher.decrypted(tenant_id, answer)
     if arguments.json:
@@ -134,6 +141,36 @@ def _dry_run(books: Books, tenant_id: UUID, wanted: date, arguments: argparse.Na
     items = msgspec.convert(msgspec.json.decode(opened)["items"], list[PreviewItem])
     print_items(items, title=f"what the night of {wanted} would do, nothing written")
     return 0
+
+
+def _test_mode(
+    books: Books, settings: Settings, tenant_id: UUID, wanted: date, arguments: argparse.Namespace
+) -> int:
+    """Everything that the day would do, its mails written to files, and nothing of it done."""
+    today = today_of(books, tenant_id)
+    require_foreseeable(wanted, today)
+    items = foreseen(books, tenant_id, wanted, today)
+    folder = settings.home / FOLDER
+    captured = list(capture(books, tenant_id, wanted, folder, datetime.now(UTC)))
+    if arguments.json:
+        answer = {"date": wanted, "items": items, "folder": str(folder), "captured": captured}
+        print_json(books.cipher.decrypted(tenant_id, msgspec.json.encode(answer)))
+    else:
+        opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(items))
+        print_items(
+            msgspec.json.decode(opened, type=list[PreviewItem]),
+            title=f"what the day of {wanted} would do, nothing done",
+        )
+        for one in captured:
+            print_line(f"{folder / one.file}" if one.file else f"{one.message_id}: {one.error}")
+    return 1 if any(one.error for one in captured) else 0
+
+
+def foreseen(books: Books, tenant_id: UUID, wanted: date, today: date) -> list[PreviewItem]:
+    """What the night of a day would do; personal texts are encrypted."""
+    settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
+    cases = open_cases(books.database.writer, tenant_id)
+    return list(preview(cases, settings, plan, wanted, today))
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -101,7 +101,10 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
-    with chosen_payout(settings) as payout, open_books(settings) as books:
+    with (
+        open_books(settings) as books,
+        chosen_payout(settings, books.tenants.is_test) as payout,
+    ):
         done = pay_out(books.payouts, payout, lambda: datetime.now(UTC))
     if arguments.json:
         print_json(done)

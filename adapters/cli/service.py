@@ -105,7 +105,7 @@ def _watched(books: Books) -> Watch:
 def _background(books: Books, settings: Settings) -> Iterator[None]:
     """The read models' runner, the inbox, the clock's alarm, the payouts' and the outbox's rounds, in threads of their
     own."""
-    with chosen_payout(settings) as payout, _intake(books, settings):
+    with chosen_payout(settings, books.tenants.is_test) as payout, _intake(books, settings):
         alarm = Alarm(books.clock, holder_name(), require_trusted_clock=books.guard.require)
         payouts = payout_rounds(books.payouts, payout)
         roster = Roster(books.database.writer, books.secrets, settings)

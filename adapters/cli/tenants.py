@@ -55,6 +55,11 @@ def add(commands: Any) -> None:
         metavar="BR|weekends|none",
         help=f"{CALENDAR_HELP}; default: weekends",
     )
+    create.add_argument(
+        "--test-mode",
+        action="store_true",
+        help="nothing of it ever leaves: its messages and refunds become files",
+    )
     add_json(create)
     configure = add_command(
         family,
@@ -78,6 +83,7 @@ def _create(arguments: argparse.Namespace) -> int:
         currency=arguments.currency,
         timezone=arguments.timezone,
         calendar=arguments.calendar,
+        test_mode=arguments.test_mode,
     )
     with open_books(Settings.from_environment()) as books:
         opened = open_tenant(books, command)

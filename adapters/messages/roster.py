@@ -1,4 +1,6 @@
-"""The senders of a tenant that are active: its own mail servers, or files for one that has set up none."""
+"""The senders of a tenant that are active: its own mail servers, or files for one that has set up none or that is in
+test mode.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,6 +13,7 @@ from adapters.settings import Settings
 from adapters.store import snapshots
 from adapters.store.sender_secrets import SenderSecrets
 from ledger.sender import MailSender
+from ledger.tenant import Tenant
 from schedulers.delivery import Sender
 
 # The index snapshots_sender holds nothing else.
@@ -33,7 +36,7 @@ class Roster:
     def of(self, tenant_id: UUID) -> Sequence[Sender]:
         """Senders that messages may leave through now; none while all of a tenant's own are paused."""
         found = self._stored(tenant_id)
-        if not found:
+        if not found or self._is_test(tenant_id):
             return [self._files]
         return [
             self._smtp(tenant_id, sender_id, sender)
@@ -47,6 +50,13 @@ class Roster:
             self._smtp(tenant_id, sender_id, sender)
             for sender_id, sender in self._stored(tenant_id)
         ]
+
+    def _is_test(self, tenant_id: UUID) -> bool:
+        with self._pool.connection() as connection:
+            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
+        assert found is not None, f"tenant {tenant_id} has no settings"
+        tenant: Tenant = found[1]
+        return tenant.settings.test_mode
 
     def _stored(self, tenant_id: UUID) -> list[tuple[UUID, MailSender]]:
         with self._pool.connection() as connection:

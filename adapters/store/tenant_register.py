@@ -28,6 +28,10 @@ class TenantRegister:
                 return tenant_id
         raise Unknown(f"there is no tenant {name_or_id!r}; see: duebook tenant list")
 
+    def is_test(self, tenant_id: UUID) -> bool:
+        """Whether a tenant is in test mode, in which nothing of it leaves. Raises Unknown."""
+        return self.state(tenant_id).settings.test_mode
+
     def state(self, tenant_id: UUID) -> Tenant:
         """A tenant with its settings as they are now. Raises Unknown."""
         with tenant_transaction(self._database.api, tenant_id) as connection:

@@ -142,15 +142,33 @@ def environment(tmp_path: Path, **given: str) -> Settings:
     return Settings.from_environment({"DUEBOOK_HOME": str(tmp_path), **variables})
 
 
+def nobody(tenant_id: UUID) -> bool:
+    """Whether a tenant is in test mode."""
+    return False
+
+
+def test_a_tenant_in_test_mode_is_paid_nothing(tmp_path: Path, peer: Peer) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    settings = environment(tmp_path, payout_url=peer.url, payout_token_file=str(token))
+    tenants: list[UUID] = []
+    with chosen_payout(settings, lambda tenant_id: not tenants.append(tenant_id)) as payout:
+        outcome = payout.hand_over(INSTRUCTION)
+    assert isinstance(outcome, HandedOver)
+    assert outcome.provider == "file"
+    assert tenants == [INSTRUCTION.tenant_id]
+    assert peer.puts == []
+
+
 def test_the_settings_choose(tmp_path: Path, peer: Peer) -> None:
-    with chosen_payout(environment(tmp_path)) as payout:
+    with chosen_payout(environment(tmp_path), nobody) as payout:
         assert isinstance(payout, FilePayout)
         payout.hand_over(INSTRUCTION)
     assert (tmp_path / "payouts" / str(UUID(int=1)) / f"{REFUND}.json").exists()
     token = tmp_path / "token"
     token.write_text("secret\n")
     settings = environment(tmp_path, payout_url=peer.url, payout_token_file=str(token))
-    with chosen_payout(settings) as payout:
+    with chosen_payout(settings, nobody) as payout:
         assert payout.hand_over(INSTRUCTION) == HandedOver("http", "po-1")
     assert peer.puts[0].headers["authorization"] == "Bearer secret"
 
@@ -161,7 +179,7 @@ def test_a_token_that_cannot_be_used(tmp_path: Path, content: bytes | None) -> N
     if content is not None:
         token.write_bytes(content)
     settings = environment(tmp_path, payout_url="http://127.0.0.1:9", payout_token_file=str(token))
-    with pytest.raises(SettingsError, match="PAYOUT_TOKEN_FILE"), chosen_payout(settings):
+    with pytest.raises(SettingsError, match="PAYOUT_TOKEN_FILE"), chosen_payout(settings, nobody):
         raise AssertionError("it was used")
 
 

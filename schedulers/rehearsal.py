@@ -1,0 +1,53 @@
+"""A day's dunning without effect: what each message would say, decided and written as the night does it, and not sent.
+
+The night's own decisions are taken over invoices brought up to the day in memory. Nothing is appended.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from commands.messages import Letter, letter_of, open_invoices
+from ledger.dunning.plan import DunningPlan
+from ledger.invoice.accrual import bring_up_to_date
+from ledger.message import Message, Queued, evolve
+from ledger.tenant import Tenant
+from schedulers.dunning import decide_debtor_with
+from schedulers.ports import DebtorCase
+
+
+class Rehearsed(NamedTuple):
+    """A message as it would be queued, and what it would say; its texts about persons are encrypted."""
+
+    message_id: UUID
+    message: Message
+    letter: Letter
+
+
+def rehearse(
+    cases: Iterable[DebtorCase],
+    tenant_id: UUID,
+    tenant: Tenant,
+    plan: DunningPlan,
+    templates: Mapping[str, int],
+    day: date,
+) -> Iterator[Rehearsed]:
+    """The messages that the night of a day would queue, customer by customer; none while the plan is inactive.
+
+    templates  the last version of each template, by its key
+    """
+    if plan.active_from is None:
+        return
+    decide = decide_debtor_with(tenant_id, tenant.settings, plan, templates)
+    for case in cases:
+        brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
+        for stream in decide(case._replace(invoices=brought), day):
+            for event, effective_on in stream.new:
+                if not isinstance(event, Queued):
+                    continue
+                message = evolve(None, event, effective_on)
+                listed = open_invoices(message, brought, day)
+                assert not isinstance(listed, str), "the night queues nothing that it would cancel"
+                letter = letter_of(stream.stream_id, message, case.customer, tenant, listed, day)
+                yield Rehearsed(stream.stream_id, message, letter)
