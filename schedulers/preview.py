@@ -12,21 +12,27 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.customer import Customer
+from ledger.customer import Customer, Person
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import closed_on, debt_on, in_question
 from ledger.dunning.deciding import Debtor, Decision, SkipReason, decide_day, steps_come
 from ledger.dunning.plan import Channel, DunningPlan
 from ledger.errors import Rejected
+from ledger.invoice import issuing
 from ledger.invoice.accrual import bring_up_to_date
+from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice, StepTaken
 from ledger.money import Money
-from ledger.tenant import Settings
+from ledger.tax import Line, price_lines
+from ledger.tenant import Settings, Tenant
 from schedulers.dunning import decide_case
 from schedulers.forecast import forecast
 from schedulers.ports import DebtorCase
 
 MAX_SIMULATED_DAYS = 3_660
+LEEWAY_DAYS = 40
+"""After its last step a plan is played for so long: limits of contact and holidays move steps."""
+NOBODY = UUID(int=0)
 _ONE_DAY = timedelta(days=1)
 
 ItemKind = Literal["late_fee", "mora", "message", "skip"]
@@ -106,6 +112,24 @@ def simulate(
     days = ContactDays(plan.rules, settings.business_days)
     for case in cases:
         yield from _simulated(case, active, days, first, last)
+
+
+def simulate_invoice(
+    tenant: Tenant, plan: DunningPlan, amount: Money, issued_on: date, due_on: date
+) -> list[PreviewItem]:
+    """What a plan would do about an invoice that nobody pays: a message for each step that is taken, on its day, and
+    why a step is not taken on a day on which it could be. Raises DueBeforeIssue."""
+    settings = tenant.settings
+    lines = (Line("", "1", amount.amount),)
+    priced = price_lines(lines, amount.currency)
+    drafted = issuing.draft(NOBODY, amount.currency, due_on, lines, priced, "")
+    draft = evolve(None, drafted, issued_on)
+    sent = issuing.send(draft, "", issued_on, tenant.policy, settings.business_days)
+    invoice = evolve(draft, *sent)
+    customer = Customer("", Person(), "", "", "")
+    case = SimulatedCase(NOBODY, customer, [(NOBODY, invoice)])
+    last = due_on + timedelta(days=plan.rules.steps[-1].offset + LEEWAY_DAYS)
+    return list(simulate([case], settings, plan, issued_on, max(issued_on, last)))
 
 
 def _simulated(

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from adapters.cli.checks import CHECKS, Finding, kept_secrets
+from adapters.cli.mail_checks import check_messages
 from adapters.cli.parsing import add_command, add_json
 from adapters.cli.printing import print_json, print_line, print_table
 from adapters.cli.progress import working
@@ -43,7 +44,7 @@ def add(commands: Any) -> None:
         commands,
         "doctor",
         _doctor,
-        "check database, roles, log, read models, locks, business days and refunds, and say what to do",
+        "check database, roles, log, read models, locks, business days, refunds and messages, and say what to do",
     )
     add_json(doctor)
 
@@ -75,7 +76,7 @@ def examined() -> Report:
             versions["postgresql"] = _server_version(connection)
             findings = [Finding("database", True, f"PostgreSQL {versions['postgresql']} answers")]
             findings += kept_secrets(settings)
-            for check in CHECKS:
+            for check in (*CHECKS, check_messages):
                 findings += check(books, connection)
     except (SettingsError, MasterKeyError, DatabaseError) as error:
         findings = [Finding("database", False, str(error), "mend this first, then ask again")]

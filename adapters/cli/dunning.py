@@ -1,6 +1,9 @@
-"""`duebook dunning plan list|show|add|activate|deactivate` and `duebook dunning run|release|simulate`."""
+"""`duebook dunning plan list|show|add|activate|deactivate|simulate-invoice` and
+`duebook dunning run|release|simulate`.
+"""
 
 import argparse
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,10 +32,13 @@ from commands.dunning_plans import (
 from commands.plan_loading import UnknownPlan
 from ledger.dunning.plan import DunningPlan
 from ledger.errors import Rejected, quoted
+from ledger.money import Money, parse_loose_minor, positive_minor
 from projections.dunning_plans.listing import list_plans
 from schedulers.business_day import require_runnable
-from schedulers.preview import PreviewItem, simulate
+from schedulers.preview import PreviewItem, simulate, simulate_invoice
 from schedulers.release import Chosen, ReleaseFilter, choose, starts
+
+DEFAULT_TERM = timedelta(days=30)
 
 
 class MalformedPlanFile(Rejected):
@@ -54,6 +60,28 @@ def add(commands: Any) -> None:
     add_json(_of_tenant(adding))
     _of_plan(add_command(plans, "activate", _activate, "contact customers by a plan from today on"))
     _of_plan(add_command(plans, "deactivate", _deactivate, "contact nobody by a plan any more"))
+    imagining = add_command(
+        plans,
+        "simulate-invoice",
+        _simulate_invoice,
+        "say what a plan would do about an invoice that nobody pays, and write nothing",
+    )
+    _of_tenant(imagining)
+    imagining.add_argument("key", metavar="KEY", help="the plan's key, as listed")
+    imagining.add_argument(
+        "--due-on", type=day, required=True, metavar="D", help="the day on which it is due"
+    )
+    imagining.add_argument(
+        "--issued-on",
+        type=day,
+        metavar="D",
+        help="the day on which it is sent (default: 30 days before)",
+    )
+    imagining.add_argument("--amount", default="100", help="its total (default: 100)")
+    imagining.add_argument("--currency", metavar="C", help="of the amount (default: the tenant's)")
+    imagining.add_argument(
+        "--json", action="store_true", help="answer in JSON, one line for each message or skip"
+    )
     running = add_command(
         family,
         "run",
@@ -172,6 +200,25 @@ def _simulate(arguments: argparse.Namespace) -> int:
             for item in found
         ]
     print_items(sorted(opened, key=lambda item: item.date), "nothing was written")
+    return 0
+
+
+def _simulate_invoice(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        catch_up(books)
+        tenant = books.tenants.state(tenant_id)
+        plan = _named(_stored_plans(books, tenant_id), arguments.key)
+    currency = arguments.currency or tenant.settings.currency
+    amount = Money.of(parse_loose_minor(arguments.amount, currency), currency)
+    positive_minor(amount)
+    issued_on = arguments.issued_on or arguments.due_on - DEFAULT_TERM
+    found = simulate_invoice(tenant, plan, amount, issued_on, arguments.due_on)
+    if arguments.json:
+        for item in found:
+            print_json(item)
+    else:
+        print_items(found, "if nobody pays; nothing was written")
     return 0
 
 

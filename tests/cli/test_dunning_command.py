@@ -123,6 +123,28 @@ def test_a_simulation_writes_nothing(cli: Cli, imported: str, database: Database
     assert (unknown.status, "no dunning plan 'nothing'" in unknown.err) == (1, True)
 
 
+def test_what_a_plan_would_do_about_an_invoice(cli: Cli, acme: str, database: Database) -> None:
+    end = log_end(database)
+    asked = ("dunning", "plan", "simulate-invoice", "default", "--tenant", "acme")
+    done = cli(*asked, "--due-on", "2026-03-12", "--amount", "1234.50", "--json")
+    items = [json.loads(line) for line in done.out.splitlines()]
+    sent = [(one["date"], one["step"]) for one in items if one["kind"] == "message"]
+    assert sent == [
+        ("2026-03-09", "before"),
+        ("2026-03-12", "due"),
+        ("2026-03-16", "d3"),
+        ("2026-03-19", "d7"),
+        ("2026-03-27", "d15"),
+    ]
+    assert {one["amount"]["amount"] for one in items} == {"1234.50"}
+    assert "if nobody pays" in cli(*asked, "--due-on", "2026-03-12").out
+    assert log_end(database) == end
+    late = cli(*asked, "--due-on", "2026-03-12", "--issued-on", "2026-03-13")
+    assert (late.status, "lies before the issue date" in late.err) == (1, True)
+    for wrong in ("0", "-1", "much"):
+        assert cli(*asked, "--due-on", "2026-03-12", f"--amount={wrong}").status == 1
+
+
 def test_a_message_from_the_preview_to_the_file(
     cli: Cli, acme: str, database: Database, tmp_path: Path
 ) -> None:
