@@ -35,6 +35,7 @@ from ledger.message import (
     Sent,
     SettledAs,
     State,
+    approve,
     attempt_failed,
     begin_attempt,
     held_back,
@@ -54,7 +55,7 @@ LEFT_WITHOUT_OUTCOME = "an attempt was left without an outcome: it may have been
 
 
 class DiscardMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a dead letter is never sent."""
+    """Why a dead letter, or a message that waits for its approval, is never sent."""
 
     reason: str
 
@@ -238,8 +239,17 @@ def retry_message(unit: Unit, message_id: UUID) -> MessageView:
     return append_to_message(unit, message_id, retry(message))
 
 
+def approve_message(unit: Unit, message_id: UUID) -> MessageView:
+    """Lets a message be sent that waits for its approval. Raises Unknown, NothingToApprove."""
+    message: Message = load(unit, "message", message_id)
+    return append_to_message(unit, message_id, approve(message))
+
+
 def discard_message(unit: Unit, message_id: UUID, command: DiscardMessage) -> MessageView:
-    """Decides that a dead letter is never sent. Raises Unknown, ReasonMissing, NothingToDiscard."""
+    """Decides that a dead letter, or one that waits for its approval, is never sent.
+
+    Raises Unknown, ReasonMissing, NothingToDiscard.
+    """
     require_reason(command.reason)
     message: Message = load(unit, "message", message_id)
     require_discardable(message)

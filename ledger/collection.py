@@ -1,6 +1,7 @@
 """A customer as collection sees it: when it was contacted, so that limits of contact hold. One stream per customer."""
 
 from datetime import date
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -11,7 +12,7 @@ from ledger.dunning.plan import MAX_GAP_DAYS, Channel
 from ledger.event_registry import Event, stored
 from ledger.ids import stable_id
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 
 @stored("collection.contacted.v1")
@@ -30,6 +31,21 @@ class Worked(Event, frozen=True):
     customer_id: UUID
     activity_id: UUID
     kind: Kind
+
+
+@stored("collection.action_taken.v1")
+class ActionTaken(Event, frozen=True):
+    """A step of a dunning plan says that something is done besides its message, by whoever follows these events.
+
+    action  `block`: the customer is to be delivered nothing more; `agency`: its debts go to a collection agency
+    """
+
+    customer_id: UUID
+    action: Literal["block", "agency"]
+    text: str
+    plan: str
+    step: str
+    invoice_ids: tuple[UUID, ...]
 
 
 class Collection(msgspec.Struct, frozen=True, array_like=True):
@@ -52,4 +68,6 @@ def evolve(collection: Collection | None, event: Event, effective_on: date) -> C
             contacts = sorted((*before.contacts, effective_on))
             counted = (on for on in contacts if (contacts[-1] - on).days <= MAX_GAP_DAYS)
             return replace(before, contacts=tuple(counted))
+        case ActionTaken():
+            return collection or Collection(event.customer_id)
     raise AssertionError(f"a collection does not know {event.TAG}")

@@ -1,5 +1,6 @@
 """A message to a customer, from the day it was queued to what became of it.
 
+    awaiting approval --> queued, once a person has approved it
     queued --> attempted --> sent
        ^           |
        |           +--> deferred, because the sender or the recipient's domain takes no more for now: queued again
@@ -33,7 +34,7 @@ from ledger.errors import Conflict, Rejected
 from ledger.event_registry import Event, stored
 from ledger.ids import derived_id
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 
 MAX_ATTEMPTS: Final = 10
 """So many attempts are made automatically; then the message is dead-lettered."""
@@ -54,6 +55,7 @@ Kind = Literal["dunning", "invoice", "receipt", "generic"]
 """
 
 State = Literal[
+    "awaiting_approval",
     "queued",
     "attempted",
     "sent",
@@ -100,7 +102,11 @@ class NothingToRetry(Rejected):
 
 
 class NothingToDiscard(Rejected):
-    """Only a message that is dead-lettered can be discarded."""
+    """Only a message that is dead-lettered or waits for its approval can be discarded."""
+
+
+class NothingToApprove(Rejected):
+    """Only a message that waits for its approval can be approved."""
 
 
 class NothingToSettle(Rejected):
@@ -118,6 +124,7 @@ class Queued(Event, frozen=True):
     not_before                         when they are first
     valid_until                        when it expires; none, never
     payment_id                         of a receipt, its payment
+    approval                           a person must approve it before it is sent
     """
 
     kind: Kind
@@ -138,6 +145,12 @@ class Queued(Event, frozen=True):
     not_before: datetime | None = None
     valid_until: datetime | None = None
     payment_id: UUID | None = None
+    approval: bool = False
+
+
+@stored("message.approved.v1")
+class Approved(Event, frozen=True):
+    """A person has approved the message: it is sent like any other."""
 
 
 @stored("message.attempted.v1")
@@ -385,8 +398,17 @@ def retry(message: Message) -> Retried:
 
 def require_discardable(message: Message) -> None:
     """Raises NothingToDiscard."""
-    if message.state != "dead_lettered":
-        raise NothingToDiscard(f"the message is {message.state}; only a dead letter is discarded")
+    if message.state not in ("dead_lettered", "awaiting_approval"):
+        raise NothingToDiscard(
+            f"the message is {message.state}; only a dead letter, or one that waits for its approval, is discarded"
+        )
+
+
+def approve(message: Message) -> Approved:
+    """A person lets it be sent. Raises NothingToApprove."""
+    if message.state != "awaiting_approval":
+        raise NothingToApprove(f"the message is {message.state}; there is nothing to approve")
+    return Approved()
 
 
 def settle(message: Message, outcome: SettledAs) -> Settled:
@@ -418,9 +440,12 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
             next_at=event.not_before,
             valid_until=event.valid_until,
             payment_id=event.payment_id,
+            state="awaiting_approval" if event.approval else "queued",
         )
     assert message is not None, f"{event.TAG} came before the message was queued"
     match event:
+        case Approved():
+            return replace(message, state="queued")
         case Attempted():
             return replace(
                 message,

@@ -15,13 +15,14 @@ FOLD_VERSION = 1
 
 MAX_NOTE_LENGTH: Final = 2_000
 
-Kind = Literal["sender_paused", "unread_report", "to_do", "call", "visit"]
+Kind = Literal["sender_paused", "unread_report", "to_do", "call", "visit", "letter"]
 """What a task is about.
 
     sender_paused  a sender is at fault and was paused; mend it and resume it
     unread_report  a mail came back that is no delivery report; look at the message it is about
     to_do          what a person has written down
     call, visit    a customer is to be called or visited
+    letter         a customer is to be written a letter
 """
 
 State = Literal["open", "done"]

@@ -1,20 +1,23 @@
 """The dunning step of a business day: whom to contact about which debts, as events of several streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
 
-from ledger import collection, message
+from ledger import collection, message, task
 from ledger.customer import Customer
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import debt_of
-from ledger.dunning.deciding import Contact, Debtor, Decision, decide_day
+from ledger.dunning.deciding import Contact, Debtor, Decision, Due, decide_day
 from ledger.dunning.plan import DunningPlan
 from ledger.dunning.window import opens_at
 from ledger.event_registry import New
+from ledger.ids import derived_id
+from ledger.invoice.adjusting import charge_fee
 from ledger.invoice.events import DunningStepTaken
+from ledger.invoice.state import Invoice
 from ledger.tenant import Settings
 from ledger.time_zones import instant_of
 from schedulers.ports import DebtorCase, DecideDebtor, StreamEvents
@@ -100,11 +103,13 @@ def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Seq
         before=case.contacts.count(day),
     )
     contacted = collection.Contacted(customer_id, message_id, contact.channel)
+    invoices = dict(case.invoices) if any(one.step.fee for one in contact.due) else {}
     steps = [
         StreamEvents(
             "invoice",
             one.debt.invoice_id,
             [
+                *(_fee(invoices[one.debt.invoice_id], one, day) if one.step.fee else ()),
                 New(
                     DunningStepTaken(
                         plan=plan.key,
@@ -115,16 +120,49 @@ def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Seq
                         passed=one.passed,
                     ),
                     day,
-                )
+                ),
             ],
         )
         for one in contact.due
     ]
     return [
         *steps,
+        *_actions(night, case, contact, message_id, day),
         StreamEvents("message", message_id, [New(_queued(night, case, contact, day), day)]),
         StreamEvents("collection", case.collection_id, [New(contacted, day)]),
     ]
+
+
+def _fee(invoice: Invoice, due: Due, day: date) -> Sequence[New]:
+    """What a step charges an invoice, once."""
+    fee_minor = due.step.fee_minor(invoice.currency)
+    if not fee_minor:
+        return ()
+    return charge_fee(invoice, fee_minor, due.step.fee_text, day, day).new
+
+
+def _actions(
+    night: Night, case: DebtorCase, contact: Contact, message_id: UUID, day: date
+) -> Iterator[StreamEvents]:
+    """What the steps of a contact do besides its message, each step once for all its invoices."""
+    about: dict[str, list[Due]] = {}
+    for due in contact.due:
+        if due.step.actions:
+            about.setdefault(due.step.key, []).append(due)
+    customer_id = case.customer_id
+    for key, group in about.items():
+        invoice_ids = tuple(due.debt.invoice_id for due in group)
+        for place, action in enumerate(group[0].step.actions):
+            if action.kind == "block" or action.kind == "agency":
+                taken = collection.ActionTaken(
+                    customer_id, action.kind, action.text, night.plan.key, key, invoice_ids
+                )
+                yield StreamEvents("collection", case.collection_id, [New(taken, day)])
+                continue
+            task_id = derived_id(day, "task", message_id, key, str(place))
+            subject = invoice_ids[0] if len(invoice_ids) == 1 else customer_id
+            opened = task.Opened(action.kind, action.text, subject, customer_id, day)
+            yield StreamEvents("task", task_id, [New(opened, day)])
 
 
 def _queued(night: Night, case: DebtorCase, contact: Contact, day: date) -> message.Queued:
@@ -141,7 +179,7 @@ def _queued(night: Night, case: DebtorCase, contact: Contact, day: date) -> mess
         channel=contact.channel,
         customer_id=case.customer_id,
         currency=contact.currency,
-        amount_minor=contact.open_minor,
+        amount_minor=contact.open_minor + contact.fees_minor,
         business_date=day,
         invoice_ids=tuple(one.debt.invoice_id for one in contact.due),
         plan=plan.key,
@@ -154,4 +192,5 @@ def _queued(night: Night, case: DebtorCase, contact: Contact, day: date) -> mess
         zone=zone,
         not_before=not_before,
         valid_until=valid_until,
+        approval=step.approval,
     )

@@ -15,8 +15,15 @@ import msgspec
 from ledger.customer import Customer, Person
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import closed_on, debt_on, in_question
-from ledger.dunning.deciding import Debtor, Decision, SkipReason, decide_day, steps_come
-from ledger.dunning.plan import Channel, DunningPlan
+from ledger.dunning.deciding import (
+    Contact,
+    Debtor,
+    Decision,
+    SkipReason,
+    decide_day,
+    steps_come,
+)
+from ledger.dunning.plan import Action, Channel, DunningPlan
 from ledger.errors import Rejected
 from ledger.invoice import issuing
 from ledger.invoice.accrual import bring_up_to_date
@@ -35,7 +42,9 @@ LEEWAY_DAYS = 40
 NOBODY = UUID(int=0)
 _ONE_DAY = timedelta(days=1)
 
-ItemKind = Literal["late_fee", "mora", "message", "skip"]
+ItemKind = Literal[
+    "late_fee", "mora", "fee", "message", "task", "letter", "block", "agency", "skip"
+]
 
 
 class SpanTooLong(Rejected):
@@ -43,7 +52,7 @@ class SpanTooLong(Rejected):
 
 
 class PreviewItem(msgspec.Struct, frozen=True):
-    """A charge, a message or a debt that is skipped.
+    """A charge, a message, what is done besides, or a debt that is skipped. A `fee` is a step's.
 
     invoice_ids  the invoice charged or skipped, or those whose steps the message takes
     invoice_numbers  their numbers, in the same order
@@ -186,11 +195,12 @@ def items_of(
             invoice_ids=ids,
             invoice_numbers=tuple(numbers[one] for one in ids),
             customer_id=customer_id,
-            amount=Money.of(contact.open_minor, contact.currency),
+            amount=Money.of(contact.open_minor + contact.fees_minor, contact.currency),
             channel=contact.channel,
             recipient=customer.person.email or None,
             step=contact.step.key,
         )
+        yield from _besides(customer_id, contact, numbers, day)
     for skip in decision.skips:
         yield PreviewItem(
             date=day,
@@ -202,3 +212,31 @@ def items_of(
             step=skip.step.key,
             reason=skip.reason,
         )
+
+
+def _besides(
+    customer_id: UUID, contact: Contact, numbers: dict[UUID, str], day: date
+) -> Iterator[PreviewItem]:
+    """The fees and actions of a contact's steps, invoice by invoice."""
+    for due in contact.due:
+        invoice_id = due.debt.invoice_id
+        fee_minor = due.step.fee_minor(contact.currency)
+        kinds: list[tuple[ItemKind, int]] = [("fee", fee_minor)] if fee_minor else []
+        kinds += [(_kind_of(action), due.debt.open_minor) for action in due.step.actions]
+        for kind, amount_minor in kinds:
+            yield PreviewItem(
+                date=day,
+                kind=kind,
+                invoice_ids=(invoice_id,),
+                invoice_numbers=(numbers[invoice_id],),
+                customer_id=customer_id,
+                amount=Money.of(amount_minor, contact.currency),
+                step=due.step.key,
+            )
+
+
+def _kind_of(action: Action) -> ItemKind:
+    """Tasks of all kinds are one; letters, blocks and agencies are told apart."""
+    if action.kind in ("letter", "block", "agency"):
+        return action.kind
+    return "task"

@@ -1,4 +1,4 @@
-"""`duebook messages list|show|retry|discard|settle|send|receive`: messages to customers."""
+"""`duebook messages list|show|approve|retry|discard|settle|send|receive`: messages to customers."""
 
 import argparse
 import sys
@@ -23,6 +23,7 @@ from commands.messages import (
     DiscardMessage,
     MessageView,
     SettleMessage,
+    approve_message,
     discard_message,
     message_view,
     retry_message,
@@ -67,8 +68,16 @@ def add(commands: Any) -> None:
             "have a message tried again that is dead-lettered, bounced, cancelled or discarded",
         )
     )
+    _about_one(
+        add_command(
+            family, "approve", _approve, "let a message be sent that waits for its approval"
+        )
+    )
     discard = add_command(
-        family, "discard", _discard, "decide that a dead-lettered message is never sent"
+        family,
+        "discard",
+        _discard,
+        "decide that a message is never sent that is dead-lettered or waits for its approval",
     )
     discard.add_argument("--reason", required=True, help="why")
     _about_one(discard)
@@ -161,6 +170,10 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _retry(arguments: argparse.Namespace) -> int:
     return _change(arguments, lambda unit: retry_message(unit, arguments.message_id))
+
+
+def _approve(arguments: argparse.Namespace) -> int:
+    return _change(arguments, lambda unit: approve_message(unit, arguments.message_id))
 
 
 def _discard(arguments: argparse.Namespace) -> int:

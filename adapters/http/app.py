@@ -135,6 +135,7 @@ API_ROUTES: Final = (
     tasks.done,
     messages.list_all,
     messages.show,
+    messages.approve,
     messages.retry,
     messages.discard,
     messages.settle,

@@ -102,6 +102,11 @@ class Contact(NamedTuple):
     def open_minor(self) -> int:
         return sum(one.debt.open_minor for one in self.due)
 
+    @property
+    def fees_minor(self) -> int:
+        """What the steps charge."""
+        return sum(one.step.fee_minor(self.currency) for one in self.due)
+
 
 class Skip(NamedTuple):
     """A debt that has come to a step, which is not taken on the day."""

@@ -21,7 +21,7 @@ from ledger.event_registry import Event, stored
 from ledger.ids import stable_id
 from ledger.money import Money, positive_minor
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 
 DEFAULT_KEY: Final = "default"
 MAX_STEPS: Final = 200
@@ -30,6 +30,7 @@ MAX_DAYS_AFTER: Final = 3_650
 MAX_GAP_DAYS: Final = 31
 MAX_CONTACTS: Final = 1_000
 MAX_VALID_HOURS: Final = 720
+MAX_TEXT_LENGTH: Final = 500
 WEEK_DAYS: Final = 7
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -38,6 +39,7 @@ Purpose = Literal["courtesy", "reminder", "final_notice"]
 Channel = Literal["email"]
 LateEntry = Literal["next", "highest"]
 Timezone = Literal["debtor", "tenant"]
+ActionKind = Literal["call", "visit", "letter", "to_do", "block", "agency"]
 
 
 class MalformedPlanKey(Rejected):
@@ -60,6 +62,14 @@ class UnknownRequiredStep(Rejected):
     """A step requires one that is not before it in the plan."""
 
 
+class FeeUnexplained(Rejected):
+    """A step's fee and the text that says what it is for belong together."""
+
+
+class ActionTextMissing(Rejected):
+    """An action of a step says what is to be done."""
+
+
 class ValidityOutOfRange(Rejected):
     """A message is valid for at most thirty days, or without an end."""
 
@@ -70,6 +80,18 @@ class CapOutOfRange(Rejected):
 
 class AmountRangeEmpty(Rejected):
     """The amounts of a step name a currency twice, or leave nothing between the least and the most."""
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done beside a step's message.
+
+    kind  `call`, `visit`, `letter` and `to_do` open a task for a person; `block` says that the customer is to be
+          delivered nothing more, `agency` that its debts go to a collection agency: an event, for whoever follows them
+    text  what is to be done; no personal data
+    """
+
+    kind: ActionKind
+    text: str
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +107,10 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     template  the key of the template that writes its message; empty, the shipped one
     window    the local hours in which its message may be sent (`ledger.dunning.window`); empty, any
     valid_hours  its message expires when it has waited so long; 0, never
+    fee       what each of its invoices is charged once, by currency
+    fee_text  what the fee is for, as the invoice's explanation says it
+    approval  its message waits until a person has approved it
+    actions   what is done besides
     """
 
     key: str
@@ -97,6 +123,14 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     template: str = ""
     window: str = ""
     valid_hours: int = 0
+    fee: tuple[Money, ...] = ()
+    fee_text: str = ""
+    approval: bool = False
+    actions: tuple[Action, ...] = ()
+
+    def fee_minor(self, currency: str) -> int:
+        """The fee in a currency, in minor units; 0 when there is none."""
+        return next((one.minor for one in self.fee if one.currency == currency), 0)
 
 
 class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,8 +240,8 @@ def check_plan(rules: PlanRules) -> PlanRules:
     """The rules with their steps in the order of their offsets.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, MalformedWindow, ValidityOutOfRange, and the refusals of an unencrypted text
-    and of a malformed amount.
+    AmountRangeEmpty, UnknownCalendar, MalformedWindow, ValidityOutOfRange, FeeUnexplained, ActionTextMissing, and the
+    refusals of an unencrypted text and of a malformed amount.
     """
     plain(rules.name, "name")
     if rules.calendar != "weekdays":
@@ -251,6 +285,13 @@ def _check_step(step: Step, offsets: dict[str, int], field: str) -> None:
         raise ValidityOutOfRange(
             f"valid_hours lies between 0 and {MAX_VALID_HOURS}", field=f"{field}.valid_hours"
         )
+    _by_currency(step.fee, f"{field}.fee")
+    if bool(step.fee) != bool(plain(step.fee_text, f"{field}.fee_text").strip()):
+        raise FeeUnexplained("say a fee and what it is for, or neither", field=f"{field}.fee_text")
+    for place, action in enumerate(step.actions):
+        text_field = f"{field}.actions[{place}].text"
+        if not plain(action.text, text_field, MAX_TEXT_LENGTH).strip():
+            raise ActionTextMissing("say what is to be done", field=text_field)
     for required in step.requires:
         if offsets.get(required, step.offset) >= step.offset:
             raise UnknownRequiredStep(

@@ -87,6 +87,11 @@ def _queued(row: Folded, event: e.Queued, on: date) -> None:
     row.step = event.step
     row.purpose = event.purpose
     row.invoice_ids = msgspec.json.encode(event.invoice_ids).decode()
+    row.state = "awaiting_approval" if event.approval else "queued"
+
+
+def _approved(row: Folded, event: e.Approved, on: date) -> None:
+    row.state = "queued"
 
 
 def _attempted(row: Folded, event: e.Attempted, on: date) -> None:
@@ -159,6 +164,7 @@ def _settled(row: Folded, event: e.Settled, on: date) -> None:
 
 _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.Queued: _queued,
+    e.Approved: _approved,
     e.Attempted: _attempted,
     e.Sent: _sent,
     e.Delivered: _delivered,

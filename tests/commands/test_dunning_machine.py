@@ -72,7 +72,7 @@ from ledger import collection
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import debt_of
 from ledger.dunning.deciding import Due, steps_come
-from ledger.dunning.plan import DEFAULT_KEY, Caps, DunningPlan, Step
+from ledger.dunning.plan import DEFAULT_KEY, Action, Caps, DunningPlan, Step
 from ledger.errors import LedgerError
 from ledger.invoice.events import DunningStepTaken
 from ledger.invoice.state import OPEN, Invoice
@@ -94,9 +94,9 @@ STEPS = (
     Step("d3", 3, at_least=(Money("50.00", "EUR"),)),
     Step("d5", 5, at_most=(Money("80.00", "EUR"),)),
     Step("d3", 9),
-    Step("d7", 7),
+    Step("d7", 7, fee=(Money("5.00", "EUR"),), fee_text="fee", actions=(Action("call", "ask"),)),
     Step("last", 12, "final_notice", requires=("d7",)),
-    Step("end", 20, "final_notice"),
+    Step("end", 20, "final_notice", approval=True),
 )
 
 

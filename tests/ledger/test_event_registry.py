@@ -112,10 +112,11 @@ STORIES: dict[str, list[str]] = {
     ],
     "business_day": ["opened.v1", "step_completed.v1", "closed.v1"],
     "dunning_plan": ["created.v1", "changed.v1", "activated.v1", "deactivated.v1"],
-    "collection": ["contacted.v1", "worked.v1"],
+    "collection": ["contacted.v1", "worked.v1", "action_taken.v1"],
     "activity": ["recorded.v1"],
     "message": [
         "queued.v1",
+        "approved.v1",
         "attempted.v1",
         "attempt_failed.v1",
         "deferred.v1",

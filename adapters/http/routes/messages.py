@@ -17,6 +17,7 @@ from commands.messages import (
     DiscardMessage,
     MessageView,
     SettleMessage,
+    approve_message,
     discard_message,
     message_view,
     retry_message,
@@ -24,7 +25,13 @@ from commands.messages import (
 )
 from commands.unit_of_work import Unknown
 from ledger.invoice.preconditions import ReasonMissing
-from ledger.message import NothingToDiscard, NothingToRetry, NothingToSettle, State
+from ledger.message import (
+    NothingToApprove,
+    NothingToDiscard,
+    NothingToRetry,
+    NothingToSettle,
+    State,
+)
 from projections.messages.fold import MESSAGES
 from projections.messages.listing import MessageFilters, MessageRow, list_messages
 from projections.pagination import Page
@@ -35,6 +42,10 @@ class MessageListQuery(ListQuery, frozen=True, kw_only=True):
 
     customer_id: UUID | None = None
     state: State | None = None
+
+
+class ApproveMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing needs to be said to approve a message."""
 
 
 class RetryMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +95,24 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
         lambda connection: message_view(id, found_snapshot(connection, tenant_id, "message", id)),
         read_query(request.scope["query_string"], ReadQuery),
     )
+
+
+@command_route(
+    "/messages/{id:uuid}/approve",
+    operation_id="approve_message",
+    request=ApproveMessage,
+    request_example=ApproveMessage(),
+    response=MessageView,
+    response_example=dunning.MESSAGE,
+    errors=(Unknown, NothingToApprove),
+)
+async def approve(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Let a message be sent that waits for its approval
+
+    It is `awaiting_approval` where its step says so.
+    """
+    await read_body(request, ApproveMessage)
+    return await execute(request, lambda unit: approve_message(unit, id), prefetch_streams=(id,))
 
 
 @command_route(
