@@ -11,10 +11,12 @@ from uuid import UUID
 from commands.messages import Letter, letter_of, open_invoices
 from ledger.dunning.plan import DunningPlan
 from ledger.invoice.accrual import bring_up_to_date
+from ledger.invoice.evolve import evolve as evolve_invoice
+from ledger.invoice.state import Invoice
 from ledger.message import Message, Queued, evolve
 from ledger.tenant import Tenant
 from schedulers.dunning import decide_debtor_with
-from schedulers.ports import DebtorCase
+from schedulers.ports import DebtorCase, StreamEvents
 
 
 class Rehearsed(NamedTuple):
@@ -42,12 +44,28 @@ def rehearse(
     decide = decide_debtor_with(tenant_id, tenant.settings, plan, templates)
     for case in cases:
         brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
-        for stream in decide(case._replace(invoices=brought), day):
+        streams = decide(case._replace(invoices=brought), day)
+        after = _after(brought, streams).items()
+        for stream in streams:
             for event, effective_on in stream.new:
                 if not isinstance(event, Queued):
                     continue
                 message = evolve(None, event, effective_on)
-                listed = open_invoices(message, brought, day)
+                listed = open_invoices(message, after, day)
                 assert not isinstance(listed, str), "the night queues nothing that it would cancel"
                 letter = letter_of(stream.stream_id, message, case.customer, tenant, listed, day)
                 yield Rehearsed(stream.stream_id, message, letter)
+
+
+def _after(
+    invoices: Iterable[tuple[UUID, Invoice]], streams: Iterable[StreamEvents]
+) -> dict[UUID, Invoice]:
+    """Invoices after what the night posts to them, such as a step's fee."""
+    found = dict(invoices)
+    for stream in streams:
+        if stream.kind == "invoice":
+            for event, effective_on in stream.new:
+                found[stream.stream_id] = evolve_invoice(
+                    found[stream.stream_id], event, effective_on
+                )
+    return found

@@ -22,6 +22,7 @@ from tests.importing import real
 SERVED = [
     ROOT / "README.md",
     DOCS / "tutorial" / "first-invoice.md",
+    DOCS / "tutorial" / "first-reminder.md",
     DOCS / "how-to" / "adjust-an-invoice.md",
     DOCS / "how-to" / "credit-reversals-and-charge-backs.md",
     DOCS / "how-to" / "explain-a-late-fact.md",

@@ -13,10 +13,13 @@ from adapters.messages.rehearsing import Captured, capture
 from adapters.messages.roster import Roster
 from adapters.settings import Settings
 from commands.customers import ChangeCustomer, change_customer
+from commands.dunning_plans import SavePlan, save_plan
 from commands.fee_policies import AddFeePolicy, add_fee_policy
 from commands.holds import HoldInvoice, hold_invoice
 from commands.senders import SaveSender, save_sender
 from commands.tenants import CreateTenant, create_tenant
+from ledger.dunning.plan import DEFAULT_KEY, SHIPPED, Step
+from ledger.money import Money
 from tests.messages.conftest import STARTS_ON, Shop, text_of
 from tests.messages.mail_server import MailServer
 
@@ -50,6 +53,9 @@ def test_it_writes_what_the_day_sends_and_changes_nothing(shop: Shop, tmp_path: 
     kept = shop.invoice(held, DUE, "10.00")
     shop.ask(lambda unit: hold_invoice(unit, kept, HoldInvoice("asked")))
     shop.nights(LATER)
+    fee = Step("d15", 15, "final_notice", fee=(Money("5.00", "EUR"),), fee_text="reminder fee")
+    plan = SavePlan(DEFAULT_KEY, "Own", (*SHIPPED.steps[:4], fee))
+    shop.ask(lambda unit: save_plan(unit, plan))
     shop.today = date(2026, 3, 26)
     before = positions(shop)
     folder = tmp_path / "test-mode"
