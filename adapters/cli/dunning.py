@@ -1,4 +1,4 @@
-"""`duebook dunning plan list|show|add|activate|deactivate|simulate-invoice` and
+"""`duebook dunning plan list|show|results|add|activate|deactivate|simulate-invoice` and
 `duebook dunning run|release|simulate`.
 """
 
@@ -34,6 +34,7 @@ from ledger.dunning.plan import DunningPlan
 from ledger.errors import Rejected, quoted
 from ledger.money import Money, parse_loose_minor, positive_minor
 from projections.dunning_plans.listing import list_plans
+from projections.messages.results import StepResult, step_results
 from schedulers.business_day import require_runnable
 from schedulers.preview import PreviewItem, simulate, simulate_invoice
 from schedulers.release import Chosen, ReleaseFilter, choose, starts
@@ -51,6 +52,9 @@ def add(commands: Any) -> None:
     add_json(_of_tenant(add_command(plans, "list", _list, "list a tenant's dunning plans")))
     show = add_command(plans, "show", _show, "show a dunning plan, step by step")
     _of_plan(show)
+    _of_plan(
+        add_command(plans, "results", _results, "say what came of a plan's messages, step by step")
+    )
     adding = add_command(
         plans, "add", _add, "add a dunning plan from a JSON file, or the next version of one"
     )
@@ -161,6 +165,21 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     _print(plan_view(_named(_plans(arguments), arguments.key)), arguments.json)
+    return 0
+
+
+def _results(arguments: argparse.Namespace) -> int:
+    with open_books(Settings.from_environment()) as books:
+        tenant_id = books.tenants.id_of(arguments.tenant)
+        catch_up(books)
+        _named(_stored_plans(books, tenant_id), arguments.key)
+        with books.reading(tenant_id) as connection:
+            found = step_results(connection, tenant_id, arguments.key)
+    if arguments.json:
+        print_json({"items": found})
+        return 0
+    columns = StepResult.__struct_fields__
+    print_table(columns, [tuple(getattr(one, name) for name in columns) for one in found])
     return 0
 
 

@@ -117,6 +117,7 @@ API_ROUTES: Final = (
     dunning.list_all,
     dunning.save,
     dunning.show,
+    dunning.results,
     dunning.activate,
     dunning.deactivate,
     dunning.run,

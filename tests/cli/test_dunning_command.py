@@ -187,5 +187,8 @@ def test_a_message_from_the_preview_to_the_file(
     assert "sent" in shown.out
     (mail,) = (tmp_path / "home").rglob("*.eml")
     assert b"ann@example.com" in mail.read_bytes()
+    (result,) = cli("dunning", "plan", "results", "any", "--tenant", "acme", "--json").json["items"]
+    assert (result["step"], result["queued"], result["sent"]) == ("soon", 1, 1)
+    assert "soon" in cli("dunning", "plan", "results", "any", "--tenant", "acme").out
     refused = cli("messages", "settle", queued["message_id"], "--as", "sent", "--tenant", "acme")
     assert (refused.status, "nothing to settle" in refused.err) == (1, True)

@@ -21,9 +21,11 @@ from commands.customers import (
     opt_in,
     revoke_links,
 )
+from commands.message_reports import message_delivered
 from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.customer import Customer
 from ledger.message import Message
+from projections.messages.results import StepResult, step_results
 from tests.messages.conftest import PUBLIC_URL, Shop, text_of
 
 DUE = date(2026, 3, 11)
@@ -216,3 +218,16 @@ def test_a_link_says_which_channel(visited: Visited) -> None:
     assert visited.customer().opted_out == ()
     assert visited.http.post(path).status_code == 200
     assert visited.customer().opted_out == ("email",)
+
+
+def test_what_came_of_a_plan_is_told_by_step(visited: Visited) -> None:
+    mail = visited.remind(email="tracked@example.com")
+    visited.http.get(picture_in(mail))
+    shop = visited.shop
+    ((message_id, message),) = shop.messages()
+    shop.ask(lambda unit: message_delivered(unit, message_id))
+    shop.books.projections.catch_up()
+    with shop.books.reading(shop.tenant_id) as connection:
+        (found,) = step_results(connection, shop.tenant_id, message.plan)
+        assert step_results(connection, shop.tenant_id, "another") == []
+    assert found == StepResult("due", 1, 1, 1, 0, 0, 0, 1, 0)

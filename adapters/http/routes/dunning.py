@@ -15,7 +15,7 @@ from adapters.http.openapi.examples import dunning, invoices
 from adapters.http.operations import ADMINISTRATORS, command_route, query_route
 from adapters.http.problem_details import ClockBusy
 from adapters.http.query_parameters import ReadQuery, read_query, refuse_query
-from adapters.http.read_pool import found_snapshot
+from adapters.http.read_pool import Connection, found_snapshot
 from adapters.http.request_bodies import read_body
 from adapters.http.responses import json_response
 from adapters.http.routes.days import DAY_RUN, DayRun, run_by_hand
@@ -34,9 +34,11 @@ from commands.plan_loading import UnknownPlan
 from commands.template_loading import UnknownTemplate
 from commands.unit_of_work import Unknown
 from ledger.dunning.plan import (
+    ActionTextMissing,
     AmountRangeEmpty,
     CapOutOfRange,
     DunningPlan,
+    FeeUnexplained,
     MalformedPlanKey,
     OffsetOutOfRange,
     StepsMissing,
@@ -50,6 +52,8 @@ from ledger.money import Money
 from ledger.time_zones import business_date
 from projections.dunning_plans.fold import DUNNING_PLANS
 from projections.dunning_plans.listing import list_plans
+from projections.messages.fold import MESSAGES
+from projections.messages.results import StepResult, step_results
 from projections.pagination import Page
 from schedulers.business_day import EarlierDayOpen, NoContactNow, StepNotInTurn
 from schedulers.preview import PreviewItem
@@ -135,6 +139,32 @@ async def show(request: Call, key: FromPath[str]) -> Response[bytes]:
     )
 
 
+@query_route(
+    "/dunning/plans/{key:str}/results",
+    operation_id="get_dunning_plan_results",
+    response=Page[StepResult],
+    response_example=invoices.page(dunning.STEP_RESULT),
+    errors=(UnknownPlan,),
+)
+async def results(request: Call, key: FromPath[str]) -> Response[bytes]:
+    """What came of a plan's messages, step by step
+
+    Opened ones are those whose picture was fetched, of customers who consent to that being noted.
+    """
+    tenant_id = request.user.tenant_id
+
+    def read(connection: Connection) -> Page[StepResult]:
+        _named(list_plans(connection, tenant_id), key)
+        return Page(step_results(connection, tenant_id, key))
+
+    return await query(
+        request,
+        read,
+        read_query(request.scope["query_string"], ReadQuery),
+        models=(DUNNING_PLANS.name, MESSAGES.name),
+    )
+
+
 @command_route(
     "/dunning/plans",
     operation_id="save_dunning_plan",
@@ -155,6 +185,8 @@ async def show(request: Call, key: FromPath[str]) -> Response[bytes]:
         AmountRangeEmpty,
         MalformedWindow,
         ValidityOutOfRange,
+        FeeUnexplained,
+        ActionTextMissing,
     ),
 )
 async def save(request: Call) -> Response[bytes]:

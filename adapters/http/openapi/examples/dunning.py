@@ -13,6 +13,7 @@ from commands.mails import QueueMail
 from commands.messages import DiscardMessage, MessageView, SettleMessage
 from ledger.dunning.plan import Caps, Step
 from projections.messages.listing import MessageRow
+from projections.messages.results import StepResult
 from schedulers.preview import PreviewItem
 
 MESSAGE_ID: Final = UUID("019d1234-5c00-8a1b-9c2d-3e4f5a6b7c8d")
@@ -96,6 +97,17 @@ GENERIC_MAIL: Final = replace(
     sender="",
     reference="",
     content_hash="",
+)
+STEP_RESULT: Final = StepResult(
+    step="d7",
+    queued=120,
+    sent=118,
+    delivered=96,
+    bounced=2,
+    unknown=0,
+    not_sent=2,
+    opened=31,
+    complained=0,
 )
 TRACKING: Final = ChangeTracking(allowed=True, reason="agreed when it signed up")
 CONSENT: Final = ChangeConsent(channel="email", reason="asked for it by phone")
