@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import dns.exception
@@ -63,6 +64,7 @@ def check_messages(
     names = dict(books.tenants.all())
     senders = list(_senders(connection))
     yield _paused(senders, names)
+    yield _links(books.links.public_url, bool(senders))
     yield from _records(senders, look_up or text_records())
     yield _waiting(connection, names)
     yield _counted(
@@ -95,6 +97,21 @@ def _paused(senders: list[tuple[UUID, MailSender]], names: dict[UUID, str]) -> F
         not paused,
         "; ".join(paused) or f"{len(senders)}, none is paused",
         "mend the cause, then run: duebook sender resume KEY --tenant T" if paused else "",
+    )
+
+
+def _links(public_url: str, sends: bool) -> Finding:
+    """Links in messages that leave this machine must open elsewhere."""
+    host = urlsplit(public_url).hostname or ""
+    is_local = host == "localhost" or host.startswith("127.") or host == "::1"
+    wrong = sends and is_local
+    return Finding(
+        "links",
+        not wrong,
+        f"links in messages begin with {public_url}" if public_url else "messages have no links",
+        "set DUEBOOK_PUBLIC_URL to the address under which customers reach the service"
+        if wrong
+        else "",
     )
 
 

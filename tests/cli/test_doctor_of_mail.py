@@ -134,6 +134,24 @@ def test_a_paused_sender_is_told(shop: Shop) -> None:
     assert "sender resume" in wrong.what_to_do
 
 
+@pytest.mark.parametrize(
+    ("public_url", "ok"),
+    [
+        ("http://127.0.0.1:8000", False),
+        ("http://[::1]:8000", False),
+        ("http://localhost", False),
+        ("https://duebook.example.com", True),
+        ("", True),
+    ],
+)
+def test_links_that_open_nowhere_else_are_told(shop: Shop, public_url: str, ok: bool) -> None:
+    shop.books.links.public_url = public_url
+    assert all(one.ok for one in findings(shop, nothing))
+    add_sender(shop)
+    found = {one.check: one for one in findings(shop, lambda name: ["v=spf1 v=DMARC1"])}
+    assert found["links"].ok is ok
+
+
 def test_what_waits_and_what_is_unknown_are_told(shop: Shop) -> None:
     shop.activate()
     for name in ("ann", "bob", "eve"):
