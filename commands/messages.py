@@ -11,9 +11,11 @@ from uuid import UUID
 
 import msgspec
 
+from commands.plan_loading import load_plan
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
 from ledger.customer import AddressRefused, Customer
+from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import debt_of
 from ledger.dunning.plan import Channel, Purpose
 from ledger.event_registry import Event, New
@@ -48,6 +50,7 @@ from ledger.money import Money
 from ledger.payment import Payment
 from ledger.sender import require_active
 from ledger.tenant import Tenant
+from ledger.time_zones import business_date
 
 WITHDRAWN: Final = frozenset(("void", "cancelled", "renegotiated"))
 """Invoices that are not sent any more."""
@@ -173,7 +176,7 @@ def begin_sending(
     attempted = begin_attempt(message, sender, unit.now)
     if message.state == "attempted" and not recognises_repeats:
         return _ended(unit, message_id, BecameUnknown(LEFT_WITHOUT_OUTCOME))
-    not_now = held_back(message, unit.now)
+    not_now = held_back(message, unit.now) or _not_today(unit, message)
     if not_now is not None:
         return _ended(unit, message_id, not_now)
     letter = _letter(unit, message_id, message, now_on)
@@ -295,6 +298,22 @@ def message_view(message_id: UUID, message: Message) -> MessageView:
         opened_on=message.opened_on,
         complaint=message.complaint,
     )
+
+
+def _not_today(unit: Unit, message: Message) -> Postponed | Expired | None:
+    """Why a reminder is not sent today: it has waited into a day on which its plan contacts nobody."""
+    if not message.plan or message.state != "queued":
+        return None
+    tenant: Tenant = load(unit, "tenant", unit.tenant_id)
+    plan = load_plan(unit, message.plan)
+    days = ContactDays(plan.rules, tenant.settings.business_days)
+    zone = message.zone or tenant.settings.timezone
+    if days.includes(business_date(unit.now, zone)):
+        return None
+    next_at = days.next_contact(unit.now, message.window, zone)
+    if message.valid_until is not None and next_at >= message.valid_until:
+        return Expired()
+    return Postponed(next_at)
 
 
 def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Letter | CancelReason:

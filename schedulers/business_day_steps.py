@@ -5,13 +5,13 @@ from datetime import date, datetime, time
 from functools import partial
 
 from ledger.business_day import Step
+from ledger.dunning.contact_days import EARLIEST_CONTACT
 from ledger.event_registry import New
 from ledger.invoice import accrual, recording
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
 from ledger.tenant import Settings
 from ledger.time_zones import instant_of
-from schedulers.dunning import EARLIEST_CONTACT
 from schedulers.ports import Decide
 
 NO_RATES: Table = {}

@@ -1,14 +1,13 @@
 """The dunning step of a business day: whom to contact about which debts, as events of several streams."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from ledger import collection, message, task
 from ledger.customer import Customer
-from ledger.dunning.contact_days import ContactDays
+from ledger.dunning.contact_days import EARLIEST_CONTACT, ContactDays
 from ledger.dunning.debts import debt_of
 from ledger.dunning.deciding import Contact, Debtor, Decision, Due, decide_day
 from ledger.dunning.plan import DunningPlan
@@ -21,9 +20,6 @@ from ledger.invoice.state import Invoice
 from ledger.tenant import Settings
 from ledger.time_zones import instant_of
 from schedulers.ports import DebtorCase, DecideDebtor, StreamEvents
-
-EARLIEST_CONTACT: Final = time(6, 0)
-"""The local time of the tenant before which nobody is contacted."""
 
 
 def decide_debtor_with(

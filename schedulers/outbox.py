@@ -61,6 +61,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
     domain   of the recipient's address; empty when there is none
     slowed   whether that domain has been slowed
+    plan     whose step it is; empty when it is none's
     """
 
     tenant_id: UUID
@@ -68,6 +69,7 @@ class Waiting(msgspec.Struct, frozen=True):
     customer_id: UUID
     domain: str = ""
     slowed: bool = False
+    plan: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ from commands.messages import (
 from commands.senders import pause_faulty_sender
 from commands.unit_of_work import Unit
 from ledger.customer import Customer
+from ledger.dunning.plan import stream_id as plan_stream_id
 from ledger.message import STOPPED_BY_OPT_OUT, Message, MessageNotDue
 from schedulers.delivery import (
     Faulty,
@@ -285,7 +286,14 @@ class PostgresOutbox:
                 if pace is not None:
                     pace[0] = pace[1]  # its moment is taken by this one
                 due.append(
-                    Waiting(tenant_id, message_id, message.customer_id, domain, pace is not None)
+                    Waiting(
+                        tenant_id,
+                        message_id,
+                        message.customer_id,
+                        domain,
+                        pace is not None,
+                        message.plan,
+                    )
                 )
             if postponed:
                 connection.execute(POSTPONE, (list(postponed), list(postponed.values()), tenant_id))
@@ -317,6 +325,7 @@ class PostgresOutbox:
                 recognises_repeats=sender.recognises_repeats,
             ),
             *(() if sender.sender_id is None else (sender.sender_id,)),
+            *((plan_stream_id(tenant_id, waiting.plan),) if waiting.plan else ()),
             claims=True,
         )
 

@@ -1,6 +1,7 @@
 """The days on which a plan contacts customers, and the day to which a step is moved."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import Final
 
 from ledger.calendars import (
     AdditionalHolidays,
@@ -11,6 +12,11 @@ from ledger.calendars import (
     next_business_day,
 )
 from ledger.dunning.plan import PlanRules
+from ledger.dunning.window import opens_at
+from ledger.time_zones import business_date, instant_of
+
+EARLIEST_CONTACT: Final = time(6, 0)
+"""The local time before which nobody is contacted."""
 
 _ONE_DAY = timedelta(days=1)
 _SATURDAY = 5
@@ -41,6 +47,13 @@ class ContactDays:
         if found is None:
             found = self._moved[day] = self._next(day)
         return found
+
+    def next_contact(self, now: datetime, window: str, zone: str) -> datetime:
+        """When a customer may be contacted that may not be now, because of the day: on the next contact day, from six
+        or from when its window opens."""
+        day = self.moved(business_date(now, zone))
+        at = instant_of(day, EARLIEST_CONTACT, zone)
+        return opens_at(window, zone, at) if window else at
 
     def _next(self, day: date) -> date:
         found = next_business_day(self._calendar, day)

@@ -11,7 +11,8 @@ from adapters.wiring import Books
 from commands.dunning_plans import SavePlan, save_plan
 from commands.messages import retry_message
 from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
-from ledger.dunning.plan import Caps, Step
+from ledger.additional_holidays import AdditionalHoliday
+from ledger.dunning.plan import DEFAULT_KEY, Caps, Step
 from schedulers.catch_up import tick
 from schedulers.outbox import Round
 from tests.messages.conftest import Shop
@@ -174,3 +175,39 @@ def test_a_debtor_a_day_ahead(books: Books, tmp_path: Path) -> None:
     assert shop.send() == Round()
     shop.moment = datetime(2026, 3, 15, 18, tzinfo=UTC)
     assert shop.send() == Round(taken=1)
+
+
+def test_a_reminder_that_waits_into_a_weekend_or_holiday_waits_on(shop: Shop) -> None:
+    friday, monday = date(2026, 3, 13), date(2026, 3, 16)
+    shop.activate()
+    shop.invoice(shop.customer(), friday)
+    shop.today = friday
+    shop.night()
+    holiday = ConfigureTenant(additional_holidays=(AdditionalHoliday(monday, "City"),))
+    shop.ask(lambda unit: configure_tenant(unit, holiday))
+    for day in (friday + timedelta(days=1), friday + timedelta(days=2), monday):
+        shop.today = day
+        assert shop.send().taken == 0
+    message = shop.messages()[-1][1]
+    assert (message.state, message.attempts) == ("queued", 0)
+    assert message.next_at == datetime(2026, 3, 17, 6, tzinfo=UTC)
+    shop.today = monday + timedelta(days=1)
+    assert shop.send().taken == 1
+
+
+def test_an_invoice_is_mailed_on_a_weekend(shop: Shop) -> None:
+    shop.today = date(2026, 3, 14)
+    shop.invoice(shop.customer(), date(2026, 4, 1), notify=True)
+    assert shop.send().taken == 1
+
+
+def test_one_that_is_worth_nothing_after_the_weekend_expires(shop: Shop) -> None:
+    friday = date(2026, 3, 13)
+    plan = SavePlan(DEFAULT_KEY, "Own", (Step("due", 0, valid_hours=48),))
+    shop.ask(lambda unit: save_plan(unit, plan))
+    shop.activate()
+    shop.invoice(shop.customer(), friday)
+    shop.nights(friday)
+    shop.today = friday + timedelta(days=1)
+    assert shop.send().ended == 1
+    assert shop.messages()[-1][1].state == "expired"
