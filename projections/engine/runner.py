@@ -6,6 +6,7 @@ begins, so of two runners only one applies a page. The runner polls, whatever no
 parked and the others go on; a projection that fails for another reason is tried again later while the others go on.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -39,6 +40,8 @@ PAGE_TARGET_SECONDS = 0.5
 SIDE_BY_SIDE = 2_000
 """From so many events on a page is applied to two projections at a time: while one waits for the database, the other
 folds. Small pages are done before a second connection is at hand."""
+ALONE_SECONDS = 600.0
+"""For so long no second connection is asked for after there was none."""
 # A page lost in a crash is applied again, as its position is lost with it: it need not wait for the disk.
 RELAXED = "SET LOCAL synchronous_commit = off"
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -75,6 +78,7 @@ class Runner:
         self._moved = threading.Condition()
         self._waiting = 0
         self._most = PAGE_FIRST
+        self._alone_until = 0.0
         self._started = False
         self._outdated: frozenset[str] = frozenset()
         self.failures: dict[str, Failure] = {}
@@ -232,23 +236,44 @@ class Runner:
         began = time.monotonic()
         kinds = by_kind(page)
         waiting = deque((one, of_kinds(kinds, one.streams)) for one in projections)
-        if len(page) < SIDE_BY_SIDE:
-            self._apply_each(connection, span, waiting)
-        else:
-            with (
-                self._connect() as second,
-                ThreadPoolExecutor(1, thread_name_prefix="duebook-projections-2") as other,
-            ):
-                self._start(second)
-                beside = other.submit(self._apply_each, second, span, waiting)
-                try:
-                    self._apply_each(connection, span, waiting)
-                finally:
-                    waiting.clear()
-                    beside.result()
+        with contextlib.ExitStack() as stack:
+            second = self._second(stack) if len(page) >= SIDE_BY_SIDE else None
+            if second is None:
+                self._apply_each(connection, span, waiting)
+            else:
+                self._apply_both((connection, second), span, waiting)
         if len(page) == self._most:
             scale = PAGE_TARGET_SECONDS / max(time.monotonic() - began, 0.001)
             self._most = int(min(max(self._most * min(scale, 2.0), MIN_PAGE), MAX_PAGE))
+
+    def _second(self, stack: contextlib.ExitStack) -> tracking.Connection | None:
+        """Another connection, if there is one to be had: a pool may have none left."""
+        now = time.monotonic()
+        if now < self._alone_until:
+            return None
+        try:
+            second = stack.enter_context(self._connect())
+        except UNREACHABLE:
+            self._alone_until = now + ALONE_SECONDS
+            return None
+        postgres_binary.register(second)
+        return second
+
+    def _apply_both(
+        self,
+        connections: tuple[tracking.Connection, tracking.Connection],
+        span: tuple[int, int],
+        waiting: deque[tuple[Projection, Streams]],
+    ) -> None:
+        """Applies a page to two projections at a time."""
+        first, second = connections
+        with ThreadPoolExecutor(1, thread_name_prefix="duebook-projections-2") as other:
+            beside = other.submit(self._apply_each, second, span, waiting)
+            try:
+                self._apply_each(first, span, waiting)
+            finally:
+                waiting.clear()
+                beside.result()
 
     def _apply_each(
         self,

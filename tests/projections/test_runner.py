@@ -1,9 +1,10 @@
 """The runner: rows and sums as the ledger itself has them, pages, fences, parked streams, and a database that goes."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +31,14 @@ Histories = Callable[[int], History]
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_and_sums_are_what_the_ledger_folds(
-    books: Books, history: Histories, runner: Runner, seed: int
+    books: Books,
+    history: Histories,
+    runner: Runner,
+    seed: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if seed % 2:
+        monkeypatch.setattr(running, "SIDE_BY_SIDE", 1)
     lives = [history(seed), history(seed + 100)]
     for _ in range(45):
         for life in lives:
@@ -47,6 +54,37 @@ def test_rows_and_sums_are_what_the_ledger_folds(
         statuses = {one.status for _, one in snapshots(connection, "invoice").values()}
     assert len(statuses) >= 4
     assert all(lag.behind == 0 and lag.parked == 0 for lag in runner.lag())
+
+
+def test_a_single_connection_is_enough(
+    books: Books, history: Histories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SIDE_BY_SIDE", 1)
+    asked = 0
+    free = threading.Semaphore(1)
+
+    @contextlib.contextmanager
+    def connect() -> Iterator[psycopg.Connection[Any]]:
+        nonlocal asked
+        asked += 1
+        if not free.acquire(blocking=False):
+            raise psycopg.OperationalError("no connection is left")
+        try:
+            with books.database.writer.connection() as connection:
+                yield connection
+        finally:
+            free.release()
+
+    life = history(7)
+    for _ in range(20):
+        life.step()
+    runner = Runner(connect, books.application.tracking().advance)
+    runner.catch_up()
+    assert all(lag.behind == 0 and lag.parked == 0 for lag in runner.lag())
+    before = asked
+    life.step()
+    runner.run_once()
+    assert asked == before + 1
 
 
 def _assert_refunds_agree(connection: psycopg.Connection[Any]) -> None:
