@@ -1,9 +1,12 @@
 """`duebook worker` as a program of its own: refunds are handed over, accepted requests carried out, nothing is told."""
 
+import smtplib
+import socket
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import pytest
 
 from adapters.postgres.connection import Database
 from adapters.wiring import Books
@@ -57,6 +60,33 @@ def test_a_token_that_is_not_there_is_said_at_start(
     assert done.err == (
         f"duebook: DUEBOOK_PAYOUT_TOKEN_FILE names a file that cannot be read: {tmp_path}/missing\n"
     )
+
+
+def test_it_takes_mails_that_come_back(settings: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    chosen = settings | {"DUEBOOK_MAIL_INTAKE": f"smtp://127.0.0.1:{port}"}
+    with running(chosen, ["worker"], tmp_path / "worker.log") as worker:
+        worker.wait_for("the worker is running")
+        with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+            said = b"Subject: hello\r\n\r\nhello\r\n"
+            with pytest.raises(smtplib.SMTPDataError, match="no message that was sent from here"):
+                client.sendmail("", ["someone@bounces.example"], said)
+        stopped = worker.stop()
+    assert stopped.status == 0, stopped.out
+
+
+def test_an_address_that_is_taken_is_said_at_start(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        done = run_program(
+            settings | {"DUEBOOK_MAIL_INTAKE": f"lmtp://127.0.0.1:{port}"}, ["worker"]
+        )
+    assert done.status == 1
+    assert f"cannot listen on 127.0.0.1 port {port}" in done.err
+    assert "DUEBOOK_MAIL_INTAKE" in done.err
 
 
 def accept(books: Books, desk: Dispatcher) -> UUID:
