@@ -8,7 +8,8 @@ import logging
 import socket
 import threading
 import time
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -22,6 +23,14 @@ log = logging.getLogger("duebook.intake")
 
 COMMAND_SECONDS: Final = 300.0
 STOPPING_SECONDS: Final = 10.0
+ANSWERED_SECONDS: Final = 0.1
+"""An answer is on its way to the mail server by then."""
+
+
+class _Running(NamedTuple):
+    thread: threading.Thread
+    loop: asyncio.AbstractEventLoop
+    stopping: asyncio.Event
 
 
 class IntakeServer:
@@ -30,9 +39,7 @@ class IntakeServer:
     def __init__(self, books: Books, where: MailIntake) -> None:
         self._handler = _Handler(Intake(books))
         self._where = where
-        self._thread: threading.Thread | None = None
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
+        self._running: _Running | None = None
 
     def start(self) -> int:
         """The port it listens on. Raises OSError when the address cannot be taken."""
@@ -41,34 +48,41 @@ class IntakeServer:
             family=socket.AF_INET6 if ":" in self._where.host else socket.AF_INET,
         )
         port: int = listener.getsockname()[1]
-        self._thread = threading.Thread(
-            target=self._run, args=(listener,), name="duebook-intake", daemon=True
+        loop, stopping = asyncio.new_event_loop(), asyncio.Event()
+        thread = threading.Thread(
+            target=self._run, args=(loop, listener, stopping), name="duebook-intake", daemon=True
         )
-        self._thread.start()
+        self._running = _Running(thread, loop, stopping)
+        thread.start()
         return port
 
     def stop(self) -> None:
         """Takes no more mails; those that are being recorded are answered for first."""
-        if self._thread is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
-            self._thread = None
+        if self._running is not None:
+            self._running.loop.call_soon_threadsafe(self._running.stopping.set)
+            self._running.thread.join()
+            self._running = None
 
-    def _run(self, listener: socket.socket) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(listener))
+    def _run(
+        self, loop: asyncio.AbstractEventLoop, listener: socket.socket, stopping: asyncio.Event
+    ) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._serve(loop, listener, stopping))
 
-    async def _serve(self, listener: socket.socket) -> None:
-        server = await self._loop.create_server(self._protocol, sock=listener)
-        await self._stopping.wait()
+    async def _serve(
+        self, loop: asyncio.AbstractEventLoop, listener: socket.socket, stopping: asyncio.Event
+    ) -> None:
+        server = await loop.create_server(partial(self._protocol, loop), sock=listener)
+        await stopping.wait()
         server.close()
         await self._handler.finished()
+        await asyncio.sleep(ANSWERED_SECONDS)
 
-    def _protocol(self) -> SMTP:
+    def _protocol(self, loop: asyncio.AbstractEventLoop) -> SMTP:
         made = LMTP if self._where.protocol == "lmtp" else SMTP
         return made(
             self._handler,
-            loop=self._loop,
+            loop=loop,
             data_size_limit=MAX_MAIL_BYTES,
             enable_SMTPUTF8=True,
             ident="Duebook",
