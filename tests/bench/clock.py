@@ -2,26 +2,19 @@
 the read models following as `duebook worker` has them follow: in threads of the same process.
 """
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from uuid import UUID
 
-import msgspec
-
-from adapters.postgres.connection import owner_connection
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from ledger.business_day import Step, Tally
-from projections.catalog import CATALOG
-from projections.rebuild.rebuild import rebuild
 from schedulers.business_day import DayResult, run_day
 from schedulers.ports import Run
 from tests.bench.measuring import peak_mb
-from tests.bench.seed import DUE_ON, Seeded
+from tests.bench.read_models import build_read_models, events_behind
+from tests.bench.seed import DUE_ON, seed_apart
 from tests.bench.sizes import Size
 
 OVERDUE_NIGHT = DUE_ON + timedelta(days=1)
@@ -30,7 +23,7 @@ OVERDUE_NIGHT = DUE_ON + timedelta(days=1)
 def measure(settings: Settings, size: Size) -> dict[str, float]:
     """Every `clock.` figure, and the seed's rate."""
     with open_books(settings) as books:
-        seeded = _seed(settings, size.invoices)
+        seeded = seed_apart(settings, "tests.bench.seed", size.invoices)
         nights = Nights(books, seeded.tenant_id, size.invoices)
         figures = {
             "seed.invoices_per_s": size.invoices / seeded.seconds,
@@ -40,10 +33,10 @@ def measure(settings: Settings, size: Size) -> dict[str, float]:
             "clock.peak_mb": peak_mb(),
             "clock.growth_mb": peak_mb() - nights.early_peak_mb,
         }
-        _build_read_models(books)
+        build_read_models(books)
         books.projections.start()
         figures["clock.caught_up_per_s"] = nights.mora(
-            size.nights, until=lambda: _behind(books) == 0
+            size.nights, until=lambda: events_behind(books) == 0
         )
         figures["clock.caught_up_peak_mb"] = peak_mb()
     return figures
@@ -90,29 +83,3 @@ class Nights:
 
         run = Run(self._tenant_id, day, self._lease, "clock")
         return run_day(self._books.clock, run, progress=progress, pause=arrived)
-
-
-def _build_read_models(books: Books) -> None:
-    """Brings the read models to the log's end the quick way, so that they start the nights level with the clock."""
-    for projection in CATALOG:
-        rebuild(
-            projection, books.database.writer.connection, lambda: owner_connection(books.database)
-        )
-    books.projections.catch_up()
-    assert _behind(books) == 0
-
-
-def _behind(books: Books) -> int:
-    return max(lag.behind for lag in books.projections.lag())
-
-
-def _seed(settings: Settings, invoices: int) -> Seeded:
-    """Seeds in another process, so that the memory it takes is not counted as the clock's."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DUEBOOK_")}
-    environment["DUEBOOK_HOME"] = str(settings.home)
-    environment["DUEBOOK_MASTER_KEY_FILE"] = str(settings.master_key_file)
-    if settings.database_url is not None:
-        environment["DUEBOOK_DATABASE_URL"] = settings.database_url
-    command = [sys.executable, "-m", "tests.bench.seed", str(invoices)]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-    return msgspec.json.decode(done.stdout, type=Seeded)

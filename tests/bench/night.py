@@ -5,8 +5,6 @@ Each customer has one invoice, so that none shares a message. The read models fo
 as `duebook worker` has them do.
 """
 
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +14,6 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.postgres.connection import owner_connection
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
 from commands.dunning_plans import SavePlan, activate_plan, save_plan
@@ -26,12 +23,19 @@ from ledger.customer import Person, Registered
 from ledger.dunning.plan import DEFAULT_KEY, Step
 from ledger.event_registry import Event
 from ledger.ids import derived_id
-from projections.catalog import CATALOG
-from projections.rebuild.rebuild import rebuild
 from schedulers.business_day import run_day
 from schedulers.ports import Run
 from tests.bench.measuring import MEGABYTE, peak_mb
-from tests.bench.seed import DUE_ON, ISSUED_ON, Seeded, append_streams, new_tenant, sent_invoice
+from tests.bench.read_models import build_read_models, events_behind
+from tests.bench.seed import (
+    DUE_ON,
+    ISSUED_ON,
+    Seeded,
+    append_streams,
+    new_tenant,
+    seed_apart,
+    sent_invoice,
+)
 from tests.bench.sizes import Size
 
 NIGHT = DUE_ON + timedelta(days=1)
@@ -42,11 +46,11 @@ ADDRESS = "encrypted:1:00000000000000000000000000000000:AAAA"
 
 def measure(settings: Settings, size: Size) -> dict[str, float]:
     """Every `night.` figure."""
-    seeded = _seed(settings, size.debtors)
+    seeded = seed_apart(settings, "tests.bench.night", size.debtors)
     with open_books(settings) as books:
         night = Night(books, seeded.tenant_id, size.debtors)
         night.run(DUE_ON)
-        _build_read_models(books)
+        build_read_models(books)
         books.projections.start()
         overdue = night.run(NIGHT, before="dunning")
         dunning = night.run(NIGHT)
@@ -97,7 +101,7 @@ class Night:
             posted = {step: tally.posted for step, tally in result.steps.items()}
             expected = {"overdue": 2 * self._debtors, "mora": self._debtors}
             assert posted == expected | ({} if before else {"dunning": 3 * self._debtors}), result
-        while day >= NIGHT and _behind(self._books):
+        while day >= NIGHT and events_behind(self._books):
             time.sleep(0.02)
         ended = time.perf_counter()
         print(f"{day}: {written - began:.1f} s, level {ended - began:.1f} s", file=sys.stderr)
@@ -109,32 +113,6 @@ def _database_mb(books: Books) -> float:
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     assert row is not None
     return float(row[0]) / MEGABYTE
-
-
-def _build_read_models(books: Books) -> None:
-    """Brings the read models to the log's end the quick way."""
-    for projection in CATALOG:
-        rebuild(
-            projection, books.database.writer.connection, lambda: owner_connection(books.database)
-        )
-    books.projections.catch_up()
-    assert _behind(books) == 0
-
-
-def _behind(books: Books) -> int:
-    return max(lag.behind for lag in books.projections.lag())
-
-
-def _seed(settings: Settings, debtors: int) -> Seeded:
-    """Seeds in another process, so that the memory it takes is not counted as the night's."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DUEBOOK_")}
-    environment["DUEBOOK_HOME"] = str(settings.home)
-    environment["DUEBOOK_MASTER_KEY_FILE"] = str(settings.master_key_file)
-    if settings.database_url is not None:
-        environment["DUEBOOK_DATABASE_URL"] = settings.database_url
-    command = [sys.executable, "-m", "tests.bench.night", str(debtors)]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-    return msgspec.json.decode(done.stdout, type=Seeded)
 
 
 def seed_debtors(books: Books, count: int) -> UUID:
