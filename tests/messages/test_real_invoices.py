@@ -177,7 +177,7 @@ def test_nights_that_are_lived_queue_what_the_simulation_says(
                 lines = (Line(debt.number, "1", f"{debt.cents // 100}.{debt.cents % 100:02}"),)
                 draft = DraftInvoice(ids[debt.customer], debt.due_on, lines)
                 invoice_id = ask(day, lambda unit, command=draft: draft_invoice(unit, command))
-                send = SendInvoice()
+                send = SendInvoice(notify=False)
                 ask(day, lambda unit, one=invoice_id, send=send: send_invoice(unit, one, send))
                 ids[debt.number], numbers[invoice_id] = invoice_id, debt.number
             for debt in settled[day]:
