@@ -1,4 +1,4 @@
-"""Tokens that name a message to whoever got it: in links for debtors, and in the address that mails return to.
+"""Tokens that identify a message: in links for debtors, and in its return address.
 
 A token is the first 3 bytes of the tenant's id, the message's id and 128 bits of a keyed hash over both, over what the
 token is for, and over how often the customer's links were revoked. Nobody can make one without the master key; one for

@@ -1,7 +1,7 @@
 """Mails about a document: an invoice that was sent, a payment that was received, or what a template says.
 
-They are queued in the append of what they are about, and sent by whoever sends messages. A customer without an address
-is sent none. Each is a contact, and counts in the limits that keep reminders back.
+Each is queued in the same append as its document, and the outbox sends it. A customer without an address gets none. It
+is a contact and counts in the limits of contact.
 """
 
 from uuid import UUID

@@ -1,6 +1,6 @@
 """What others tell about a message that was sent: delivered, given back, complained about, opened, unsubscribed.
 
-Reports come more than once and in any order. Whoever hands one in has made sure that it is about this message: by the
+Reports come more than once and in any order. The caller has verified that a report is about this message: by the
 keyed hash in the address that it was returned to, or in the link that was followed.
 """
 

@@ -35,7 +35,7 @@ class Worked(Event, frozen=True):
 
 @stored("collection.action_taken.v1")
 class ActionTaken(Event, frozen=True):
-    """A step of a dunning plan says that something is done besides its message, by whoever follows these events.
+    """A step of a dunning plan asks another system to act. Consumers of the event feed do so.
 
     action  `block`: the customer is to be delivered nothing more; `agency`: its debts go to a collection agency
     """

@@ -236,7 +236,7 @@ def _besides(
 
 
 def _kind_of(action: Action) -> ItemKind:
-    """Tasks of all kinds are one; letters, blocks and agencies are told apart."""
+    """The kind of item that an action is listed as: all tasks but letters are one kind."""
     if action.kind in ("letter", "block", "agency"):
         return action.kind
     return "task"

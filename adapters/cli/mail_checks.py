@@ -17,7 +17,7 @@ from ledger.sender import MailSender
 
 LOOKUP_SECONDS: Final = 3.0
 WAITING_DAYS: Final = 2
-"""A message that has waited for so long is told."""
+"""The doctor reports messages that have waited longer."""
 
 SELECT_SENDERS = """
 SELECT tenant_id, stream_id, fold_version, state FROM snapshots WHERE stream = 'sender' ORDER BY 1, 2
@@ -169,7 +169,7 @@ def _waiting(connection: psycopg.Connection[Any], names: dict[UUID, str]) -> Fin
 def _counted(
     connection: psycopg.Connection[Any], names: dict[UUID, str], state: str, what_to_do: str
 ) -> Finding:
-    """Messages in a state. Those that a person must look at are wrong; others are told."""
+    """How many messages are in a state. It is wrong when a person must look at them."""
     found = [
         f"{names.get(tenant_id, tenant_id)}: {count}"
         for tenant_id, count in connection.execute(SELECT_BY_STATE, (state,))

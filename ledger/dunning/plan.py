@@ -85,8 +85,8 @@ class AmountRangeEmpty(Rejected):
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is done beside a step's message.
 
-    kind  `call`, `visit`, `letter` and `to_do` open a task for a person; `block` says that the customer is to be
-          delivered nothing more, `agency` that its debts go to a collection agency: an event, for whoever follows them
+    kind  `call`, `visit`, `letter` and `to_do` open a task for a person. `block` asks to stop deliveries, `agency` to
+          hand the debts over to a collection agency: each is an event for other systems
     text  what is to be done; no personal data
     """
 

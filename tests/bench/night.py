@@ -41,7 +41,7 @@ from tests.bench.sizes import Size
 NIGHT = DUE_ON + timedelta(days=1)
 CHUNK = 2_500
 ADDRESS = "encrypted:1:00000000000000000000000000000000:AAAA"
-"""Stands for an encrypted address: nothing of a night opens one."""
+"""A placeholder for an encrypted address: no step of a night decrypts one."""
 
 
 def measure(settings: Settings, size: Size) -> dict[str, float]:

@@ -67,7 +67,7 @@ def test_it_speaks_the_customers_language(shop: Shop) -> None:
     assert "Prezado(a) Ann Other" in text_of(mail)
 
 
-def test_whoever_opted_out_of_reminders_still_gets_invoices(shop: Shop) -> None:
+def test_an_opt_out_of_reminders_does_not_stop_invoices(shop: Shop) -> None:
     ann = shop.customer()
     shop.ask(lambda unit: opt_out(unit, ann, ChangeConsent("email")))
     shop.invoice(ann, DUE, notify=True)

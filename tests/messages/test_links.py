@@ -32,7 +32,7 @@ DUE = date(2026, 3, 11)
 
 
 class Visited:
-    """A shop, and whoever follows the links in its mails."""
+    """A shop, and an HTTP client that follows the links in its mails."""
 
     def __init__(self, shop: Shop, http: httpx.Client, log: io.StringIO) -> None:
         self.shop = shop
@@ -189,7 +189,7 @@ def test_without_consent_there_is_no_picture(visited: Visited) -> None:
     assert "<img" not in html_of(visited.remind())
 
 
-def test_whoever_consents_is_noted_to_have_opened(visited: Visited) -> None:
+def test_an_open_is_recorded_with_consent(visited: Visited) -> None:
     mail = visited.remind(email="tracked@example.com")
     path = picture_in(mail)
     for _ in range(3):

@@ -3,7 +3,7 @@
 A token opens one thing about one message and is in no log. GET only shows: programs that look at every link of a mail
 change nothing. Mail programs that offer to unsubscribe send the POST themselves (RFC 8058).
 
-They are no part of the API that clients are generated for, and stand in no OpenAPI document.
+They are not part of the API, and the OpenAPI document does not list them.
 """
 
 import base64

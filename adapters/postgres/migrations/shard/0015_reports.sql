@@ -1,4 +1,4 @@
--- What is told about messages that were sent, where they return to, and who signs them.
+-- Opens and complaints of messages; the return domain, receipts and signing key of senders.
 
 ALTER TABLE messages
     ADD COLUMN opened_on date,
