@@ -1,5 +1,6 @@
 """`/api/collection-queue`, and the calls, visits and communications of customers: the work of collectors."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -132,16 +133,12 @@ async def visit(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 )
 async def of_customer(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """What was sent to a customer, and its calls and visits, the latest first"""
-    tenant_id = request.user.tenant_id
-    parameters = read_query(request.scope["query_string"], ListQuery)
 
-    def read(connection: Connection) -> Page[Communication]:
-        found_snapshot(connection, tenant_id, "customer", id)
-        return list_communications(
-            connection, tenant_id, id, cursor=parameters.cursor, limit=parameters.limit
-        )
+    def find(connection: Connection) -> tuple[UUID, UUID | None]:
+        found_snapshot(connection, request.user.tenant_id, "customer", id)
+        return id, None
 
-    return await query(request, read, parameters, models=(MESSAGES.name, ACTIVITIES.name))
+    return await _communications(request, find)
 
 
 @query_route(
@@ -154,16 +151,28 @@ async def of_customer(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 )
 async def of_invoice(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """The messages, calls and visits about an invoice, the latest first"""
+
+    def find(connection: Connection) -> tuple[UUID, UUID | None]:
+        invoice: Invoice = found_snapshot(connection, request.user.tenant_id, "invoice", id)
+        return invoice.customer_id, id
+
+    return await _communications(request, find)
+
+
+async def _communications(
+    request: Call, find: Callable[[Connection], tuple[UUID, UUID | None]]
+) -> Response[bytes]:
+    """A page of communications of the customer, and of the invoice if there is one, that `find` answers."""
     tenant_id = request.user.tenant_id
     parameters = read_query(request.scope["query_string"], ListQuery)
 
     def read(connection: Connection) -> Page[Communication]:
-        invoice: Invoice = found_snapshot(connection, tenant_id, "invoice", id)
+        customer_id, invoice_id = find(connection)
         return list_communications(
             connection,
             tenant_id,
-            invoice.customer_id,
-            id,
+            customer_id,
+            invoice_id,
             cursor=parameters.cursor,
             limit=parameters.limit,
         )
