@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.activity import Kind
 from ledger.dunning.plan import MAX_GAP_DAYS, Channel
 from ledger.event_registry import Event, stored
-from ledger.ids import stable_id
+from ledger.ids import id_beside
 
 FOLD_VERSION = 3
 
@@ -57,8 +57,9 @@ class Collection(msgspec.Struct, frozen=True, array_like=True):
 
 
 def stream_id(tenant_id: UUID, customer_id: UUID) -> UUID:
-    """The stream of collection from a customer."""
-    return stable_id("collection", tenant_id, customer_id)
+    """The stream of collection from a customer. A night goes through customers by their ids, and writes these streams
+    in the same order."""
+    return id_beside(customer_id, "collection", tenant_id, customer_id)
 
 
 def evolve(collection: Collection | None, event: Event, effective_on: date) -> Collection:

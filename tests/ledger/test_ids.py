@@ -4,7 +4,7 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.ids import derived_id, stable_id
+from ledger.ids import derived_id, id_beside, stable_id
 
 TENANT = UUID("0190d7a0-0000-7000-8000-000000000001")
 days = st.dates(date(1970, 1, 1))
@@ -61,3 +61,20 @@ def test_ids_sort_by_day(
 ) -> None:
     if one < two:
         assert derived_id(one, *first) < derived_id(two, *second)
+
+
+SORTING_BITS = ((1 << 48) - 1) << 80 | 0xFFF << 64
+
+
+@given(st.uuids(), st.uuids(), parts, parts)
+def test_ids_beside_others_sort_as_those_do(
+    one: UUID, two: UUID, first: tuple[str | UUID, ...], second: tuple[str | UUID, ...]
+) -> None:
+    found, other = id_beside(one, *first), id_beside(two, *second)
+    assert (found.version, found.variant) == (8, RFC_4122)
+    assert found.int & SORTING_BITS == one.int & SORTING_BITS
+    if one.int & SORTING_BITS < two.int & SORTING_BITS:
+        assert found < other
+    same_place = one.int & SORTING_BITS == two.int & SORTING_BITS
+    assert (found == other) == (first == second and same_place)
+    assert found == id_beside(one, *first)
