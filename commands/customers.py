@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from commands.plan_loading import load_plan
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
 from ledger.customer import (
@@ -17,7 +18,7 @@ from ledger.customer import (
     TrackingAllowed,
     TrackingRefused,
 )
-from ledger.dunning.plan import Channel
+from ledger.dunning.plan import Channel, check_tags
 from ledger.encrypted import plain
 from ledger.errors import Rejected
 from ledger.event_registry import New
@@ -32,8 +33,11 @@ class CustomerNameMissing(Rejected):
 
 
 class RegisterCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new customer. `reference` is your own code for it, unique; it is stored in the clear, so it holds no
-    personal data.
+    """A new customer.
+
+    reference     your own code for it, unique; it is not encrypted, so it holds no personal data
+    tags          what groups it with other customers; they are not encrypted either
+    dunning_plan  the key of the dunning plan that its debts follow; empty, they follow the tenant's
     """
 
     name: str
@@ -46,6 +50,8 @@ class RegisterCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: str = ""
     timezone: str = ""
     country: str = ""
+    tags: tuple[str, ...] = ()
+    dunning_plan: str = ""
 
 
 class ChangeCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +66,8 @@ class ChangeCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: str | msgspec.UnsetType = msgspec.UNSET
     timezone: str | msgspec.UnsetType = msgspec.UNSET
     country: str | msgspec.UnsetType = msgspec.UNSET
+    tags: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    dunning_plan: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChangeConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,10 +105,13 @@ class CustomerView(msgspec.Struct, frozen=True):
     opted_out: tuple[Channel, ...]
     undeliverable: tuple[Channel, ...]
     tracked: bool
+    tags: tuple[str, ...]
+    dunning_plan: str
 
 
 def register_customer(unit: Unit, command: RegisterCustomer) -> CustomerView:
-    """Raises CustomerNameMissing, AlreadyExists (the reference, or the idempotency key), UnknownZone."""
+    """Raises CustomerNameMissing, AlreadyExists (the reference, or the idempotency key), UnknownZone, MalformedTag,
+    UnknownPlan."""
     if not command.name.strip():
         raise CustomerNameMissing("give the customer a name", field="name")
     customer_id = unit.new_id("customer")
@@ -121,13 +132,15 @@ def register_as(unit: Unit, customer_id: UUID, command: RegisterCustomer) -> Cus
         language=plain(command.language, "language"),
         timezone=command.timezone,
         country=plain(command.country, "country"),
+        tags=_checked(command.tags),
+        dunning_plan=_known(unit, command.dunning_plan),
     )
     state = unit.append("customer", customer_id, [New(event, today(unit))])
     return customer_view(customer_id, state)
 
 
 def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> CustomerView:
-    """Raises Unknown, CustomerNameMissing, UnknownZone."""
+    """Raises Unknown, CustomerNameMissing, UnknownZone, MalformedTag, UnknownPlan."""
     customer: Customer = load(unit, "customer", customer_id)
     changes = {
         name: value
@@ -150,6 +163,8 @@ def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> C
         language=plain(changes.get("language", customer.language), "language"),
         timezone=changes.get("timezone", customer.timezone),
         country=plain(changes.get("country", customer.country), "country"),
+        tags=_checked(changes.get("tags", tuple(one.tag for one in customer.tags))),
+        dunning_plan=_known(unit, changes.get("dunning_plan", customer.dunning_plan)),
     )
     state = unit.append("customer", customer_id, [New(event, today(unit))])
     return customer_view(customer_id, state)
@@ -212,7 +227,19 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
         opted_out=customer.opted_out,
         undeliverable=customer.undeliverable,
         tracked=customer.tracked,
+        tags=tuple(one.tag for one in customer.tags),
+        dunning_plan=customer.dunning_plan,
     )
+
+
+def _checked(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Tags in order."""
+    return tuple(sorted(check_tags(tags, "tags")))
+
+
+def _known(unit: Unit, plan: str) -> str:
+    """The key of a plan that is there, or none."""
+    return load_plan(unit, plan).key if plan else ""
 
 
 def _person(unit: Unit, customer_id: UUID, command: RegisterCustomer) -> Person:

@@ -17,6 +17,7 @@ from ledger.dunning.plan import (
     Created,
     Deactivated,
     DunningPlan,
+    GroupBy,
     LateEntry,
     PlanRules,
     Step,
@@ -47,6 +48,7 @@ class SavePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_entry: LateEntry = "next"
     caps: Caps = Caps()
     timezone: Timezone = "debtor"
+    group_by: GroupBy = "customer"
 
 
 class PlanView(msgspec.Struct, frozen=True):
@@ -61,14 +63,15 @@ class PlanView(msgspec.Struct, frozen=True):
     late_entry: LateEntry
     caps: Caps
     timezone: Timezone
+    group_by: GroupBy
 
 
 def save_plan(unit: Unit, command: SavePlan) -> PlanView:
     """Makes a plan, or its next version; what is said already stays as it is.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, MalformedWindow, ValidityOutOfRange, UnknownTemplate, and the refusals of a
-    malformed amount.
+    AmountRangeEmpty, UnknownCalendar, MalformedWindow, MalformedTag, ValidityOutOfRange, UnknownTemplate, and
+    the refusals of a malformed amount.
     """
     key = check_key(command.key)
     rules = check_plan(
@@ -79,6 +82,7 @@ def save_plan(unit: Unit, command: SavePlan) -> PlanView:
             command.late_entry,
             command.caps,
             command.timezone,
+            command.group_by,
         )
     )
     for step in rules.steps:
@@ -95,7 +99,7 @@ def save_plan(unit: Unit, command: SavePlan) -> PlanView:
 
 
 def activate_plan(unit: Unit, key: str) -> PlanView:
-    """From today on customers are contacted by a plan, while it is the tenant's.
+    """From today on customers are contacted by a plan about the debts that follow it.
 
     Raises UnknownPlan, CreditorMissing.
     """
@@ -126,6 +130,7 @@ def plan_view(plan: DunningPlan) -> PlanView:
         late_entry=said.late_entry,
         caps=said.caps,
         timezone=said.timezone,
+        group_by=said.group_by,
     )
 
 

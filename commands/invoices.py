@@ -9,13 +9,14 @@ import msgspec
 from commands.credit import post, room_of, use_credit_automatically
 from commands.mails import queue_invoice
 from commands.numbering import next_number
+from commands.plan_loading import load_plan
 from commands.tenants import today
 from commands.unit_of_work import AlreadyExists, Unit, load
 from ledger.encrypted import plain
 from ledger.errors import Rejected
 from ledger.event_registry import New
 from ledger.invoice import accrual, adjusting, issuing
-from ledger.invoice.events import ForgivenessKind
+from ledger.invoice.events import DunningPlanChosen, ForgivenessKind
 from ledger.invoice.evolve import evolve
 from ledger.invoice.state import NOTHING, Invoice, Status, lines_of
 from ledger.money import Money, require_in_use
@@ -30,13 +31,15 @@ class IssuedInFuture(Rejected):
 
 
 class DraftInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new draft. `currency` is the tenant's when left out."""
+    """A new draft. `currency` is the tenant's when left out. `dunning_plan` is the key of the dunning plan that the
+    invoice follows; left out, it follows its customer's or the tenant's."""
 
     customer_id: UUID
     due_on: date
     lines: tuple[Line, ...]
     currency: str = ""
     notes: str = ""
+    dunning_plan: str = ""
 
 
 class ChangeInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +53,12 @@ class ChangeInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: str | msgspec.UnsetType = msgspec.UNSET
     reason: str = ""
     effective_on: date | None = None
+
+
+class ChooseDunningPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key of the dunning plan that an invoice follows; empty, it follows its customer's or the tenant's."""
+
+    plan: str
 
 
 class SendInvoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,10 +166,12 @@ class InvoiceView(msgspec.Struct, frozen=True):
     dispute: DisputeView | None = None
     promise: PromiseView | None = None
     hold: HoldView | None = None
+    dunning_plan: str = ""
 
 
 def draft_invoice(unit: Unit, command: DraftInvoice) -> InvoiceView:
-    """Raises Unknown (customer), UnknownCurrency, WithdrawnCurrency, and what `ledger.tax.price_lines` refuses."""
+    """Raises Unknown (customer), UnknownCurrency, WithdrawnCurrency, UnknownPlan, and what `ledger.tax.price_lines`
+    refuses."""
     invoice_id = unit.new_id("invoice")
     state = draft_as(unit, invoice_id, command)
     return invoice_view(invoice_id, state)
@@ -180,8 +191,21 @@ def draft_as(
     lines, priced = _priced(unit, tenant, command.customer_id, command.lines, currency)
     notes = unit.encrypt(command.customer_id, command.notes)
     event = issuing.draft(command.customer_id, currency, command.due_on, lines, priced, notes)
-    state: Invoice = unit.append("invoice", invoice_id, [New(event, drafted_on)])
+    new = [New(event, drafted_on)]
+    if command.dunning_plan:
+        key = load_plan(unit, command.dunning_plan).key
+        new.append(New(DunningPlanChosen(key), drafted_on))
+    state: Invoice = unit.append("invoice", invoice_id, new)
     return state
+
+
+def choose_dunning_plan(unit: Unit, invoice_id: UUID, command: ChooseDunningPlan) -> InvoiceView:
+    """Has an invoice follow a dunning plan of its own, from today on. Raises Unknown, UnknownPlan."""
+    invoice: Invoice = load(unit, "invoice", invoice_id)
+    key = load_plan(unit, command.plan).key if command.plan else ""
+    if key == invoice.dunning_plan:
+        return invoice_view(invoice_id, invoice)
+    return _append(unit, invoice_id, [New(DunningPlanChosen(key), today(unit))])
 
 
 def change_invoice(unit: Unit, invoice_id: UUID, command: ChangeInvoice) -> InvoiceView:
@@ -315,6 +339,7 @@ def invoice_view(invoice_id: UUID, invoice: Invoice) -> InvoiceView:
         dispute=_dispute_view(invoice),
         promise=_promise_view(invoice),
         hold=HoldView(invoice.hold.until_on) if invoice.hold is not None else None,
+        dunning_plan=invoice.dunning_plan,
     )
 
 

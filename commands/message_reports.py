@@ -10,6 +10,7 @@ from commands.customers import ChangeConsent, opt_out
 from commands.messages import MessageView, append_to_message, message_view, refuse_address
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
+from ledger import collection
 from ledger.customer import Customer
 from ledger.event_registry import New
 from ledger.message import (
@@ -70,6 +71,10 @@ def message_opened(unit: Unit, message_id: UUID) -> MessageView:
     message: Message = load(unit, "message", message_id)
     customer: Customer = load(unit, "customer", message.customer_id)
     notable = customer.tracked and message.begun and message.opened_on is None
+    if notable and message.kind == "dunning":
+        event = collection.MessageOpened(message.customer_id, message_id)
+        stream_id = collection.stream_id(unit.tenant_id, message.customer_id)
+        unit.append("collection", stream_id, [New(event, today(unit))])
     return append_to_message(unit, message_id, Opened() if notable else None)
 
 

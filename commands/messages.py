@@ -15,8 +15,9 @@ from commands.plan_loading import load_plan
 from commands.tenants import today
 from commands.unit_of_work import Unit, load
 from ledger.customer import AddressRefused, Customer
+from ledger.dunning.choice import reason_for
 from ledger.dunning.contact_days import ContactDays
-from ledger.dunning.debts import debt_of
+from ledger.dunning.debts import block_of, is_owed
 from ledger.dunning.plan import Channel, Purpose
 from ledger.event_registry import Event, New
 from ledger.invoice.preconditions import require_reason
@@ -324,18 +325,19 @@ def _letter(unit: Unit, message_id: UUID, message: Message, now_on: date) -> Let
     if message.channel not in customer.reachable:
         return "no_address"
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
-    listed = _listed_in(unit, message, now_on)
+    listed = _listed_in(unit, message, tenant, customer, now_on)
     if isinstance(listed, str):
         return listed
     return letter_of(message_id, message, customer, tenant, listed, now_on, _paid(unit, message))
 
 
 def _listed_in(
-    unit: Unit, message: Message, now_on: date
+    unit: Unit, message: Message, tenant: Tenant, customer: Customer, now_on: date
 ) -> tuple[ListedInvoice, ...] | CancelReason:
     """The invoices that a message lists, or why it is about nothing any more."""
     if message.kind == "dunning":
-        return open_invoices(message, unit.payable(message.customer_id), now_on)
+        payable = unit.payable(message.customer_id)
+        return open_invoices(message, tenant, customer, payable, now_on)
     found: list[ListedInvoice] = []
     for invoice_id in message.invoice_ids:
         invoice: Invoice = load(unit, "invoice", invoice_id)
@@ -395,23 +397,45 @@ def letter_of(
 
 
 def open_invoices(
-    message: Message, payable: Iterable[tuple[UUID, Invoice]], now_on: date
+    message: Message,
+    tenant: Tenant,
+    customer: Customer,
+    payable: Iterable[tuple[UUID, Invoice]],
+    now_on: date,
 ) -> tuple[ListedInvoice, ...] | CancelReason:
     """What the message lists, or why it is about nothing any more: none of its own invoices is open, or each that is
-    has been kept back from dunning."""
+    has been kept back from dunning.
+
+    It lists its own invoices, and the customer's others that follow the same plan; of a plan that groups by agreement,
+    those of its agreement.
+    """
+    owed = [
+        (invoice_id, invoice)
+        for invoice_id, invoice in payable
+        if is_owed(invoice) and invoice.currency == message.currency
+    ]
+    own = set(message.invoice_ids)
+    agreements = {_agreement_of(invoice) for invoice_id, invoice in owed if invoice_id in own}
     listed: dict[UUID, ListedInvoice] = {}
     kept_back = False
-    for invoice_id, invoice in payable:
-        debt = debt_of(invoice_id, invoice, now_on)
-        if debt is None or debt.currency != message.currency:
+    for invoice_id, invoice in owed:
+        if invoice_id not in own and (
+            reason_for(tenant, customer, invoice).plan != message.plan
+            or (message.group_by == "agreement" and _agreement_of(invoice) not in agreements)
+        ):
             continue
-        if debt.block is not None:
-            kept_back = kept_back or invoice_id in message.invoice_ids
+        if block_of(invoice, now_on) is not None:
+            kept_back = kept_back or invoice_id in own
             continue
         listed[invoice_id] = _listed(invoice)
     if not any(invoice_id in listed for invoice_id in message.invoice_ids):
         return "kept_back" if kept_back else "nothing_open"
     return tuple(sorted(listed.values(), key=lambda one: (one.due_on, one.number)))
+
+
+def _agreement_of(invoice: Invoice) -> UUID | None:
+    """The agreement of which an invoice is an instalment."""
+    return invoice.instalment.agreement_id if invoice.instalment is not None else None
 
 
 def refuse_address(unit: Unit, message: Message, address: str, reason: str) -> None:

@@ -17,6 +17,7 @@ from ledger.additional_holidays import (
     check_business_days_follow,
 )
 from ledger.agreement.events import EarlyPayOff
+from ledger.dunning.plan import check_tags
 from ledger.encrypted import plain
 from ledger.errors import Rejected
 from ledger.event_registry import New
@@ -33,6 +34,7 @@ from ledger.tenant import (
     NumberRestarts,
     Role,
     Settings,
+    TagPlan,
     Tenant,
 )
 from ledger.time_zones import business_date, zone
@@ -100,6 +102,7 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipts: bool | msgspec.UnsetType = msgspec.UNSET
     invoice_template: str | msgspec.UnsetType = msgspec.UNSET
     receipt_template: str | msgspec.UnsetType = msgspec.UNSET
+    dunning_plans_by_tag: tuple[TagPlan, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TenantView(msgspec.Struct, frozen=True):
@@ -149,7 +152,7 @@ def configure_tenant(
     Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
     NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
-    AccountNamedTwice, UnknownPlan, UnknownTemplate, and what a threshold below or of zero refuses.
+    AccountNamedTwice, UnknownPlan, MalformedTag, UnknownTemplate, and what a threshold below or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
@@ -164,6 +167,12 @@ def configure_tenant(
     )
     if settings.dunning_plan != tenant.settings.dunning_plan:
         load_plan(unit, settings.dunning_plan)
+    if settings.dunning_plans_by_tag != tenant.settings.dunning_plans_by_tag:
+        check_tags(
+            tuple(rule.tag for rule in settings.dunning_plans_by_tag), "dunning_plans_by_tag"
+        )
+        for rule in settings.dunning_plans_by_tag:
+            load_plan(unit, rule.plan)
     for field in ("invoice_template", "receipt_template"):
         if getattr(settings, field) not in ("", getattr(tenant.settings, field)):
             require_template(unit, getattr(settings, field))

@@ -12,7 +12,7 @@ from ledger.dunning.plan import MAX_GAP_DAYS, Channel
 from ledger.event_registry import Event, stored
 from ledger.ids import id_beside
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
 
 @stored("collection.contacted.v1")
@@ -33,6 +33,14 @@ class Worked(Event, frozen=True):
     kind: Kind
 
 
+@stored("collection.opened.v1")
+class MessageOpened(Event, frozen=True):
+    """The customer, who consents to that being noted, has opened a reminder."""
+
+    customer_id: UUID
+    message_id: UUID
+
+
 @stored("collection.action_taken.v1")
 class ActionTaken(Event, frozen=True):
     """A step of a dunning plan asks another system to act. Consumers of the event feed do so.
@@ -50,10 +58,11 @@ class ActionTaken(Event, frozen=True):
 
 class Collection(msgspec.Struct, frozen=True, array_like=True):
     """Collection from a customer, as folded. `contacts` are the days of its contacts, in order; those too old to count
-    in any limit are left out."""
+    in any limit are left out. `opened_on` is the day on which it last opened a reminder."""
 
     customer_id: UUID
     contacts: tuple[date, ...] = ()
+    opened_on: date | None = None
 
 
 def stream_id(tenant_id: UUID, customer_id: UUID) -> UUID:
@@ -69,6 +78,8 @@ def evolve(collection: Collection | None, event: Event, effective_on: date) -> C
             contacts = sorted((*before.contacts, effective_on))
             counted = (on for on in contacts if (contacts[-1] - on).days <= MAX_GAP_DAYS)
             return replace(before, contacts=tuple(counted))
+        case MessageOpened():
+            return replace(collection or Collection(event.customer_id), opened_on=effective_on)
         case ActionTaken():
             return collection or Collection(event.customer_id)
     raise AssertionError(f"a collection does not know {event.TAG}")

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.dunning.plan import Channel
 from ledger.event_registry import Event, stored
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 
 
 NO_SOURCE = UUID(int=0)
@@ -33,13 +33,16 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @stored("customer.registered.v1")
 class Registered(Event, frozen=True):
-    """A customer exists. `reference` is the tenant's own code for it, in the clear."""
+    """A customer exists. `reference` is the tenant's own code for it, and `tags` group customers: neither is encrypted.
+    `dunning_plan` is the key of the plan that its debts follow; empty, they follow the tenant's."""
 
     reference: str = ""
     person: Person = Person()
     language: str = ""
     timezone: str = ""
     country: str = ""
+    tags: tuple[str, ...] = ()
+    dunning_plan: str = ""
 
 
 @stored("customer.changed.v1")
@@ -50,6 +53,8 @@ class Changed(Event, frozen=True):
     language: str = ""
     timezone: str = ""
     country: str = ""
+    tags: tuple[str, ...] = ()
+    dunning_plan: str = ""
 
 
 @stored("customer.credit_added.v1")
@@ -162,6 +167,13 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
     minor: int
 
 
+class Tag(msgspec.Struct, frozen=True, array_like=True):
+    """A tag that a customer has, and since when."""
+
+    tag: str
+    on: date
+
+
 class Customer(msgspec.Struct, frozen=True, array_like=True):
     """A customer as folded.
 
@@ -170,6 +182,9 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     undeliverable  the channels on which its address was refused, in order
     tracked        whether it consents to its opening of messages being noted
     links          how often its links were revoked
+    tags           in order
+    dunning_plan   the key of the plan that its debts follow; empty, they follow the tenant's
+    plan_since     the day on which that was last changed
     """
 
     reference: str
@@ -182,6 +197,9 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     undeliverable: tuple[Channel, ...] = ()
     tracked: bool = False
     links: int = 0
+    tags: tuple[Tag, ...] = ()
+    dunning_plan: str = ""
+    plan_since: date | None = None
 
     @property
     def reachable(self) -> frozenset[Channel]:
@@ -218,7 +236,13 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
 def evolve(customer: Customer | None, event: Event, effective_on: date) -> Customer:
     if isinstance(event, Registered):
         return Customer(
-            event.reference, event.person, event.language, event.timezone, event.country
+            event.reference,
+            event.person,
+            event.language,
+            event.timezone,
+            event.country,
+            tags=_tagged((), event.tags, effective_on),
+            dunning_plan=event.dunning_plan,
         )
     assert customer is not None, f"{event.TAG} came before the customer was registered"
     match event:
@@ -233,6 +257,13 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
                 language=event.language,
                 timezone=event.timezone,
                 country=event.country,
+                tags=_tagged(customer.tags, event.tags, effective_on),
+                dunning_plan=event.dunning_plan,
+                plan_since=(
+                    customer.plan_since
+                    if event.dunning_plan == customer.dunning_plan
+                    else effective_on
+                ),
             )
         case CreditAdded():
             return _credited(customer, event.currency, source_of(event), event.amount_minor)
@@ -276,6 +307,12 @@ def drawn(customer: Customer, currency: str, most_minor: int) -> tuple[CreditPar
             parts.append(CreditPart(lot.source_id, taken_minor))
             most_minor -= taken_minor
     return tuple(parts)
+
+
+def _tagged(before: tuple[Tag, ...], tags: tuple[str, ...], on: date) -> tuple[Tag, ...]:
+    """The tags, each since the day on which it was given."""
+    since = {one.tag: one.on for one in before}
+    return tuple(Tag(tag, since.get(tag, on)) for tag in tags)
 
 
 def _parts(customer: Customer, currency: str, parts: tuple[CreditPart, ...], sign: int) -> Customer:

@@ -28,7 +28,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from ledger.dunning.plan import Channel, Purpose
+from ledger.dunning.plan import Channel, GroupBy, Purpose
 from ledger.dunning.window import opens_at
 from ledger.errors import Conflict, Rejected
 from ledger.event_registry import Event, stored
@@ -125,6 +125,7 @@ class Queued(Event, frozen=True):
     valid_until                        when it expires; none, never
     payment_id                         of a receipt, its payment
     approval                           a person must approve it before it is sent
+    group_by                           whose debts it is about: the customer's, or one agreement's
     """
 
     kind: Kind
@@ -146,6 +147,7 @@ class Queued(Event, frozen=True):
     valid_until: datetime | None = None
     payment_id: UUID | None = None
     approval: bool = False
+    group_by: GroupBy = "customer"
 
 
 @stored("message.approved.v1")
@@ -301,6 +303,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     opened_on: date | None = None
     complaint: str = ""
     payment_id: UUID | None = None
+    group_by: GroupBy = "customer"
 
     def due(self, now: datetime) -> bool:
         """Whether somebody is to look at it: for an attempt, or because an attempt was left without an outcome."""
@@ -441,6 +444,7 @@ def evolve(message: Message | None, event: Event, effective_on: date) -> Message
             valid_until=event.valid_until,
             payment_id=event.payment_id,
             state="awaiting_approval" if event.approval else "queued",
+            group_by=event.group_by,
         )
     assert message is not None, f"{event.TAG} came before the message was queued"
     match event:

@@ -19,10 +19,17 @@ from ledger.rates import YearlyRate
 from ledger.reference_rates import ReferenceRate
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 
 Role = Literal["administrator", "operator", "auditor"]
 NumberRestarts = Literal["never", "yearly"]
+
+
+class TagPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Debts of customers who have a tag follow a plan, by its key."""
+
+    tag: str
+    plan: str
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -49,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True):
     early_pay_off           an agreement paid off early gives back the interest of the time to come (`actuarial`), or
                             none; each keeps what was set when it came into force
     dunning_plan            the key of the dunning plan that its debts follow
+    dunning_plans_by_tag    plans that the debts of customers with a tag follow instead; the first rule that applies
     creditor_name           who the debts are owed to, as messages name it; the tenant's name where it is empty
     creditor_address        its address, on one line
     creditor_tax_number     its tax number, in Brazil the CNPJ or CPF
@@ -81,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True):
     invoice_template: str = ""
     receipt_template: str = ""
     test_mode: bool = False
+    dunning_plans_by_tag: tuple[TagPlan, ...] = ()
 
     @property
     def holidays(self) -> AdditionalHolidays:
@@ -179,6 +188,8 @@ class Tenant(msgspec.Struct, frozen=True, array_like=True):
     policies: tuple[FeePolicy, ...] = (FeePolicy(version=0),)
     keys: tuple[Key, ...] = ()
     reference_rates: dict[str, tuple[ReferenceRate, ...]] = {}
+    plan_since: date | None = None
+    """The day on which it was last changed which plans debts follow."""
 
     @property
     def policy(self) -> FeePolicy:
@@ -192,7 +203,15 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
     assert tenant is not None, f"{event.TAG} came before the tenant was created"
     match event:
         case Configured():
-            return replace(tenant, settings=event.settings)
+            return replace(
+                tenant,
+                settings=event.settings,
+                plan_since=(
+                    tenant.plan_since
+                    if _plans(event.settings) == _plans(tenant.settings)
+                    else effective_on
+                ),
+            )
         case FeePolicyAdded():
             return replace(tenant, policies=(*tenant.policies, event.policy))
         case ReferenceRateSet():
@@ -211,3 +230,8 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
             )
             return replace(tenant, keys=keys)
     raise AssertionError(f"a tenant does not know {event.TAG}")
+
+
+def _plans(settings: Settings) -> tuple[str, tuple[TagPlan, ...]]:
+    """What settings say about which plans debts follow."""
+    return settings.dunning_plan, settings.dunning_plans_by_tag

@@ -94,7 +94,9 @@ def run_day(
     for step in STEPS:
         if business_day is not None and step in business_day.steps:
             continue
-        if step == "dunning" and not (contacts and _is_active(store, run.tenant_id)):
+        if step == "dunning" and not (
+            contacts and store.dunning_plans(run.tenant_id).is_any_active
+        ):
             continue
         if not may_begin(step):
             return _so_far(store, run, ran=False, closed=False)
@@ -143,7 +145,7 @@ def _require_contacts(
 ) -> None:
     if run.day != today:
         raise NoContactNow(f"customers are contacted on the day of today alone, {today}")
-    if not _is_active(store, run.tenant_id):
+    if not store.dunning_plans(run.tenant_id).is_any_active:
         raise NoContactNow("no dunning plan is active; activate the tenant's plan first")
     if not may_begin("dunning"):
         raise NoContactNow("customers are not contacted yet at this hour; try again later")
@@ -153,10 +155,6 @@ def _so_far(store: ClockStore, run: Run, *, ran: bool, closed: bool) -> DayResul
     business_day = store.business_day(run.tenant_id, run.day)
     assert business_day is not None
     return DayResult(run.day, ran, dict(business_day.steps), closed)
-
-
-def _is_active(store: ClockStore, tenant_id: UUID) -> bool:
-    return store.dunning_plan(tenant_id).active_from is not None
 
 
 def _run_step(
@@ -202,13 +200,9 @@ CommitLocked = Callable[[Checkpoint, Prepared], Checkpoint]
 def _bound(store: ClockStore, run: Run, step: Step) -> tuple[Prepare, CommitLocked]:
     """How chunks of a step are read and decided: by customer for dunning, else invoice by invoice."""
     if step == "dunning":
-        plan = store.dunning_plan(run.tenant_id)
-        by_debtor = decide_debtor_with(
-            run.tenant_id,
-            store.settings(run.tenant_id),
-            plan,
-            store.templates(run.tenant_id, {step.template for step in plan.rules.steps}),
-        )
+        plans = store.dunning_plans(run.tenant_id)
+        templates = store.templates(run.tenant_id, plans.templates)
+        by_debtor = decide_debtor_with(run.tenant_id, plans, templates)
         return (
             partial(store.prepare_debtors, run, step, by_debtor),
             partial(store.commit_debtors_locked, run, step, by_debtor),

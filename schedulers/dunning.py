@@ -7,8 +7,9 @@ from uuid import UUID
 
 from ledger import collection, message, task
 from ledger.customer import Customer
-from ledger.dunning.contact_days import EARLIEST_CONTACT, ContactDays
-from ledger.dunning.debts import debt_of
+from ledger.dunning.choice import Plans
+from ledger.dunning.contact_days import EARLIEST_CONTACT
+from ledger.dunning.debts import debt_of, is_owed
 from ledger.dunning.deciding import Contact, Debtor, Decision, Due, decide_day
 from ledger.dunning.plan import DunningPlan
 from ledger.dunning.window import opens_at
@@ -17,36 +18,26 @@ from ledger.ids import derived_id
 from ledger.invoice.adjusting import charge_fee
 from ledger.invoice.events import DunningStepTaken
 from ledger.invoice.state import Invoice
-from ledger.tenant import Settings
 from ledger.time_zones import instant_of
 from schedulers.ports import DebtorCase, DecideDebtor, StreamEvents
 
 
-def decide_debtor_with(
-    tenant_id: UUID, settings: Settings, plan: DunningPlan, templates: Mapping[str, int]
-) -> DecideDebtor:
-    """What the dunning step posts for one customer under an active plan.
+def decide_debtor_with(tenant_id: UUID, plans: Plans, templates: Mapping[str, int]) -> DecideDebtor:
+    """What the dunning step posts for one customer.
 
     templates  the last version of each template, by its key
     """
-    return partial(_post, Night(tenant_id, settings, plan, templates))
+    return partial(_post, Night(tenant_id, plans, templates))
 
 
 class Night:
-    """What the nights of a tenant under a plan have in common."""
+    """What the nights of a tenant have in common."""
 
-    def __init__(
-        self,
-        tenant_id: UUID,
-        settings: Settings,
-        plan: DunningPlan,
-        templates: Mapping[str, int],
-    ) -> None:
+    def __init__(self, tenant_id: UUID, plans: Plans, templates: Mapping[str, int]) -> None:
         self.tenant_id = tenant_id
-        self.plan = plan
+        self.plans = plans
         self.templates = templates
-        self.days = ContactDays(plan.rules, settings.business_days)
-        self._timezone = settings.timezone
+        self._timezone = plans.settings.timezone
         self._begins: dict[date, datetime] = {}
 
     def begins_at(self, day: date) -> datetime:
@@ -56,39 +47,57 @@ class Night:
             found = self._begins[day] = instant_of(day, EARLIEST_CONTACT, self._timezone)
         return found
 
-    def zone_of(self, customer: Customer) -> str:
+    def zone_of(self, plan: DunningPlan, customer: Customer) -> str:
         """Whose local hours count for windows."""
-        if self.plan.rules.timezone == "tenant":
+        if plan.rules.timezone == "tenant":
             return self._timezone
         return customer.timezone or self._timezone
 
 
-def decide_case(plan: DunningPlan, days: ContactDays, case: DebtorCase, day: date) -> Decision:
+def decide_case(plans: Plans, case: DebtorCase, day: date) -> Decision:
     """Whom to contact about what, as the invoices are now."""
+    customer = case.customer
     debts = [
         debt
         for invoice_id, invoice in case.invoices
-        if (debt := debt_of(invoice_id, invoice, day)) is not None
+        if is_owed(invoice)
+        and (debt := debt_of(invoice_id, invoice, plans.of(customer, invoice), day)) is not None
     ]
-    return decide_day(plan, days, debtor_of(case, case.contacts), debts, day)
+    return decide_day(_debtor(case), debts, day)
 
 
-def debtor_of(case: DebtorCase, contacts: tuple[date, ...]) -> Debtor:
-    """The customer as dunning sees it, with the days of its contacts."""
+def _debtor(case: DebtorCase) -> Debtor:
+    """The customer as dunning sees it."""
     customer = case.customer
-    return Debtor(case.customer_id, customer.reachable, frozenset(customer.opted_out), contacts)
+    return Debtor(
+        case.customer_id,
+        customer.reachable,
+        frozenset(customer.opted_out),
+        case.contacts,
+        tags_of(customer),
+        case.opened_on,
+    )
+
+
+def tags_of(customer: Customer) -> frozenset[str]:
+    """The tags that a customer has."""
+    return frozenset(one.tag for one in customer.tags)
 
 
 def _post(night: Night, case: DebtorCase, day: date) -> Sequence[StreamEvents]:
     found: list[StreamEvents] = []
-    for contact in decide_case(night.plan, night.days, case, day).contacts:
-        found += _contact(night, case, contact, day)
+    before = case.contacts.count(day)
+    for contact in decide_case(night.plans, case, day).contacts:
+        found += _contact(night, case, contact, day, before)
+        before += 1
     return found
 
 
-def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Sequence[StreamEvents]:
-    """A message, the steps that it takes, and the contact that it is."""
-    tenant_id, customer_id, plan = night.tenant_id, case.customer_id, night.plan
+def _contact(
+    night: Night, case: DebtorCase, contact: Contact, day: date, before: int
+) -> Sequence[StreamEvents]:
+    """A message, the steps that it takes, and the contact that it is; `before`, so many were on the day already."""
+    tenant_id, customer_id, plan = night.tenant_id, case.customer_id, contact.plan
     message_id = message.message_id(
         tenant_id,
         customer_id,
@@ -96,7 +105,7 @@ def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Seq
         contact.currency,
         day,
         "dunning",
-        before=case.contacts.count(day),
+        before=before,
     )
     contacted = collection.Contacted(customer_id, message_id, contact.channel)
     invoices = dict(case.invoices) if any(one.step.fee for one in contact.due) else {}
@@ -114,6 +123,8 @@ def _contact(night: Night, case: DebtorCase, contact: Contact, day: date) -> Seq
                         offset=one.step.offset,
                         message_id=message_id,
                         passed=one.passed,
+                        chosen_by=one.debt.choice.chosen_by,
+                        tag=one.debt.choice.tag,
                     ),
                     day,
                 ),
@@ -151,7 +162,7 @@ def _actions(
         for place, action in enumerate(group[0].step.actions):
             if action.kind == "block" or action.kind == "agency":
                 taken = collection.ActionTaken(
-                    customer_id, action.kind, action.text, night.plan.key, key, invoice_ids
+                    customer_id, action.kind, action.text, contact.plan.key, key, invoice_ids
                 )
                 yield StreamEvents("collection", case.collection_id, [New(taken, day)])
                 continue
@@ -162,8 +173,8 @@ def _actions(
 
 
 def _queued(night: Night, case: DebtorCase, contact: Contact, day: date) -> message.Queued:
-    step, plan = contact.step, night.plan
-    zone = night.zone_of(case.customer) if step.window else ""
+    step, plan = contact.step, contact.plan
+    zone = night.zone_of(plan, case.customer) if step.window else ""
     begins_at = night.begins_at(day) if step.window or step.valid_hours else None
     not_before = valid_until = None
     if begins_at is not None and step.window:
@@ -189,4 +200,5 @@ def _queued(night: Night, case: DebtorCase, contact: Contact, day: date) -> mess
         not_before=not_before,
         valid_until=valid_until,
         approval=step.approval,
+        group_by=plan.rules.group_by,
     )

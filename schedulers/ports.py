@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.business_day import BusinessDay, Step, Tally
 from ledger.customer import Customer
-from ledger.dunning.plan import DunningPlan
+from ledger.dunning.choice import Plans
 from ledger.event_registry import New
 from ledger.invoice.state import Invoice
 from ledger.reference_rates import Table
@@ -20,13 +20,15 @@ Decide = Callable[[Invoice, date], Sequence[New]]
 
 
 class DebtorCase(NamedTuple):
-    """A customer with its open invoices, by their ids, its collection stream, and the days of its last contacts."""
+    """A customer with its open invoices, by their ids, its collection stream, the days of its last contacts, and the
+    day on which it last opened a reminder."""
 
     customer_id: UUID
     customer: Customer
     contacts: tuple[date, ...]
     invoices: Sequence[tuple[UUID, Invoice]]
     collection_id: UUID
+    opened_on: date | None = None
 
 
 class StreamEvents(NamedTuple):
@@ -107,8 +109,8 @@ class ClockStore(Protocol):
 
     def reference_rates(self, tenant_id: UUID) -> Table: ...
 
-    def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
-        """The plan that the tenant's debts follow, active or not."""
+    def dunning_plans(self, tenant_id: UUID) -> Plans:
+        """The tenant's plans, active or not, and which of them a debt follows."""
         ...
 
     def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:

@@ -7,13 +7,13 @@ night after the one before, so that steps and limits of contact follow from it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 from uuid import UUID
 
 import msgspec
 
 from ledger.customer import Customer, Person
-from ledger.dunning.contact_days import ContactDays
+from ledger.dunning.choice import Choice, Plans
 from ledger.dunning.debts import closed_on, debt_on, in_question
 from ledger.dunning.deciding import (
     Contact,
@@ -23,7 +23,7 @@ from ledger.dunning.deciding import (
     decide_day,
     steps_come,
 )
-from ledger.dunning.plan import Action, Channel, DunningPlan
+from ledger.dunning.plan import Action, Channel, ChosenBy, DunningPlan
 from ledger.errors import Rejected
 from ledger.invoice import issuing
 from ledger.invoice.accrual import bring_up_to_date
@@ -31,8 +31,8 @@ from ledger.invoice.evolve import evolve
 from ledger.invoice.state import Invoice, StepTaken
 from ledger.money import Money
 from ledger.tax import Line, price_lines
-from ledger.tenant import Settings, Tenant
-from schedulers.dunning import decide_case
+from ledger.tenant import Tenant
+from schedulers.dunning import decide_case, tags_of
 from schedulers.forecast import forecast
 from schedulers.ports import DebtorCase
 
@@ -60,6 +60,9 @@ class PreviewItem(msgspec.Struct, frozen=True):
     recipient    the address of a message, encrypted until it is shown
     step         the step of the plan that is taken or skipped
     reason       why a debt is skipped
+    plan         the plan of the step
+    chosen_by    why the debts follow it; of several debts, the first one's reason
+    tag          the customer's tag, where that is why
     """
 
     date: date
@@ -72,6 +75,9 @@ class PreviewItem(msgspec.Struct, frozen=True):
     recipient: str | None = None
     step: str | None = None
     reason: SkipReason | None = None
+    plan: str | None = None
+    chosen_by: ChosenBy | None = None
+    tag: str | None = None
 
 
 class SimulatedCase(msgspec.Struct, frozen=True):
@@ -83,11 +89,10 @@ class SimulatedCase(msgspec.Struct, frozen=True):
 
 
 def preview(
-    cases: Iterable[DebtorCase], settings: Settings, plan: DunningPlan, day: date, today: date
+    cases: Iterable[DebtorCase], plans: Plans, day: date, today: date
 ) -> Iterator[PreviewItem]:
     """What the night of a day would charge and whom it would contact, customer by customer. Charges are those up to the
-    end of the day; messages only where the plan is active and the day is not past, for then nobody is contacted."""
-    days = ContactDays(plan.rules, settings.business_days)
+    end of the day; messages only where a plan is active and the day is not past, for then nobody is contacted."""
     for case in cases:
         for posting in forecast(case.invoices, day):
             if posting.what in ("late_fee", "mora") and posting.amount is not None:
@@ -99,28 +104,28 @@ def preview(
                     customer_id=posting.customer_id,
                     amount=posting.amount,
                 )
-        if plan.active_from is None or day < today:
+        if not plans.is_any_active or day < today:
             continue
         brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
-        decision = decide_case(plan, days, case._replace(invoices=brought), day)
+        decision = decide_case(plans, case._replace(invoices=brought), day)
         yield from items_of(case.customer_id, case.customer, case.invoices, decision, day)
 
 
 def simulate(
-    cases: Iterable[SimulatedCase], settings: Settings, plan: DunningPlan, first: date, last: date
+    cases: Iterable[SimulatedCase], plans: Plans, first: date, last: date
 ) -> Iterator[PreviewItem]:
-    """Plays a plan over a span of days as if each night had run on its day, the plan active from the first: messages
+    """Plays plans over a span of days as if each night had run on its day, all active from the first: messages
     and skips, customer by customer, each in the order of its days. All facts that are known count on their own days.
-    A customer without an address counts as reached, so that a plan can be judged before addresses are there.
+    A customer without an address counts as reached, so that a plan can be judged before addresses are there, and no
+    message as opened.
 
     Raises SpanTooLong.
     """
     if not 0 <= (last - first).days < MAX_SIMULATED_DAYS:
         raise SpanTooLong(f"from {first} to {last} is no span of 1 to {MAX_SIMULATED_DAYS} days")
-    active = msgspec.structs.replace(plan, active_from=first)
-    days = ContactDays(plan.rules, settings.business_days)
+    active = plans.active_from(first, always=True)
     for case in cases:
-        yield from _simulated(case, active, days, first, last)
+        yield from _simulated(case, active, first, last)
 
 
 def simulate_invoice(
@@ -138,39 +143,38 @@ def simulate_invoice(
     customer = Customer("", Person(), "", "", "")
     case = SimulatedCase(NOBODY, customer, [(NOBODY, invoice)])
     last = due_on + timedelta(days=plan.rules.steps[-1].offset + LEEWAY_DAYS)
-    return list(simulate([case], settings, plan, issued_on, max(issued_on, last)))
+    plans = Plans(tenant, {}).only(plan)
+    return list(simulate([case], plans, issued_on, max(issued_on, last)))
 
 
-def _simulated(
-    case: SimulatedCase, plan: DunningPlan, days: ContactDays, first: date, last: date
-) -> Iterator[PreviewItem]:
+def _simulated(case: SimulatedCase, plans: Plans, first: date, last: date) -> Iterator[PreviewItem]:
     taken: dict[UUID, tuple[StepTaken, ...]] = {}
     contacts: tuple[date, ...] = ()
     channels: frozenset[Channel] = frozenset(get_args(Channel))
     opted_out = frozenset(case.customer.opted_out)
-    lowest = timedelta(days=plan.rules.steps[0].offset)
-    spans = [
-        (invoice_id, invoice, invoice.due_on + lowest, closed_on(invoice) or date.max)
-        for invoice_id, invoice in case.invoices
-    ]
+    spans = []
+    for invoice_id, invoice in case.invoices:
+        choice = plans.of(case.customer, invoice)
+        begins_on = invoice.due_on + timedelta(days=choice.plan.rules.steps[0].offset)
+        spans.append((invoice_id, invoice, choice, begins_on, closed_on(invoice) or date.max))
     day = first
     while day <= last:
         debts = []
-        for invoice_id, invoice, begins_on, ends_on in spans:
+        for invoice_id, invoice, choice, begins_on, ends_on in spans:
             if not begins_on <= day < ends_on:
                 continue
             mine = taken.get(invoice_id, ())
-            if not steps_come(plan, days, in_question(invoice_id, invoice, mine), day):
+            if not steps_come(in_question(invoice_id, invoice, choice, mine), day):
                 continue
-            debt = debt_on(invoice_id, invoice, day, mine)
+            debt = debt_on(invoice_id, invoice, choice, day, mine)
             if debt is not None:
                 debts.append(debt)
-        debtor = Debtor(case.customer_id, channels, opted_out, contacts)
-        decision = decide_day(plan, days, debtor, debts, day)
+        debtor = Debtor(case.customer_id, channels, opted_out, contacts, tags_of(case.customer))
+        decision = decide_day(debtor, debts, day)
         for contact in decision.contacts:
             contacts = (*contacts, day)
             for due in contact.due:
-                step = StepTaken(plan.key, due.step.key, due.step.offset, day)
+                step = StepTaken(contact.plan.key, due.step.key, due.step.offset, day)
                 taken[due.debt.invoice_id] = (*due.debt.taken, step)
         yield from items_of(case.customer_id, case.customer, case.invoices, decision, day)
         day += _ONE_DAY
@@ -199,6 +203,7 @@ def items_of(
             channel=contact.channel,
             recipient=customer.person.email or None,
             step=contact.step.key,
+            **_why(contact.due[0].debt.choice),
         )
         yield from _besides(customer_id, contact, numbers, day)
     for skip in decision.skips:
@@ -211,6 +216,7 @@ def items_of(
             amount=Money.of(skip.debt.open_minor, skip.debt.currency),
             step=skip.step.key,
             reason=skip.reason,
+            **_why(skip.debt.choice),
         )
 
 
@@ -232,7 +238,19 @@ def _besides(
                 customer_id=customer_id,
                 amount=Money.of(amount_minor, contact.currency),
                 step=due.step.key,
+                **_why(due.debt.choice),
             )
+
+
+class _Why(TypedDict):
+    plan: str
+    chosen_by: ChosenBy
+    tag: str | None
+
+
+def _why(choice: Choice) -> _Why:
+    """Which plan a step is of, and why a debt follows it."""
+    return {"plan": choice.plan.key, "chosen_by": choice.chosen_by, "tag": choice.tag or None}
 
 
 def _kind_of(action: Action) -> ItemKind:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from commands.messages import Letter, letter_of, open_invoices
-from ledger.dunning.plan import DunningPlan
+from ledger.dunning.choice import Plans
 from ledger.invoice.accrual import bring_up_to_date
 from ledger.invoice.evolve import evolve as evolve_invoice
 from ledger.invoice.state import Invoice
@@ -31,17 +31,17 @@ def rehearse(
     cases: Iterable[DebtorCase],
     tenant_id: UUID,
     tenant: Tenant,
-    plan: DunningPlan,
+    plans: Plans,
     templates: Mapping[str, int],
     day: date,
 ) -> Iterator[Rehearsed]:
-    """The messages that the night of a day would queue, customer by customer; none while the plan is inactive.
+    """The messages that the night of a day would queue, customer by customer; none while no plan is active.
 
     templates  the last version of each template, by its key
     """
-    if plan.active_from is None:
+    if not plans.is_any_active:
         return
-    decide = decide_debtor_with(tenant_id, tenant.settings, plan, templates)
+    decide = decide_debtor_with(tenant_id, plans, templates)
     for case in cases:
         brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
         streams = decide(case._replace(invoices=brought), day)
@@ -51,7 +51,7 @@ def rehearse(
                 if not isinstance(event, Queued):
                     continue
                 message = evolve(None, event, effective_on)
-                listed = open_invoices(message, after, day)
+                listed = open_invoices(message, tenant, case.customer, after, day)
                 assert not isinstance(listed, str), "the night queues nothing that it would cancel"
                 letter = letter_of(stream.stream_id, message, case.customer, tenant, listed, day)
                 yield Rehearsed(stream.stream_id, message, letter)

@@ -9,14 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.dunning.contact_days import ContactDays
-from ledger.dunning.debts import debt_of
-from ledger.dunning.plan import DunningPlan
+from ledger.dunning.choice import Plans
+from ledger.dunning.debts import block_of, is_owed
 from ledger.invoice.accrual import bring_up_to_date
 from ledger.invoice.holding import release
 from ledger.invoice.state import Invoice
 from ledger.money import Money
-from ledger.tenant import Settings
 from schedulers.dunning import decide_case
 from schedulers.ports import DebtorCase
 from schedulers.preview import PreviewItem, items_of
@@ -51,7 +49,7 @@ def choose(cases: Iterable[DebtorCase], said: ReleaseFilter, day: date) -> Chose
     minors: dict[str, int] = {}
     for case in cases:
         for invoice_id, invoice in case.invoices:
-            if chooses(said, case.customer_id, invoice_id, invoice, day):
+            if chooses(said, case.customer_id, invoice, day):
                 ids.append(invoice_id)
                 minors[invoice.currency] = minors.get(invoice.currency, 0) + invoice.open.total
     amounts = tuple(Money.of(minor, currency) for currency, minor in sorted(minors.items()))
@@ -61,38 +59,28 @@ def choose(cases: Iterable[DebtorCase], said: ReleaseFilter, day: date) -> Chose
 def starts(
     cases: Iterable[DebtorCase],
     said: ReleaseFilter,
-    settings: Settings,
-    plan: DunningPlan,
+    plans: Plans,
     today: date,
 ) -> Iterator[PreviewItem]:
     """What the next night after today on which customers are contacted would do with what the filter chooses, once it
-    is released, as if the plan were active: messages, and debts that are skipped with the reason."""
-    days = ContactDays(plan.rules, settings.business_days)
-    night = days.moved(today + _ONE_DAY)
-    active = (
-        plan if plan.active_from is not None else msgspec.structs.replace(plan, active_from=today)
-    )
+    is released, as if the plans were active: messages, and debts that are skipped with the reason."""
+    active = plans.active_from(today, always=False)
     for case in cases:
-        released = [
-            (
-                invoice_id,
-                bring_up_to_date(release(invoice, "", today).invoice, night).invoice,
-            )
-            for invoice_id, invoice in case.invoices
-            if chooses(said, case.customer_id, invoice_id, invoice, today)
-        ]
-        if released:
-            chosen = case._replace(invoices=released)
-            decision = decide_case(active, days, chosen, night)
-            yield from items_of(case.customer_id, case.customer, released, decision, night)
+        nights: dict[date, list[tuple[UUID, Invoice]]] = {}
+        for invoice_id, invoice in case.invoices:
+            if not chooses(said, case.customer_id, invoice, today):
+                continue
+            night = active.of(case.customer, invoice).days.moved(today + _ONE_DAY)
+            released = bring_up_to_date(release(invoice, "", today).invoice, night).invoice
+            nights.setdefault(night, []).append((invoice_id, released))
+        for night, invoices in sorted(nights.items()):
+            decision = decide_case(active, case._replace(invoices=invoices), night)
+            yield from items_of(case.customer_id, case.customer, invoices, decision, night)
 
 
-def chooses(
-    said: ReleaseFilter, customer_id: UUID, invoice_id: UUID, invoice: Invoice, day: date
-) -> bool:
+def chooses(said: ReleaseFilter, customer_id: UUID, invoice: Invoice, day: date) -> bool:
     """Whether an invoice is imported, waits for its release, and is one that the filter chooses."""
-    debt = debt_of(invoice_id, invoice, day)
-    if debt is None or debt.block != "imported":
+    if not is_owed(invoice) or block_of(invoice, day) != "imported":
         return False
     if said.customer_id is not None and customer_id != said.customer_id:
         return False
@@ -103,7 +91,9 @@ def chooses(
     if said.currency is not None and invoice.currency != said.currency:
         return False
     least = said.at_least
-    return least is None or (least.currency == invoice.currency and debt.open_minor >= least.minor)
+    return least is None or (
+        least.currency == invoice.currency and invoice.open.total >= least.minor
+    )
 
 
 def pages(ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:

@@ -168,9 +168,9 @@ def _test_mode(
 
 def foreseen(books: Books, tenant_id: UUID, wanted: date, today: date) -> list[PreviewItem]:
     """What the night of a day would do; personal texts are encrypted."""
-    settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
+    plans = books.clock.dunning_plans(tenant_id)
     cases = open_cases(books.database.writer, tenant_id)
-    return list(preview(cases, settings, plan, wanted, today))
+    return list(preview(cases, plans, wanted, today))
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -115,11 +115,13 @@ def add(commands: Any) -> None:
         family,
         "simulate",
         _simulate,
-        "play a dunning plan over days as if each night had run, and write nothing",
+        "play the dunning plans over days as if each night had run, and write nothing",
     )
     _of_tenant(simulating)
     simulating.add_argument(
-        "--plan", metavar="KEY", help="the plan to play (default: the tenant's)"
+        "--plan",
+        metavar="KEY",
+        help="the plan to play for all debts (default: for each, the plan that it follows)",
     )
     simulating.add_argument(
         "--from", dest="first", type=day, required=True, metavar="D", help="the first day"
@@ -203,11 +205,11 @@ def _simulate(arguments: argparse.Namespace) -> int:
     with open_books(Settings.from_environment()) as books:
         tenant_id = books.tenants.id_of(arguments.tenant)
         catch_up(books)
-        settings = books.tenants.state(tenant_id).settings
-        key = arguments.plan or settings.dunning_plan
-        plan = _named(_stored_plans(books, tenant_id), key)
+        plans = books.clock.dunning_plans(tenant_id)
+        if arguments.plan:
+            plans = plans.only(_named(_stored_plans(books, tenant_id), arguments.plan))
         cases = sent_cases(books.database.writer, tenant_id)
-        found = simulate(cases, settings, plan, arguments.first, arguments.last)
+        found = simulate(cases, plans, arguments.first, arguments.last)
         if arguments.json:
             for item in found:
                 print_json(books.cipher.decrypted(tenant_id, msgspec.json.encode(item)))
@@ -261,9 +263,9 @@ def _release(arguments: argparse.Namespace) -> int:
         chosen = choose(open_cases(books.database.writer, tenant_id), said, today)
         items: list[PreviewItem] = []
         if arguments.preview:
-            settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
+            plans = books.clock.dunning_plans(tenant_id)
             cases = open_cases(books.database.writer, tenant_id)
-            found = list(starts(cases, said, settings, plan, today))
+            found = list(starts(cases, said, plans, today))
             opened = books.cipher.decrypted(tenant_id, msgspec.json.encode(found))
             items = msgspec.json.decode(opened, type=list[PreviewItem])
         else:
@@ -341,6 +343,7 @@ def _print(view: PlanView, as_json: bool) -> None:
             ("active from", view.active_from or "inactive"),
             ("contact days", view.calendar),
             ("late entry", view.late_entry),
+            ("a message for each", view.group_by),
             ("a customer at most", f"{caps.day} a day, {caps.week} a week"),
             ("days between contacts", caps.min_gap_days),
         ]

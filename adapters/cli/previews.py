@@ -8,11 +8,12 @@ from schedulers.preview import PreviewItem
 def print_items(items: list[PreviewItem], title: str) -> None:
     """A preview for people: a line for each item, and the totals by kind and currency."""
     print_table(
-        ("date", "what", "step", "invoices", "amount", "currency", "to", "reason"),
+        ("date", "what", "plan", "step", "invoices", "amount", "currency", "to", "reason"),
         [
             (
                 item.date,
                 item.kind,
+                item.plan or "",
                 item.step or "",
                 ", ".join(item.invoice_numbers),
                 item.amount.amount,

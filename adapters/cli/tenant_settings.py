@@ -17,7 +17,7 @@ from ledger.additional_holidays import AdditionalHoliday
 from ledger.errors import Rejected
 from ledger.money import Money
 from ledger.rates import format_rate, parse_rate
-from ledger.tenant import Settings
+from ledger.tenant import Settings, TagPlan
 
 
 class NoSuchHoliday(Rejected):
@@ -47,6 +47,14 @@ def _account(text: str) -> tuple[str, str]:
     if not key.strip() or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=NAME, such as cash=Assets:Bank:Main")
     return key.strip(), name.strip()
+
+
+def _tag_plan(text: str) -> TagPlan:
+    """A tag, and the plan that debts of customers with it follow; without a plan, the rule is taken away."""
+    tag, equals, plan = text.partition("=")
+    if not tag.strip() or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TAG=KEY, such as private=gentle")
+    return TagPlan(tag.strip(), plan.strip())
 
 
 def _holiday(text: str) -> AdditionalHoliday:
@@ -135,6 +143,13 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "metavar": "KEY",
         "help": "the dunning plan that its debts follow",
     },
+    "dunning_plan_by_tag": {
+        "type": _tag_plan,
+        "action": "append",
+        "metavar": "TAG=KEY",
+        "help": "the dunning plan that the debts of customers with a tag follow instead (nothing: none); may be "
+        "repeated, the first that applies counts",
+    },
     "creditor_name": {
         "metavar": "NAME",
         "help": "who the debts are owed to, as messages name it (nothing: the tenant's name)",
@@ -221,7 +236,11 @@ POLICY_FLAGS: Mapping[str, dict[str, Any]] = {
 }
 """Flags that make a new version of the fee policy."""
 
-_SETTING_OF = {"tax_rounding_mode": "rounding", "close_books_through": "books_closed_through"}
+_SETTING_OF = {
+    "tax_rounding_mode": "rounding",
+    "close_books_through": "books_closed_through",
+    "dunning_plan_by_tag": "dunning_plans_by_tag",
+}
 _HOLIDAY_FLAGS = ("holidays", "add_holiday", "remove_holiday")
 
 
@@ -247,6 +266,10 @@ def wanted_settings(settings: Settings, said: Mapping[str, Any]) -> ConfigureTen
         changes["refund_excess_above"] = _amount(
             changes["refund_excess_above"], "--refund-excess-above"
         )
+    if "dunning_plans_by_tag" in changes:
+        plans = {rule.tag: rule for rule in settings.dunning_plans_by_tag}
+        plans.update({rule.tag: rule for rule in changes["dunning_plans_by_tag"]})
+        changes["dunning_plans_by_tag"] = tuple(rule for rule in plans.values() if rule.plan)
     if "chart" in changes:
         named = {**settings.chart, **dict(changes["chart"])}
         changes["chart"] = {key: name for key, name in named.items() if name}

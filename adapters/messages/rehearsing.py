@@ -43,13 +43,13 @@ def capture(
     books: Books, tenant_id: UUID, day: date, folder: Path, now: datetime
 ) -> Iterator[Captured]:
     """Writes each mail of a day to `<folder>/<day>/<message_id>.eml`. What fails with one halts that one alone."""
-    plan = books.clock.dunning_plan(tenant_id)
-    versions = books.clock.templates(tenant_id, {step.template for step in plan.rules.steps})
+    plans = books.clock.dunning_plans(tenant_id)
+    versions = books.clock.templates(tenant_id, plans.templates)
     tenant = books.tenants.state(tenant_id)
     templates = Templates(books.database.writer)
     into = make_folder(folder / day.isoformat())
     cases = open_cases(books.database.writer, tenant_id)
-    for found in rehearse(cases, tenant_id, tenant, plan, versions, day):
+    for found in rehearse(cases, tenant_id, tenant, plans, versions, day):
         file = error = None
         try:
             content = _written(books, tenant_id, templates, found.letter, now)

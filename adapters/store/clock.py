@@ -32,8 +32,7 @@ from adapters.store.lease import ClockLeases, FencedTransaction, fenced
 from adapters.store.snapshots import Loaded, snapshot_of
 from ledger import business_day
 from ledger.business_day import BusinessDay, Closed, Opened, Step, StepCompleted, Tally
-from ledger.dunning.plan import DEFAULT_KEY, SHIPPED_PLAN, DunningPlan
-from ledger.dunning.plan import stream_id as plan_stream_id
+from ledger.dunning.choice import Plans
 from ledger.event_registry import Event, New
 from ledger.reference_rates import Table
 from ledger.template import Template
@@ -112,6 +111,7 @@ SELECT snapshot.tenant_id, snapshot.fold_version, snapshot.state,
  WHERE snapshot.stream = 'tenant' AND snapshot.stream_id = snapshot.tenant_id
    AND snapshot.tenant_id = ANY(%s::uuid[])
 """
+SELECT_PLANS = "SELECT stream_id FROM snapshots WHERE tenant_id = %s AND stream = 'dunning_plan'"
 LOCK_LOG = "SELECT position FROM log_head WHERE shard = 1 FOR UPDATE"
 COUNT_WAITING = """
 SELECT count(*) FROM pg_stat_activity
@@ -138,16 +138,11 @@ class PostgresClock:
     def reference_rates(self, tenant_id: UUID) -> Table:
         return self._tenant(tenant_id).reference_rates
 
-    def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
-        key = self._tenant(tenant_id).settings.dunning_plan
-        stream_id = plan_stream_id(tenant_id, key)
+    def dunning_plans(self, tenant_id: UUID) -> Plans:
         with self._pool.connection() as connection:
-            found = snapshots.read(connection, tenant_id, "dunning_plan", stream_id)
-        if found is None:
-            assert key == DEFAULT_KEY, f"tenant {tenant_id} has no plan {key}"
-            return SHIPPED_PLAN
-        plan: DunningPlan = found[1]
-        return plan
+            ids = [row[0] for row in connection.execute(SELECT_PLANS, (tenant_id,))]
+            found = snapshots.read_many(connection, tenant_id, "dunning_plan", ids)
+        return Plans(self._tenant(tenant_id), {plan.key: plan for plan in found.values()})
 
     def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:
         ids = {template_stream_id(tenant_id, key): key for key in keys if key}

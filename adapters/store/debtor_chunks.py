@@ -100,8 +100,10 @@ def cases_of(
                 failed.append(stream_id)
             else:
                 invoices.append((stream_id, invoice))
-        days = contacts.contacts if contacts is not None else ()
-        yield DebtorCase(payer_id, customer, days, invoices, collection_id)
+        contacts = contacts or collection.Collection(payer_id)
+        yield DebtorCase(
+            payer_id, customer, contacts.contacts, invoices, collection_id, contacts.opened_on
+        )
 
 
 class States:

@@ -15,6 +15,7 @@ from commands.messages import letter_of, open_invoices
 from commands.template_loading import UnknownTemplate
 from commands.unit_of_work import Unknown
 from ledger.customer import Customer
+from ledger.dunning.choice import reason_for
 from ledger.dunning.plan import Purpose
 from ledger.errors import Rejected, quoted
 from ledger.invoice.state import Invoice
@@ -61,13 +62,13 @@ def preview_template(
         amount_minor=invoice.open.total,
         business_date=today,
         invoice_ids=(invoice_id,),
-        plan="",
+        plan=reason_for(tenant, customer, invoice).plan,
         plan_version=0,
         step="",
         purpose=purpose,
         queued_on=today,
     )
-    listed = open_invoices(message, payable, today)
+    listed = open_invoices(message, tenant, customer, payable, today)
     if isinstance(listed, str):
         raise NothingToShow(f"no message would be about the invoice: {listed}")
     letter = letter_of(NOBODY, message, customer, tenant, listed, today)

@@ -14,7 +14,6 @@ from ledger.template import Template, chosen_language, stream_id
 
 KEPT = 500
 
-# The index snapshots_template holds nothing else.
 SELECT_TEMPLATES = """
 SELECT stream_id, fold_version, state FROM snapshots
  WHERE stream = 'template' AND tenant_id = %s

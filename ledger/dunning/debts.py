@@ -3,6 +3,7 @@
 from datetime import date
 from uuid import UUID
 
+from ledger.dunning.choice import Choice
 from ledger.dunning.deciding import Block, Debt
 from ledger.invoice.balance import open_on
 from ledger.invoice.holding import is_held
@@ -10,15 +11,21 @@ from ledger.invoice.state import OPEN, Invoice, StepTaken
 from ledger.mora import DAY
 
 
-def debt_of(invoice_id: UUID, invoice: Invoice, day: date) -> Debt | None:
-    """An invoice as it is, for the dunning of a day; None when nothing is owed on it."""
-    if invoice.status not in OPEN or invoice.terms is None:
+def debt_of(invoice_id: UUID, invoice: Invoice, choice: Choice, day: date) -> Debt | None:
+    """An invoice as it is, for the dunning of a day by a plan; None when nothing is owed on it."""
+    if not is_owed(invoice):
         return None
-    return _debt(invoice_id, invoice, day, invoice.open.total, _block(invoice, day), invoice.dunned)
+    block, open_minor = block_of(invoice, day), invoice.open.total
+    return _debt(invoice_id, invoice, choice, day, open_minor, block, invoice.dunned)
+
+
+def is_owed(invoice: Invoice) -> bool:
+    """Whether an invoice was sent and something is open on it."""
+    return invoice.status in OPEN and invoice.terms is not None
 
 
 def debt_on(
-    invoice_id: UUID, invoice: Invoice, day: date, taken: tuple[StepTaken, ...]
+    invoice_id: UUID, invoice: Invoice, choice: Choice, day: date, taken: tuple[StepTaken, ...]
 ) -> Debt | None:
     """An invoice as it was at the end of a day, given all facts that are known by now, with the steps that a simulation
     has taken; None when nothing was owed on it. Imported invoices count as released. A hold, a dispute without held
@@ -28,7 +35,8 @@ def debt_on(
     open_minor = open_on(invoice, day).total
     if open_minor <= 0:
         return None
-    return _debt(invoice_id, invoice, day, open_minor, _block_on(invoice, day), taken)
+    block = _block_on(invoice, day)
+    return _debt(invoice_id, invoice, choice, day, open_minor, block, taken)
 
 
 def closed_on(invoice: Invoice) -> date | None:
@@ -39,14 +47,18 @@ def closed_on(invoice: Invoice) -> date | None:
     return max(days, default=None)
 
 
-def in_question(invoice_id: UUID, invoice: Invoice, taken: tuple[StepTaken, ...]) -> Debt:
+def in_question(
+    invoice_id: UUID, invoice: Invoice, choice: Choice, taken: tuple[StepTaken, ...]
+) -> Debt:
     """A debt of which only its steps are asked for: whether one has come is told before what is open is counted."""
-    return Debt(invoice_id, invoice.currency, invoice.due_on, invoice.due_on, 0, None, taken)
+    due_on = invoice.due_on
+    return Debt(invoice_id, invoice.currency, due_on, due_on, 0, None, taken, choice)
 
 
 def _debt(
     invoice_id: UUID,
     invoice: Invoice,
+    choice: Choice,
     day: date,
     open_minor: int,
     block: Block | None,
@@ -59,10 +71,20 @@ def _debt(
     hold = invoice.hold
     if hold is not None and hold.until_on is not None and entered_on <= hold.until_on < day:
         entered_on = hold.until_on + DAY
-    return Debt(invoice_id, invoice.currency, invoice.due_on, entered_on, open_minor, block, taken)
+    return Debt(
+        invoice_id,
+        invoice.currency,
+        invoice.due_on,
+        entered_on,
+        open_minor,
+        block,
+        taken,
+        choice,
+        invoice.instalment.agreement_id if invoice.instalment is not None else None,
+    )
 
 
-def _block(invoice: Invoice, day: date) -> Block | None:
+def block_of(invoice: Invoice, day: date) -> Block | None:
     """What keeps dunning from an invoice now."""
     if is_held(invoice, day):
         return "imported" if invoice.hold is not None and invoice.hold.imported else "held"

@@ -2,8 +2,9 @@
 
 A step comes on its day, counted from the due date as written and moved to the next contact day. Of the steps that have
 come and were not taken, the highest whose conditions hold is taken; those below it are collapsed into it and never
-taken later. One message goes to a customer for each currency, at the highest of its debts' steps, and takes the step of
-each of them. When something keeps a debt from being dunned, no step is taken: it is taken when that has ended.
+taken later. One message goes to a customer for each plan and currency, or for each agreement where the plan says so, at
+the highest of its debts' steps, and takes the step of each of them. When something keeps a debt from being dunned, no
+step is taken: it is taken when that has ended.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from datetime import date
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from ledger.dunning.contact_days import ContactDays
+from ledger.dunning.choice import Choice
 from ledger.dunning.plan import WEEK_DAYS, Channel, DunningPlan, Step
 from ledger.invoice.events import PassedStep
 from ledger.invoice.state import StepTaken
@@ -21,10 +22,13 @@ SkipReason = Literal[
     "held",
     "disputed",
     "promised",
+    "plan_inactive",
     "no_contact_day",
     "before_entry",
     "requires",
     "amount",
+    "tags",
+    "opened",
     "past_due",
     "no_address",
     "opted_out",
@@ -38,10 +42,13 @@ SkipReason = Literal[
     held            a person holds it
     disputed        the customer disputes it
     promised        the customer has promised to pay, and the day has not passed
+    plan_inactive  the plan that it follows is not active, while another one is
     no_contact_day  nobody is contacted on a weekend or holiday
     before_entry    every step that has come came before the debt entered dunning
     requires        a step that must come before was not taken
     amount          what is open lies outside the step's amounts
+    tags            the customer has none of the step's tags
+    opened          the step asks for a message that was opened, or for none, and it is otherwise
     past_due        a courtesy is not sent after the due date
     no_address      the customer has no address on any channel of the step, or it was refused as one that does not exist
     opted_out       the customer wants no reminders on the channels of the step
@@ -60,6 +67,8 @@ class Debt(NamedTuple):
     open_minor  what is open in all components
     block       what keeps dunning from it
     taken       the steps that were taken, of any plan
+    choice      the plan that it follows
+    agreement_id  the agreement of which it is an instalment
     """
 
     invoice_id: UUID
@@ -69,16 +78,20 @@ class Debt(NamedTuple):
     open_minor: int
     block: Block | None
     taken: tuple[StepTaken, ...]
+    choice: Choice
+    agreement_id: UUID | None = None
 
 
 class Debtor(NamedTuple):
     """A customer as dunning sees it: the channels that reach it, those it has opted out of, the days of its last
-    contacts in order."""
+    contacts in order, its tags, the day on which it last opened a reminder."""
 
     customer_id: UUID
     channels: frozenset[Channel]
     opted_out: frozenset[Channel]
     contacts: tuple[date, ...]
+    tags: frozenset[str] = frozenset()
+    opened_on: date | None = None
 
 
 class Due(NamedTuple):
@@ -91,10 +104,11 @@ class Due(NamedTuple):
 
 
 class Contact(NamedTuple):
-    """A message to queue: the highest step, and the step of each of its debts."""
+    """A message to queue, by a plan: the highest step, and the step of each of its debts."""
 
     channel: Channel
     currency: str
+    plan: DunningPlan
     step: Step
     due: tuple[Due, ...]
 
@@ -126,43 +140,49 @@ class Decision(NamedTuple):
 NOTHING: Final = Decision((), ())
 
 
-def decide_day(
-    plan: DunningPlan, days: ContactDays, debtor: Debtor, debts: Iterable[Debt], day: date
-) -> Decision:
-    """Whom to contact about which debts on a day. The plan must be active."""
+def decide_day(debtor: Debtor, debts: Iterable[Debt], day: date) -> Decision:
+    """Whom to contact about which debts on a day."""
     skips: list[Skip] = []
-    groups: dict[str, list[Due]] = {}
+    groups: dict[tuple[str, str, str], list[Due]] = {}
     for debt in debts:
-        found = step_due(plan, days, debt, day)
+        found = step_due(debtor, debt, day)
         if isinstance(found, Skip):
             skips.append(found)
         elif found is not None:
-            groups.setdefault(debt.currency, []).append(found)
+            groups.setdefault(_group(debt), []).append(found)
     if not groups:
         return Decision((), tuple(skips)) if skips else NOTHING
     contacts: list[Contact] = []
     contacted = list(debtor.contacts)
     for _, group in sorted(groups.items(), key=lambda one: (-_highest(one[1]).step.offset, one[0])):
-        step = _highest(group).step
+        step, plan = _highest(group).step, group[0].debt.choice.plan
         channel = next((one for one in step.channels if _reaches(debtor, one)), None)
         reason = _unreached(debtor, step) if channel is None else _capped(plan, contacted, day)
         if channel is None or reason is not None:
             skips += [Skip(one.debt, one.step, reason or "no_address") for one in group]
             continue
         contacted.append(day)
-        contacts.append(Contact(channel, group[0].debt.currency, step, tuple(group)))
+        contacts.append(Contact(channel, group[0].debt.currency, plan, step, tuple(group)))
     return Decision(tuple(contacts), tuple(skips))
 
 
-def step_due(plan: DunningPlan, days: ContactDays, debt: Debt, day: date) -> Due | Skip | None:
+def _group(debt: Debt) -> tuple[str, str, str]:
+    """What debts of one message have in common."""
+    plan = debt.choice.plan
+    agreement = plan.rules.group_by == "agreement" and debt.agreement_id
+    return debt.currency, plan.key, str(agreement or "")
+
+
+def step_due(debtor: Debtor, debt: Debt, day: date) -> Due | Skip | None:
     """The step that a debt has come to on a day; why it is not taken; None when it has come to none."""
-    come = steps_come(plan, days, debt, day)
+    come = steps_come(debt, day)
     if not come:
         return None
-    entered_on = debt.entered_on
-    if plan.active_from is not None and plan.active_from > entered_on:
-        entered_on = plan.active_from
+    plan, days = debt.choice.plan, debt.choice.days
     highest = come[-1][0]
+    if plan.active_from is None:
+        return Skip(debt, highest, "plan_inactive")
+    entered_on = max(debt.entered_on, plan.active_from, debt.choice.since or date.min)
     if debt.block is not None:
         return Skip(debt, highest, debt.block)
     if not days.includes(day):
@@ -171,7 +191,7 @@ def step_due(plan: DunningPlan, days: ContactDays, debt: Debt, day: date) -> Due
     reasons: list[SkipReason] = []
     for place in range(len(come) - 1, -1, -1):
         step, comes_on = come[place]
-        reason = _unmet(step, debt, taken, day)
+        reason = _unmet(step, debtor, debt, taken, day)
         if _is_before_entry(plan, comes_on, entered_on):
             reason = "before_entry"
         if reason is None:
@@ -191,11 +211,10 @@ def _is_before_entry(plan: DunningPlan, comes_on: date, entered_on: date) -> boo
     return plan.rules.late_entry == "next" and comes_on < entered_on
 
 
-def steps_come(
-    plan: DunningPlan, days: ContactDays, debt: Debt, day: date
-) -> Sequence[tuple[Step, date]]:
+def steps_come(debt: Debt, day: date) -> Sequence[tuple[Step, date]]:
     """The steps that have come and were not taken, lowest first, each with the day on which it came. A step that is
     not above every step that was taken is over."""
+    plan, days = debt.choice.plan, debt.choice.days
     taken = [one for one in debt.taken if one.plan == plan.key]
     keys = {one.step for one in taken}
     floor = max((one.offset for one in taken), default=None)
@@ -212,7 +231,7 @@ def steps_come(
     return come
 
 
-def _unmet(step: Step, debt: Debt, taken: set[str], day: date) -> SkipReason | None:
+def _unmet(step: Step, debtor: Debtor, debt: Debt, taken: set[str], day: date) -> SkipReason | None:
     """Which condition of a step does not hold."""
     if step.purpose == "courtesy" and day > debt.due_on:
         return "past_due"
@@ -224,7 +243,17 @@ def _unmet(step: Step, debt: Debt, taken: set[str], day: date) -> SkipReason | N
     for most in step.at_most:
         if most.currency == debt.currency and debt.open_minor > most.minor:
             return "amount"
+    if step.tags and debtor.tags.isdisjoint(step.tags):
+        return "tags"
+    if step.opened is not None and step.opened != _has_opened(debtor, debt):
+        return "opened"
     return None
+
+
+def _has_opened(debtor: Debtor, debt: Debt) -> bool:
+    """Whether the customer has opened a reminder since the debt's last step."""
+    taken = [one.on for one in debt.taken if one.plan == debt.choice.plan.key]
+    return debtor.opened_on is not None and bool(taken) and debtor.opened_on >= max(taken)
 
 
 def _highest(group: Sequence[Due]) -> Due:

@@ -21,7 +21,7 @@ from ledger.event_registry import Event, stored
 from ledger.ids import stable_id
 from ledger.money import Money, positive_minor
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 
 DEFAULT_KEY: Final = "default"
 MAX_STEPS: Final = 200
@@ -31,6 +31,7 @@ MAX_GAP_DAYS: Final = 31
 MAX_CONTACTS: Final = 1_000
 MAX_VALID_HOURS: Final = 720
 MAX_TEXT_LENGTH: Final = 500
+MAX_TAGS: Final = 50
 WEEK_DAYS: Final = 7
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -38,6 +39,8 @@ KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 Purpose = Literal["courtesy", "reminder", "final_notice"]
 Channel = Literal["email"]
 LateEntry = Literal["next", "highest"]
+GroupBy = Literal["customer", "agreement"]
+ChosenBy = Literal["invoice", "customer", "tag", "default"]
 Timezone = Literal["debtor", "tenant"]
 ActionKind = Literal["call", "visit", "letter", "to_do", "block", "agency"]
 
@@ -82,6 +85,10 @@ class AmountRangeEmpty(Rejected):
     """The amounts of a step name a currency twice, or leave nothing between the least and the most."""
 
 
+class MalformedTag(Rejected):
+    """A tag is 1 to 40 small letters, digits, hyphens and underscores; each is there once, fifty at the most."""
+
+
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is done beside a step's message.
 
@@ -104,6 +111,9 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires  keys of earlier steps that must have been taken
     at_least  the open amount, by currency, from which the step is taken
     at_most   the open amount, by currency, up to which it is taken
+    tags      it is taken for customers who have one of these tags; empty, for all
+    opened    it is taken only when the customer has opened a message since the debt's last step (true), or has not
+              (false)
     template  the key of the template that writes its message; empty, the shipped one
     window    the local hours in which its message may be sent (`ledger.dunning.window`); empty, any
     valid_hours  its message expires when it has waited so long; 0, never
@@ -120,6 +130,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires: tuple[str, ...] = ()
     at_least: tuple[Money, ...] = ()
     at_most: tuple[Money, ...] = ()
+    tags: tuple[str, ...] = ()
+    opened: bool | None = None
     template: str = ""
     window: str = ""
     valid_hours: int = 0
@@ -157,6 +169,7 @@ class PlanRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 the `highest` one that has come
     caps        limits of contact
     timezone    whose local hours count for windows: the debtor's, or the tenant's
+    group_by    a message is about the debts of a `customer`, or of one `agreement`, and those of none together
     """
 
     name: str
@@ -165,6 +178,7 @@ class PlanRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_entry: LateEntry = "next"
     caps: Caps = Caps()
     timezone: Timezone = "debtor"
+    group_by: GroupBy = "customer"
 
 
 SHIPPED: Final = PlanRules(
@@ -240,8 +254,8 @@ def check_plan(rules: PlanRules) -> PlanRules:
     """The rules with their steps in the order of their offsets.
 
     Raises MalformedPlanKey, StepTwice, StepsMissing, OffsetOutOfRange, UnknownRequiredStep, CapOutOfRange,
-    AmountRangeEmpty, UnknownCalendar, MalformedWindow, ValidityOutOfRange, FeeUnexplained, ActionTextMissing, and the
-    refusals of an unencrypted text and of a malformed amount.
+    AmountRangeEmpty, UnknownCalendar, MalformedWindow, MalformedTag, ValidityOutOfRange, FeeUnexplained,
+    ActionTextMissing, and the refusals of an unencrypted text and of a malformed amount.
     """
     plain(rules.name, "name")
     if rules.calendar != "weekdays":
@@ -271,6 +285,21 @@ def check_key(key: str, field: str = "key") -> str:
     return key
 
 
+def check_tags(tags: tuple[str, ...], field: str) -> tuple[str, ...]:
+    """The tags themselves. Raises MalformedTag."""
+    if len(tags) > MAX_TAGS:
+        raise MalformedTag(f"give {MAX_TAGS} tags at the most", field=field)
+    for place, tag in enumerate(tags):
+        if not KEY.fullmatch(tag):
+            raise MalformedTag(
+                f"{quoted(tag)} is no tag: use 1 to 40 of a to z, 0 to 9, - and _, beginning with a letter or digit",
+                field=f"{field}[{place}]",
+            )
+        if tag in tags[:place]:
+            raise MalformedTag(f"the tag {tag} is there twice", field=f"{field}[{place}]")
+    return tags
+
+
 def _check_step(step: Step, offsets: dict[str, int], field: str) -> None:
     if not -MAX_DAYS_BEFORE <= step.offset <= MAX_DAYS_AFTER:
         raise OffsetOutOfRange(
@@ -297,6 +326,7 @@ def _check_step(step: Step, offsets: dict[str, int], field: str) -> None:
             raise UnknownRequiredStep(
                 f"{quoted(required)} is no step before {step.key}", field=f"{field}.requires"
             )
+    check_tags(step.tags, f"{field}.tags")
     least = _by_currency(step.at_least, f"{field}.at_least")
     most = _by_currency(step.at_most, f"{field}.at_most")
     for currency in least.keys() & most.keys():

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.calendars import Calendar
+from ledger.dunning.plan import ChosenBy
 from ledger.event_registry import Event, stored
 from ledger.policy import FeePolicy
 from ledger.rates import YearlyRate
@@ -502,12 +503,21 @@ class PassedStep(msgspec.Struct, frozen=True):
     reason: PassedReason
 
 
+@stored("invoice.dunning_plan_chosen.v1")
+class DunningPlanChosen(Event, frozen=True):
+    """The invoice follows a dunning plan of its own, by its key; empty, it follows its customer's or the tenant's."""
+
+    plan: str
+
+
 @stored("invoice.dunning_step_taken.v1")
 class DunningStepTaken(Event, frozen=True):
     """A step of a dunning plan was taken by a message, which may take steps of the customer's other debts as well.
 
     offset  the step's days from the due date in that version of the plan
     passed  the lower steps that are never taken
+    chosen_by  what named the plan: the invoice, its customer, a tag of the customer, or the tenant's default
+    tag        the tag, where a tag named it
     """
 
     plan: str
@@ -516,6 +526,8 @@ class DunningStepTaken(Event, frozen=True):
     offset: int
     message_id: UUID
     passed: tuple[PassedStep, ...] = ()
+    chosen_by: ChosenBy = "default"
+    tag: str = ""
 
 
 @stored("invoice.voided.v1")

@@ -383,10 +383,15 @@ def _released(invoice: Invoice, event: e.Released, on: date) -> Invoice:
 
 
 def _let_go(invoice: Invoice, on: date) -> Invoice:
-    """What kept dunning from the invoice has ended; the latest end counts."""
+    """Dunning begins on the invoice: what kept it away has ended, or its plan was chosen. The latest day counts."""
     if invoice.dunning_from is not None and on <= invoice.dunning_from:
         return invoice
     return replace(invoice, dunning_from=on)
+
+
+def _dunning_plan_chosen(invoice: Invoice, event: e.DunningPlanChosen, on: date) -> Invoice:
+    invoice = replace(invoice, dunning_plan=event.plan)
+    return _let_go(invoice, on) if invoice.dunning_from is not None else invoice
 
 
 def _dunning_step_taken(invoice: Invoice, event: e.DunningStepTaken, on: date) -> Invoice:
@@ -423,5 +428,6 @@ _EVOLVES: dict[type[Event], Callable[[Invoice, Any, date], Invoice]] = {
     e.PromiseBroken: _promise_judged(kept=False),
     e.Held: _held,
     e.Released: _released,
+    e.DunningPlanChosen: _dunning_plan_chosen,
     e.DunningStepTaken: _dunning_step_taken,
 }

@@ -330,8 +330,8 @@ def _released(row: Folded, event: e.Released, on: date) -> None:
     row.held, row.held_until = False, None
 
 
-def _dunning_step_taken(row: Folded, event: e.DunningStepTaken, on: date) -> None:
-    """A message changes no amount; messages are a read model of their own."""
+def _of_dunning(row: Folded, event: e.DunningStepTaken | e.DunningPlanChosen, on: date) -> None:
+    """Dunning changes no amount; messages are a read model of their own."""
 
 
 def _pay(row: Folded, split: Split) -> None:
@@ -403,7 +403,8 @@ _FOLDS: dict[type[Event], Callable[[Folded, Any, date], None]] = {
     e.PromiseBroken: _promise_broken,
     e.Held: _held,
     e.Released: _released,
-    e.DunningStepTaken: _dunning_step_taken,
+    e.DunningPlanChosen: _of_dunning,
+    e.DunningStepTaken: _of_dunning,
 }
 
 INVOICES = Projection(

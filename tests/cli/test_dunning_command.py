@@ -159,6 +159,9 @@ def test_a_message_from_the_preview_to_the_file(
     file.write_text(json.dumps(plan))
     assert cli("dunning", "plan", "add", str(file), "--tenant", "acme").status == 0
     assert cli("tenant", "configure", "acme", "--dunning-plan", "any").status == 0
+    by_tag = ["--dunning-plan-by-tag", "old=any", "--dunning-plan-by-tag", "vip=any"]
+    assert cli("tenant", "configure", "acme", *by_tag).status == 0
+    assert cli("tenant", "configure", "acme", "--dunning-plan-by-tag", "old=").status == 0
     assert cli("dunning", "plan", "activate", "any", "--tenant", "acme").status == 0
     with Books(database) as books:
 
@@ -166,7 +169,7 @@ def test_a_message_from_the_preview_to_the_file(
             answer = books.run(UUID(acme), "test", handler)  # type: ignore[arg-type]
             return UUID(msgspec.json.decode(answer.body)["id"])
 
-        register = RegisterCustomer("Ann Other", "C-9", email="ann@example.com")
+        register = RegisterCustomer("Ann Other", "C-9", email="ann@example.com", tags=("vip",))
         customer_id = asked(lambda unit: register_customer(unit, register))
         draft = DraftInvoice(customer_id, TODAY + timedelta(days=30), (Line("Work", "1", "80.00"),))
         invoice_id = asked(lambda unit: draft_invoice(unit, draft))
@@ -175,6 +178,9 @@ def test_a_message_from_the_preview_to_the_file(
     (foreseen,) = [one for one in preview if one["kind"] == "message"]
     assert foreseen["recipient"] == "ann@example.com"
     assert foreseen["invoice_ids"] == [str(invoice_id)]
+    assert (foreseen["plan"], foreseen["chosen_by"], foreseen["tag"]) == ("any", "tag", "vip")
+    (rule,) = cli("tenant", "show", "acme", "--json").json["settings"]["dunning_plans_by_tag"]
+    assert rule == {"tag": "vip", "plan": "any"}
 
     assert cli("day", "run", "--tenant", "acme").status == 0
     (queued,) = cli("messages", "list", "--tenant", "acme", "--json").json["items"]

@@ -46,9 +46,11 @@ from commands.holds import (
     resolve_dispute,
 )
 from commands.invoices import (
+    ChooseDunningPlan,
     CloseInvoice,
     DraftInvoice,
     SendInvoice,
+    choose_dunning_plan,
     draft_invoice,
     send_imported,
     send_invoice,
@@ -67,19 +69,20 @@ from commands.messages import (
 from commands.payments import ReceivePayment, receive_payment
 from commands.plan_loading import load_plan
 from commands.reversals import ReversePayment, reverse_payment
-from commands.tenants import CreateTenant, create_tenant
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
 from ledger import collection
+from ledger.dunning.choice import Plans
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.debts import debt_of
 from ledger.dunning.deciding import Due, steps_come
-from ledger.dunning.plan import DEFAULT_KEY, Action, Caps, DunningPlan, Step
+from ledger.dunning.plan import DEFAULT_KEY, Action, Caps, Step
 from ledger.errors import LedgerError
 from ledger.invoice.events import DunningStepTaken
 from ledger.invoice.state import OPEN, Invoice
 from ledger.message import Message, Queued
 from ledger.money import Money
 from ledger.tax import Line
-from ledger.tenant import Tenant
+from ledger.tenant import TagPlan, Tenant
 from schedulers.business_day_steps import post_overdue
 from schedulers.dunning import decide_case, decide_debtor_with
 from schedulers.ports import DebtorCase
@@ -127,8 +130,19 @@ plans = st.builds(
 )
 
 
+GENTLE = SavePlan(
+    "gentle",
+    "Gentle",
+    (Step("g1", 1), Step("g4", 4, opened=False), Step("g9", 9, tags=("vip",))),
+    "none",
+    "next",
+    Caps(2, 4, 0),
+)
+KEYS = (DEFAULT_KEY, GENTLE.key)
+
+
 class Dunning(RuleBasedStateMachine):
-    """One tenant in euro, three customers, a few invoices, one plan."""
+    """One tenant in euro, three customers, a few invoices, and two plans, of which one is for some debts."""
 
     happened: ClassVar[Counter[str]] = Counter()
 
@@ -146,6 +160,10 @@ class Dunning(RuleBasedStateMachine):
         self.invoices: list[UUID] = []
         self.payments: list[UUID] = []
         self.ask(activate_plan, DEFAULT_KEY)
+        self.ask(save_plan, GENTLE)
+        self.ask(activate_plan, GENTLE.key)
+        rules = (TagPlan("vip", GENTLE.key),)
+        assert self.ask(configure_tenant, ConfigureTenant(dunning_plans_by_tag=rules)) is not None
         for n in range(6):
             self._invoice(n, n, "60.00")
 
@@ -249,9 +267,24 @@ class Dunning(RuleBasedStateMachine):
     def edit(self, plan: SavePlan) -> None:
         assert self.ask(save_plan, plan) is not None
 
-    @rule(active=st.sampled_from((True, True, True, False)))
-    def switch(self, active: bool) -> None:
-        self.ask(activate_plan if active else deactivate_plan, DEFAULT_KEY)
+    @rule(active=st.sampled_from((True, True, True, False)), key=st.sampled_from(KEYS))
+    def switch(self, active: bool, key: str) -> None:
+        self.ask(activate_plan if active else deactivate_plan, key)
+
+    @precondition(lambda self: self.invoices)
+    @rule(pick=picks, by=st.sampled_from(("invoice", "customer", "tag")), gentle=st.booleans())
+    def choose(self, pick: int, by: str, gentle: bool) -> None:
+        key = GENTLE.key if gentle else ""
+        who = self._pick(self.customers, pick)
+        match by:
+            case "invoice":
+                one = self._pick(self.invoices, pick)
+                assert self.ask(choose_dunning_plan, one, ChooseDunningPlan(key)) is not None
+            case "customer":
+                assert self.ask(change_customer, who, ChangeCustomer(dunning_plan=key)) is not None
+            case "tag":
+                tags = ("vip",) if gentle else ()
+                assert self.ask(change_customer, who, ChangeCustomer(tags=tags)) is not None
 
     # Nights.
 
@@ -294,15 +327,15 @@ class Dunning(RuleBasedStateMachine):
             self._run_night()
 
     def _run_night(self) -> None:
-        plan = self.books.run(lambda unit: load_plan(unit, DEFAULT_KEY))
-        if plan.active_from is None:
-            return
+        stored = {key: self.books.run(lambda unit, key=key: load_plan(unit, key)) for key in KEYS}
         tenant: Tenant = self.books.state("tenant", self.books.tenant_id)
-        days = ContactDays(plan.rules, tenant.settings.business_days)
-        decide = decide_debtor_with(self.books.tenant_id, tenant.settings, plan, {})
+        plans = Plans(tenant, stored)
+        if not plans.is_any_active:
+            return
+        decide = decide_debtor_with(self.books.tenant_id, plans, {})
         for customer_id in self.customers:
             case = self._case(customer_id)
-            self._check_reasons(plan, days, case)
+            self._check_reasons(plans, case)
             before = len(self.books.log)
             for kind, stream_id, new in decide(case, self.today):
                 self.books.append(kind, stream_id, new)
@@ -311,7 +344,7 @@ class Dunning(RuleBasedStateMachine):
             ]
             Dunning.happened["queued"] += len(queued)
             if queued:
-                self._check_messages(plan, days, case, queued)
+                self._check_messages(plans, case, queued)
 
     def _case(self, customer_id: UUID) -> DebtorCase:
         found = self.books.find(
@@ -325,18 +358,28 @@ class Dunning(RuleBasedStateMachine):
             collection.stream_id(self.books.tenant_id, customer_id),
         )
 
-    def _check_reasons(self, plan: DunningPlan, days: ContactDays, case: DebtorCase) -> None:
+    def _followed(self, case: DebtorCase, invoice: Invoice) -> str:
+        """The key of the plan that an invoice follows, said again in the test's own words."""
+        tagged = any(one.tag == "vip" for one in case.customer.tags)
+        by_tag = GENTLE.key if tagged else DEFAULT_KEY
+        return invoice.dunning_plan or case.customer.dunning_plan or by_tag
+
+    def _check_reasons(self, plans: Plans, case: DebtorCase) -> None:
         """Each debt that has come to a step is contacted about, or skipped for one reason."""
-        decision = decide_case(plan, days, case, self.today)
+        decision = decide_case(plans, case, self.today)
         told = Counter(one.debt.invoice_id for contact in decision.contacts for one in contact.due)
         told.update(skip.debt.invoice_id for skip in decision.skips)
         for invoice_id, invoice in case.invoices:
-            debt = debt_of(invoice_id, invoice, self.today)
-            come = steps_come(plan, days, debt, self.today) if debt is not None else ()
+            choice = plans.of(case.customer, invoice)
+            assert choice.plan.key == self._followed(case, invoice)
+            debt = debt_of(invoice_id, invoice, choice, self.today)
+            come = steps_come(debt, self.today) if debt is not None else ()
             assert told[invoice_id] == bool(come), (invoice_id, come)
         for contact in decision.contacts:
+            assert contact.plan.active_from is not None
             for due in contact.due:
-                come_keys = [step.key for step, _ in steps_come(plan, days, due.debt, self.today)]
+                assert due.debt.choice.plan.key == contact.plan.key
+                come_keys = [step.key for step, _ in steps_come(due.debt, self.today)]
                 lower = come_keys[: come_keys.index(due.step.key)]
                 assert [one.step for one in due.passed] == lower
                 self._check_conditions(due)
@@ -345,18 +388,22 @@ class Dunning(RuleBasedStateMachine):
     def _check_conditions(self, due: Due) -> None:
         step, debt = due.step, due.debt
         assert step.purpose != "courtesy" or self.today <= debt.due_on
-        assert set(step.requires) <= {one.step for one in debt.taken if one.plan == DEFAULT_KEY}
+        assert set(step.requires) <= {
+            one.step for one in debt.taken if one.plan == debt.choice.plan.key
+        }
         assert all(least.minor <= debt.open_minor for least in step.at_least)
         assert all(most.minor >= debt.open_minor for most in step.at_most)
 
-    def _check_messages(
-        self, plan: DunningPlan, days: ContactDays, case: DebtorCase, queued: list[Queued]
-    ) -> None:
+    def _check_messages(self, plans: Plans, case: DebtorCase, queued: list[Queued]) -> None:
         """Nobody is written to who must not be, nor more often than the plan says."""
         contacted = self._contacts_of(case.customer_id)
         today = [one for one in contacted if one == self.today]
+        # Of the plans that have contacted the customer, the last one's limits held when it did.
+        plan = {one.key: one for one in plans.all}[queued[-1].plan]
         caps = plan.rules.caps
-        assert days.includes(self.today)
+        for message in queued:
+            rules = {one.key: one for one in plans.all}[message.plan].rules
+            assert ContactDays(rules, plans.settings.business_days).includes(self.today)
         assert case.customer.person.email
         assert "email" not in case.customer.opted_out
         assert len(today) <= caps.day
@@ -365,6 +412,7 @@ class Dunning(RuleBasedStateMachine):
             assert (contacted[-1] - contacted[-2]).days >= caps.min_gap_days
         for message in queued:
             about = [dict(case.invoices)[one] for one in message.invoice_ids]
+            assert {self._followed(case, one) for one in about} == {message.plan}
             assert all(invoice.status in OPEN and invoice.open.total > 0 for invoice in about)
             assert all(invoice.dispute is None for invoice in about)
             assert all(
@@ -427,8 +475,12 @@ class Dunning(RuleBasedStateMachine):
         assert "email" not in customer.opted_out
         wanted = {
             invoice.number: invoice.open.total
-            for _, invoice in self.books.payable(message.customer_id)
+            for invoice_id, invoice in self.books.payable(message.customer_id)
             if invoice.status in OPEN
+            and (
+                invoice_id in message.invoice_ids
+                or self._followed(self._case(message.customer_id), invoice) == message.plan
+            )
             and invoice.dispute is None
             and (invoice.promise is None or invoice.promise.kept is not None)
             and (
@@ -449,10 +501,11 @@ class Dunning(RuleBasedStateMachine):
                 for event in self.books.events("invoice", invoice_id)
                 if isinstance(event, DunningStepTaken)
             ]
-            keys = [event.step for event in taken]
-            assert len(keys) == len(set(keys)), keys
-            offsets = [event.offset for event in taken]
-            assert offsets == sorted(set(offsets)), offsets
+            for plan in KEYS:
+                keys = [event.step for event in taken if event.plan == plan]
+                assert len(keys) == len(set(keys)), keys
+                offsets = [event.offset for event in taken if event.plan == plan]
+                assert offsets == sorted(set(offsets)), offsets
 
     @invariant()
     def no_message_is_queued_twice(self) -> None:

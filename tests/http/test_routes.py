@@ -103,6 +103,8 @@ def test_a_customer_is_registered_shown_and_changed(clients: Clients) -> None:
         "opted_out": [],
         "undeliverable": [],
         "tracked": False,
+        "tags": [],
+        "dunning_plan": "",
     }
     path = f"/api/customers/{made['id']}"
     assert body_of(client.get(path)) == made

@@ -4,11 +4,13 @@ import itertools
 from datetime import date, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.calendars import Calendar, is_business_day
+from ledger.dunning.choice import Choice
 from ledger.dunning.contact_days import ContactDays
 from ledger.dunning.deciding import Contact, Debt, Debtor, Due, Skip, decide_day, step_due
 from ledger.dunning.plan import (
@@ -33,6 +35,7 @@ from ledger.money import Money
 
 ANN, ONE, TWO, THREE = (UUID(int=n) for n in (9, 1, 2, 3))
 WEEKENDS = Calendar("weekends", "1")
+NOBODY = Debtor(ANN, frozenset(("email",)), frozenset(), ())
 DUE = date(2026, 3, 4)  # a Wednesday
 FREE = Caps(day=9, week=60, min_gap_days=0)
 STEPS = (
@@ -51,8 +54,12 @@ def plan(
 
 
 def debt(invoice_id: UUID = ONE, due_on: date = DUE, **fields: object) -> Debt:
-    known = Debt(invoice_id, "EUR", due_on, date(2026, 1, 1), 100_00, None, ())
+    known = Debt(invoice_id, "EUR", due_on, date(2026, 1, 1), 100_00, None, (), chosen(plan()))
     return known._replace(**fields)
+
+
+def chosen(of: DunningPlan, since: date | None = None) -> Choice:
+    return Choice(of, ContactDays(of.rules, WEEKENDS), since=since)
 
 
 def taken(*steps: tuple[str, int]) -> tuple[StepTaken, ...]:
@@ -61,8 +68,9 @@ def taken(*steps: tuple[str, int]) -> tuple[StepTaken, ...]:
 
 def found(debt: Debt, day: date, of: DunningPlan | None = None) -> tuple[str, str] | None:
     """(step, reason it is skipped or nothing)."""
-    of = of or plan()
-    outcome = step_due(of, ContactDays(of.rules, WEEKENDS), debt, day)
+    if of is not None:
+        debt = debt._replace(choice=chosen(of))
+    outcome = step_due(NOBODY, debt, day)
     if isinstance(outcome, Skip):
         return outcome.step.key, outcome.reason
     return None if outcome is None else (outcome.step.key, "")
@@ -75,9 +83,10 @@ def contacts(
     before: tuple[date, ...] = (),
     **debtor: object,
 ) -> tuple[list[Contact], list[Skip]]:
-    of = of or plan()
+    if of is not None:
+        debts = [debt._replace(choice=chosen(of)) for debt in debts]
     ann = Debtor(ANN, frozenset(("email",)), frozenset(), before)._replace(**debtor)
-    decision = decide_day(of, ContactDays(of.rules, WEEKENDS), ann, debts, day)
+    decision = decide_day(ann, debts, day)
     return list(decision.contacts), list(decision.skips)
 
 
@@ -95,8 +104,7 @@ def test_a_step_comes_on_its_day_and_no_earlier() -> None:
 
 
 def test_the_highest_step_that_has_come_is_taken_and_the_lower_are_collapsed() -> None:
-    of = plan()
-    outcome = step_due(of, ContactDays(of.rules, WEEKENDS), debt(), on(5))
+    outcome = step_due(NOBODY, debt(), on(5))
     assert isinstance(outcome, Due)
     assert outcome.step.key == "d3"
     assert outcome.passed == (PassedStep("before", "collapsed"), PassedStep("due", "collapsed"))
@@ -129,7 +137,7 @@ def test_a_debt_that_enters_late(late_entry: str, expected: tuple[str, str]) -> 
 
 def test_with_the_next_step_a_late_debt_begins_and_says_what_it_passed() -> None:
     of = plan((Step("d1", 1), Step("d5", 5)))
-    outcome = step_due(of, ContactDays(of.rules, WEEKENDS), debt(entered_on=on(2)), on(5))
+    outcome = step_due(NOBODY, debt(entered_on=on(2), choice=chosen(of)), on(5))
     assert isinstance(outcome, Due)
     assert (outcome.step.key, outcome.passed) == ("d5", (PassedStep("d1", "before_entry"),))
 
@@ -264,7 +272,9 @@ def test_over_any_run_of_nights(
     of = plan(steps, on(-40), caps=caps, late_entry=late_entry, calendar=calendar)
     days = ContactDays(of.rules, WEEKENDS)
     known = {
-        UUID(int=n + 1): debt(UUID(int=n + 1), due_on=on(offset), currency=currency)
+        UUID(int=n + 1): debt(
+            UUID(int=n + 1), due_on=on(offset), currency=currency, choice=chosen(of)
+        )
         for n, (offset, currency) in enumerate(due)
     }
     sent: list[date] = []
@@ -273,7 +283,7 @@ def test_over_any_run_of_nights(
         if n in missed:
             continue
         ann = Debtor(ANN, frozenset(("email",)), frozenset(), tuple(sent))
-        decision = decide_day(of, days, ann, list(known.values()), day)
+        decision = decide_day(ann, list(known.values()), day)
         for contact in decision.contacts:
             sent.append(day)
             assert contact.step.offset == max(one.step.offset for one in contact.due)
@@ -287,13 +297,82 @@ def test_over_any_run_of_nights(
         skipped = {skip.debt.invoice_id for skip in decision.skips}
         for one_debt in known.values():
             if one_debt.invoice_id not in skipped:
-                assert step_due(of, days, one_debt, day) is None
+                assert step_due(ann, one_debt, day) is None
     for day in set(sent):
         assert days.includes(day)
         assert sent.count(day) <= caps.day
         assert sum(0 <= (day - one).days < 7 for one in sent) <= caps.week
     for first, second in itertools.pairwise(sent):
         assert (second - first).days >= caps.min_gap_days
+
+
+def test_a_step_is_for_customers_with_one_of_its_tags() -> None:
+    of = plan((Step("d1", 1), Step("d3", 3, tags=("vip", "new"))))
+    assert {one.reason for one in contacts([debt(taken=taken(("d1", 1)))], on(5), of)[1]} == {
+        "tags"
+    }
+    for tags, expected in (({"old"}, "d1"), ({"old", "vip"}, "d3")):
+        (contact,), _ = contacts([debt()], on(5), of, tags=frozenset(tags))
+        assert contact.step.key == expected
+
+
+@pytest.mark.parametrize(
+    ("opened_on", "expected"),
+    [(None, "not"), (on(2), "not"), (on(3), "opened"), (on(4), "opened")],
+)
+def test_a_step_asks_whether_a_reminder_was_opened_since_the_last_step(
+    opened_on: date | None, expected: str
+) -> None:
+    of = plan((Step("d3", 3), Step("not", 5, opened=False), Step("opened", 6, opened=True)))
+    reminded = debt(taken=(StepTaken("test", "d3", 3, on(3)),))
+    (contact,), _ = contacts([reminded], on(6), of, opened_on=opened_on)
+    assert contact.step.key == expected
+    assert (
+        contacts([debt()], on(6), plan((Step("d3", 3, opened=True),)), opened_on=opened_on)[0] == []
+    )
+
+
+def test_messages_by_agreement_are_about_one_agreement_each() -> None:
+    of = plan((Step("d1", 1),), group_by="agreement")
+    debts = [
+        debt(ONE, agreement_id=UUID(int=71)),
+        debt(TWO, agreement_id=UUID(int=71)),
+        debt(THREE, agreement_id=UUID(int=72)),
+        debt(UUID(int=4)),
+        debt(UUID(int=5)),
+    ]
+    found, skips = contacts(debts, on(1), of)
+    about = sorted(sorted(one.debt.invoice_id.int for one in contact.due) for contact in found)
+    assert (about, skips) == ([[1, 2], [3], [4, 5]], [])
+    (whole,), _ = contacts(debts, on(1), plan((Step("d1", 1),)))
+    assert len(whole.due) == 5
+
+
+def test_debts_of_two_plans_are_two_messages_within_the_limits_of_both() -> None:
+    firm = plan((Step("d1", 1),), caps=Caps(2, 9, 0))
+    soft = msgspec.structs.replace(plan((Step("s1", 1),)), key="soft")
+    debts = [debt(ONE, choice=chosen(firm)), debt(TWO, choice=chosen(soft))]
+    found, skips = contacts(debts, on(1))
+    assert {(one.plan.key, one.step.key) for one in found} == {("test", "d1"), ("soft", "s1")}
+    assert skips == []
+    once = plan((Step("d1", 1),), caps=Caps(1, 9, 0))
+    debts[0] = debt(ONE, choice=chosen(once))
+    found, skips = contacts(debts, on(1))
+    assert len(found) + len(skips) == 2
+    assert {one.reason for one in contacts(debts, on(1), before=(on(1),))[1]} == {"cap_day"}
+
+
+def test_a_plan_that_is_not_active_contacts_nobody_and_says_so() -> None:
+    resting = msgspec.structs.replace(plan(), active_from=None)
+    assert found(debt(), on(5), resting) == ("d3", "plan_inactive")
+    assert found(debt(), on(-9), resting) is None
+
+
+def test_a_debt_that_comes_to_a_plan_enters_it_late() -> None:
+    of = plan(late_entry="next")
+    moved = debt(choice=chosen(of, since=on(6)))
+    assert found(moved, on(6)) == ("d3", "before_entry")
+    assert found(debt(choice=chosen(of, since=on(5))), on(6)) == ("d3", "")
 
 
 @given(st.sampled_from(["BR", "DE-BE", "weekends", "none"]), st.integers(0, 800))

@@ -52,6 +52,7 @@ STORIES: dict[str, list[str]] = {
         "promise_broken.v1",
         "held.v1",
         "released.v1",
+        "dunning_plan_chosen.v1",
         "dunning_step_taken.v1",
         "written_off.v1",
         "renegotiated.v1",
@@ -112,7 +113,7 @@ STORIES: dict[str, list[str]] = {
     ],
     "business_day": ["opened.v1", "step_completed.v1", "closed.v1"],
     "dunning_plan": ["created.v1", "changed.v1", "activated.v1", "deactivated.v1"],
-    "collection": ["contacted.v1", "worked.v1", "action_taken.v1"],
+    "collection": ["contacted.v1", "worked.v1", "opened.v1", "action_taken.v1"],
     "activity": ["recorded.v1"],
     "message": [
         "queued.v1",
@@ -250,6 +251,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "late_entry": "next",
         "caps": {"day": 1, "week": 3, "min_gap_days": 2},
         "timezone": "debtor",
+        "group_by": "customer",
     },
     "Plan": {"mora_base": "original", "first_period": "whole_month"},
     "Rate": {"per": "once"},
@@ -278,7 +280,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "Split": {},
     "Step": {"purpose": "reminder", "channels": ["email"]},
-    "Queued": {"purpose": "reminder"},
+    "Queued": {"purpose": "reminder", "group_by": "customer"},
+    "DunningStepTaken": {"chosen_by": "default"},
     "Tally": {"looked_at": 0, "posted": 0, "failed": 0, "amounts": {}},
 }
 PLAIN: tuple[Any, ...] = (0, "", False, None, [], {})

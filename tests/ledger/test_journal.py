@@ -334,7 +334,8 @@ def test_every_event_of_the_journals_streams_is_understood() -> None:
     """Each stored tag either posts or is known to move no money in the books."""
     silent = {
         "invoice": "drafted redrafted due_date_moved became_overdue reference_rate_applied disputed "
-        "dispute_resolved promised promise_kept promise_broken held released dunning_step_taken",
+        "dispute_resolved promised promise_kept promise_broken held released dunning_plan_chosen "
+        "dunning_step_taken",
         "payment": "applied allocations_changed reallocated",
         "refund": "attempted attempt_failed released sent failed",
         "agreement": "requested approved rejected paid reopened renegotiated lost",

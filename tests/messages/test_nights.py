@@ -212,7 +212,8 @@ def test_in_brazil_a_plan_needs_the_creditor(books: Books, tmp_path: Path) -> No
     )
     loja.ask(lambda unit: configure_tenant(unit, said))
     loja.activate()
-    assert loja.books.clock.dunning_plan(loja.tenant_id).active_from == STARTS_ON
+    (plan,) = loja.books.clock.dunning_plans(loja.tenant_id).all
+    assert plan.active_from == STARTS_ON
 
 
 def test_a_tenants_night_is_its_own(shop: Shop, books: Books, tmp_path: Path) -> None:
@@ -280,8 +281,7 @@ def test_a_preview_is_what_the_night_then_does_and_of_a_past_day_nothing(shop: S
         clock = shop.books.clock
         items = preview(
             open_cases(shop.books.database.writer, shop.tenant_id),
-            clock.settings(shop.tenant_id),
-            clock.dunning_plan(shop.tenant_id),
+            clock.dunning_plans(shop.tenant_id),
             day,
             shop.today,
         )

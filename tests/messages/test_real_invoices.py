@@ -125,11 +125,11 @@ def test_every_debt_that_is_skipped_says_why(books: Books, imported: UUID) -> No
     from ledger.dunning.plan import SHIPPED_PLAN
     from schedulers.preview import simulate
 
-    settings = books.clock.settings(imported)
+    plans = books.clock.dunning_plans(imported).only(SHIPPED_PLAN)
     cases = sent_cases(books.database.writer, imported, limit=97)
     seen: dict[tuple[date, UUID], str] = {}
     reasons: dict[str, int] = defaultdict(int)
-    for item in simulate(cases, settings, SHIPPED_PLAN, *FROM_THE_MIDDLE):
+    for item in simulate(cases, plans, *FROM_THE_MIDDLE):
         for invoice_id in item.invoice_ids:
             assert (item.date, invoice_id) not in seen
             seen[item.date, invoice_id] = item.kind

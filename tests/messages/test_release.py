@@ -34,8 +34,7 @@ def chosen(shop: Shop, said: ReleaseFilter) -> Chosen:
 def started(shop: Shop, said: ReleaseFilter) -> list[PreviewItem]:
     clock = shop.books.clock
     cases = open_cases(shop.books.database.writer, shop.tenant_id)
-    settings, plan = clock.settings(shop.tenant_id), clock.dunning_plan(shop.tenant_id)
-    return list(starts(cases, said, settings, plan, shop.today))
+    return list(starts(cases, said, clock.dunning_plans(shop.tenant_id), shop.today))
 
 
 def release(shop: Shop, said: ReleaseFilter) -> int:

@@ -44,9 +44,8 @@ def plan(shop: Shop, *steps: Step) -> None:
 
 def foreseen(shop: Shop, day: date) -> list[PreviewItem]:
     books, tenant_id = shop.books, shop.tenant_id
-    settings, chosen = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
     cases = open_cases(books.database.writer, tenant_id)
-    return list(preview(cases, settings, chosen, day, day))
+    return list(preview(cases, books.clock.dunning_plans(tenant_id), day, day))
 
 
 def fees(shop: Shop, invoice_id: UUID) -> int:

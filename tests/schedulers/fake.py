@@ -8,9 +8,10 @@ from uuid import UUID
 import msgspec
 
 from ledger.business_day import BusinessDay, Step, Tally
-from ledger.dunning.plan import SHIPPED_PLAN, DunningPlan
+from ledger.dunning.choice import Plans
+from ledger.dunning.plan import DunningPlan
 from ledger.reference_rates import Table
-from ledger.tenant import Settings
+from ledger.tenant import Settings, Tenant
 from schedulers.ports import (
     START,
     Checkpoint,
@@ -65,8 +66,10 @@ class FakeClockStore:
     def reference_rates(self, tenant_id: UUID) -> Table:
         return self.rates.get(tenant_id, {})
 
-    def dunning_plan(self, tenant_id: UUID) -> DunningPlan:
-        return self.plans.get(tenant_id, SHIPPED_PLAN)
+    def dunning_plans(self, tenant_id: UUID) -> Plans:
+        plan = self.plans.get(tenant_id)
+        tenant = Tenant("Fake", self.tenants[tenant_id])
+        return Plans(tenant, {plan.key: plan} if plan is not None else {})
 
     def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:
         return {}

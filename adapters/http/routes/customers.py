@@ -44,8 +44,10 @@ from commands.payments import (
     SeveralCustomers,
     TwoTargets,
 )
+from commands.plan_loading import UnknownPlan
 from commands.template_loading import UnknownTemplate
 from commands.unit_of_work import AlreadyExists, Unknown
+from ledger.dunning.plan import MalformedTag
 from ledger.invoice.preconditions import NotOpen
 from ledger.money import UnknownCurrency
 from ledger.time_zones import UnknownZone
@@ -106,7 +108,7 @@ async def list_all(request: Call) -> Response[bytes]:
     response=CustomerView,
     response_example=invoices.CUSTOMER,
     status=201,
-    errors=(CustomerNameMissing, AlreadyExists, UnknownZone),
+    errors=(CustomerNameMissing, AlreadyExists, UnknownZone, MalformedTag, UnknownPlan),
 )
 async def register(request: Call) -> Response[bytes]:
     """Register a customer
@@ -142,7 +144,7 @@ async def show(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     request_example=invoices.CHANGE_CUSTOMER,
     response=CustomerView,
     response_example=invoices.CUSTOMER,
-    errors=(Unknown, CustomerNameMissing, UnknownZone),
+    errors=(Unknown, CustomerNameMissing, UnknownZone, MalformedTag, UnknownPlan),
 )
 async def change(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Change a customer; what is left out stays, an empty text clears"""

@@ -211,11 +211,10 @@ async def run_by_hand(request: Call, day: dt.date | None, step: Step | None) -> 
 
 def _preview(api: Api, tenant_id: UUID, day: dt.date) -> bytes:
     books = api.books
-    settings = books.clock.settings(tenant_id)
     today = _today(api, tenant_id)
     require_foreseeable(day, today)
-    plan = books.clock.dunning_plan(tenant_id)
-    items = list(preview(open_cases(books.database.writer, tenant_id), settings, plan, day, today))
+    plans = books.clock.dunning_plans(tenant_id)
+    items = list(preview(open_cases(books.database.writer, tenant_id), plans, day, today))
     return books.cipher.decrypted(tenant_id, msgspec.json.encode(DayPreview(day, items)))
 
 

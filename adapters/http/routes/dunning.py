@@ -212,8 +212,8 @@ async def save(request: Call) -> Response[bytes]:
 async def activate(request: Call, key: FromPath[str]) -> Response[bytes]:
     """Contact customers by a plan from today on
 
-    It must also be the tenant's plan, which the setting `dunning_plan` names. What it would do tomorrow is told by the
-    preview of that day.
+    It applies to the debts that follow it: by the setting `dunning_plan`, or by what was chosen for tags, customers or
+    invoices. What it would do tomorrow is in the preview of that day.
     """
     await read_body(request, ChangeActivity)
     return await execute(request, lambda unit: activate_plan(unit, key))
@@ -295,9 +295,9 @@ async def release(request: Call) -> Response[bytes]:
         chosen = choose(open_cases(books.database.writer, tenant_id), filters, today)
         answer = Released(len(chosen.invoice_ids), list(chosen.amounts), not said.preview, [])
         if said.preview:
-            settings, plan = books.clock.settings(tenant_id), books.clock.dunning_plan(tenant_id)
+            plans = books.clock.dunning_plans(tenant_id)
             cases = open_cases(books.database.writer, tenant_id)
-            answer.starts.extend(starts(cases, filters, settings, plan, today))
+            answer.starts.extend(starts(cases, filters, plans, today))
         else:
             release_all(
                 books.writer,

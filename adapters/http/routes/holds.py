@@ -1,5 +1,5 @@
-"""`/api/invoices/{id}/dispute|promise|hold|release`: what the customer says of an invoice, and what keeps dunning from
-it."""
+"""`/api/invoices/{id}/dispute|promise|hold|release|dunning-plan`: what the customer says of an invoice, what keeps
+dunning from it, and the plan that it follows."""
 
 from uuid import UUID
 
@@ -24,8 +24,9 @@ from commands.holds import (
     release_invoice,
     resolve_dispute,
 )
-from commands.invoices import InvoiceView
+from commands.invoices import ChooseDunningPlan, InvoiceView, choose_dunning_plan
 from commands.payments import CurrencyDiffers
+from commands.plan_loading import UnknownPlan
 from commands.unit_of_work import Unknown
 from ledger.invoice.holding import (
     AlreadyDisputed,
@@ -158,4 +159,25 @@ async def release(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     )
 
 
-ROUTES = (dispute, resolve, promise, hold, release)
+@command_route(
+    "/invoices/{id:uuid}/dunning-plan",
+    operation_id="choose_dunning_plan",
+    request=ChooseDunningPlan,
+    request_example=ChooseDunningPlan("gentle"),
+    response=InvoiceView,
+    response_example=INVOICE,
+    errors=(Unknown, UnknownPlan),
+)
+async def choose_plan(request: Call, id: FromPath[UUID]) -> Response[bytes]:
+    """Have an invoice follow a dunning plan of its own, or none of its own
+
+    It goes before the plan of its customer, one for a tag of the customer, and the tenant's. Steps that the
+    invoice took under another plan stay taken there.
+    """
+    choice = await read_body(request, ChooseDunningPlan)
+    return await execute(
+        request, lambda unit: choose_dunning_plan(unit, id, choice), prefetch_streams=(id,)
+    )
+
+
+ROUTES = (dispute, resolve, promise, hold, release, choose_plan)

@@ -30,6 +30,7 @@ from commands.invoices import (
     void_invoice,
 )
 from commands.pay_off_quote import PayOff, PayOffInPast, PayOffTooFar, pay_off
+from commands.plan_loading import UnknownPlan
 from commands.unit_of_work import NumberBeforeSeries, Unit, Unknown, load
 from ledger.invoice.adjusting import NotVoidable
 from ledger.invoice.issuing import DueBeforeIssue, DueDateNotExtended, NotADraft
@@ -113,6 +114,7 @@ async def list_all(request: Call) -> Response[bytes]:
     errors=(
         Unknown,
         WithdrawnCurrency,
+        UnknownPlan,
         EmptyInvoice,
         TooManyInvoiceLines,
         MalformedQuantity,

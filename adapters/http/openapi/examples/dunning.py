@@ -34,6 +34,7 @@ PLAN: Final = PlanView(
     late_entry="next",
     caps=Caps(week=2),
     timezone="debtor",
+    group_by="customer",
 )
 INACTIVE_PLAN: Final = replace(PLAN, active_from=None)
 

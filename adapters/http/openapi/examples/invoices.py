@@ -84,7 +84,11 @@ TENANT: Final = TenantView(
 )
 
 REGISTER_CUSTOMER: Final = RegisterCustomer(
-    name="Maria Souza", reference="C-1001", email="maria@example.com", language="pt-BR"
+    name="Maria Souza",
+    reference="C-1001",
+    email="maria@example.com",
+    language="pt-BR",
+    tags=("private",),
 )
 CHANGE_CUSTOMER: Final = ChangeCustomer(phone="+55 11 5555-0101", notes="")
 CUSTOMER: Final = CustomerView(
@@ -104,6 +108,8 @@ CUSTOMER: Final = CustomerView(
     opted_out=(),
     undeliverable=(),
     tracked=False,
+    tags=("private",),
+    dunning_plan="",
 )
 
 DRAFT_INVOICE: Final = DraftInvoice(
