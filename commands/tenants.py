@@ -24,6 +24,7 @@ from ledger.event_registry import New
 from ledger.money import Money, positive_minor, require_in_use
 from ledger.numbering import check_numbering
 from ledger.rounding import Rounding
+from ledger.sender import MAX_PER_SECOND
 from ledger.tax import TaxRounding
 from ledger.tenant import (
     Configured,
@@ -103,6 +104,11 @@ class ConfigureTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     invoice_template: str | msgspec.UnsetType = msgspec.UNSET
     receipt_template: str | msgspec.UnsetType = msgspec.UNSET
     dunning_plans_by_tag: tuple[TagPlan, ...] | msgspec.UnsetType = msgspec.UNSET
+    max_messages_per_second: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class RateOutOfRange(Rejected):
+    """A tenant sends at most a thousand messages in a second, or as many as its senders can."""
 
 
 class TenantView(msgspec.Struct, frozen=True):
@@ -152,7 +158,8 @@ def configure_tenant(
     Raises UnknownCurrency, WithdrawnCurrency, UnknownZone, UnknownCalendar, HolidayTwice, HolidayYear, TooManyHolidays,
     NoBusinessDay, MalformedSeries, MalformedNumberFormat, YearNotInFormat,
     ClockStartsTooEarly, WindowTooLong, NotAMonthEnd, MonthClosed, UnknownAccount, MalformedAccount,
-    AccountNamedTwice, UnknownPlan, MalformedTag, UnknownTemplate, and what a threshold below or of zero refuses.
+    AccountNamedTwice, UnknownPlan, MalformedTag, UnknownTemplate, RateOutOfRange, and what a threshold below
+    or of zero refuses.
     """
     tenant: Tenant = load(unit, "tenant", unit.tenant_id)
     changes = {
@@ -179,6 +186,11 @@ def configure_tenant(
     _check_currencies(tenant.settings, settings, today(unit))
     _check(settings)
     _check_closing(tenant.settings, settings, today(unit))
+    if not 0 <= settings.max_messages_per_second <= MAX_PER_SECOND:
+        raise RateOutOfRange(
+            f"max_messages_per_second lies between 0 and {MAX_PER_SECOND}",
+            field="max_messages_per_second",
+        )
     if settings == tenant.settings:
         return tenant_view(unit.tenant_id, tenant)
     state = _append(unit, Configured(settings), _today(unit, settings))

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
                             none; each keeps what was set when it came into force
     dunning_plan            the key of the dunning plan that its debts follow
     dunning_plans_by_tag    plans that the debts of customers with a tag follow instead; the first rule that applies
+    max_messages_per_second messages in a second over all its senders and workers; 0, no limit of its own
     creditor_name           who the debts are owed to, as messages name it; the tenant's name where it is empty
     creditor_address        its address, on one line
     creditor_tax_number     its tax number, in Brazil the CNPJ or CPF
@@ -90,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True):
     receipt_template: str = ""
     test_mode: bool = False
     dunning_plans_by_tag: tuple[TagPlan, ...] = ()
+    max_messages_per_second: int = 0
 
     @property
     def holidays(self) -> AdditionalHolidays:

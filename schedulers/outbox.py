@@ -120,8 +120,12 @@ class OutboxStore(Protocol):
         Among the errors are AttemptOutdated, MessageNotDue and SenderPaused."""
         ...
 
-    def slot(self, tenant_id: UUID, sender: Sender) -> float:
-        """The next moment at which the sender takes a message, over all workers: in so many seconds."""
+    def limit(self, tenant_id: UUID) -> int:
+        """Messages that the tenant sends in a second at the most, over all senders and workers; 0: no limit."""
+        ...
+
+    def slot(self, tenant_id: UUID, sender: Sender, limit: int) -> float:
+        """The next moment at which sender and tenant send a message, over all workers: in so many seconds."""
         ...
 
     def pause(self, tenant_id: UUID, sender: Sender, reason: str) -> None:
@@ -287,9 +291,11 @@ class TenantSending:
         self._outcomes: list[tuple[Attempt, Outcome]] = []
         self._paused: set[UUID | str] = set()
         self._give_up_at: float | None = None
+        self._limit = 0
 
     async def run(self) -> None:
         senders = await asyncio.to_thread(self._outbox.roster, self._tenant_id)
+        self._limit = await asyncio.to_thread(self._store.limit, self._tenant_id)
         # Senders take turns: the first connection of each, then the second of each.
         self._lanes = [
             Lane(sender, number)
@@ -466,11 +472,13 @@ class TenantSending:
             return MaybeTaken(f"failed with {type(error).__name__}")
 
     async def _wait_for_slot(self, sender: Sender) -> None:
-        """Waits until the sender takes a message. Whoever comes too late for a moment takes another one, so that no
-        second has more than its messages."""
-        while sender.max_per_second:
+        """Waits until sender and tenant may send a message. One that comes too late for its moment takes another, so
+        that no second has more than its messages."""
+        while sender.max_per_second or self._limit:
             asked_at = time.monotonic()
-            slot_at = asked_at + await self._call(self._store.slot, self._tenant_id, sender)
+            slot_at = asked_at + await self._call(
+                self._store.slot, self._tenant_id, sender, self._limit
+            )
             await asyncio.sleep(max(0.0, slot_at - time.monotonic()))
             if time.monotonic() - slot_at <= LATE_SECONDS:
                 return

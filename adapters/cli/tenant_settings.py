@@ -150,6 +150,11 @@ SETTINGS_FLAGS: Mapping[str, dict[str, Any]] = {
         "help": "the dunning plan that the debts of customers with a tag follow instead (nothing: none); may be "
         "repeated, the first that applies counts",
     },
+    "max_messages_per_second": {
+        "type": int,
+        "metavar": "N",
+        "help": "send at most so many messages in a second, over all senders (0: as many as they can)",
+    },
     "creditor_name": {
         "metavar": "NAME",
         "help": "who the debts are owed to, as messages name it (nothing: the tenant's name)",

@@ -26,7 +26,7 @@ from commands.unit_of_work import Unit, load
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.money import Money
 from ledger.tenant import Settings as TenantSettings
-from ledger.tenant import Tenant
+from ledger.tenant import TagPlan, Tenant
 
 ACTOR = "cli"
 
@@ -151,6 +151,8 @@ def _text(value: object) -> str:
             return ",".join(map(_text, value)) or "none"
         case AdditionalHoliday():
             return f"{value.on}={value.label}" if value.label else str(value.on)
+        case TagPlan():
+            return f"{value.tag}={value.plan}"
         case dict():
             return ",".join(f"{key}={name}" for key, name in value.items()) or "none"
         case bool():

@@ -35,6 +35,7 @@ from commands.unit_of_work import Unit
 from ledger.customer import Customer
 from ledger.dunning.plan import stream_id as plan_stream_id
 from ledger.message import STOPPED_BY_OPT_OUT, Message, MessageNotDue
+from ledger.tenant import Tenant
 from schedulers.delivery import (
     Faulty,
     MaybeTaken,
@@ -101,7 +102,7 @@ RELEASE = """
 DELETE FROM message_leases
  WHERE tenant_id = %s AND message_id = ANY(%s) AND holder = %s
 """
-# One row per sender and moment: the generic cell rate algorithm, with no burst.
+# One row per sender, and one for the tenant: the generic cell rate algorithm, with no burst.
 TAKE_SLOT = """
 INSERT INTO sending_rates AS rate (tenant_id, name, next_at, interval_seconds)
 VALUES (%(tenant)s, %(name)s, clock_timestamp() + make_interval(secs => %(interval)s), %(interval)s)
@@ -210,17 +211,25 @@ class PostgresOutbox:
         ]
         return recorded, claimed
 
-    def slot(self, tenant_id: UUID, sender: Sender) -> float:
-        values = {
-            "tenant": tenant_id,
-            "name": f"sender {sender.sender_id or sender.key}",
-            "interval": SLACK / sender.max_per_second,
-        }
+    def limit(self, tenant_id: UUID) -> int:
         with self._pool.connection() as connection:
-            row = connection.execute(TAKE_SLOT, values).fetchone()
-        assert row is not None
-        wait_seconds: float = row[0]
-        return wait_seconds
+            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
+        assert found is not None, f"tenant {tenant_id} has no settings"
+        tenant: Tenant = found[1]
+        return tenant.settings.max_messages_per_second
+
+    def slot(self, tenant_id: UUID, sender: Sender, limit: int) -> float:
+        # In one order, so that no two workers wait for each other.
+        rates = {f"sender {sender.sender_id or sender.key}": sender.max_per_second, "tenant": limit}
+        waits: list[float] = []
+        with self._pool.connection() as connection:
+            for name, per_second in rates.items():
+                if per_second:
+                    values = {"tenant": tenant_id, "name": name, "interval": SLACK / per_second}
+                    row = connection.execute(TAKE_SLOT, values).fetchone()
+                    assert row is not None
+                    waits.append(row[0])
+        return max(waits)
 
     def pause(self, tenant_id: UUID, sender: Sender, reason: str) -> None:
         sender_id = sender.sender_id

@@ -18,6 +18,7 @@ from adapters.settings import Settings
 from adapters.store.outbox import PostgresOutbox
 from commands.customers import ChangeCustomer, change_customer
 from commands.senders import PauseSender, SaveSender, pause_sender, resume_sender, save_sender
+from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.customer import Customer
 from ledger.message import Message
 from ledger.sender import MailSender, stream_id
@@ -287,6 +288,22 @@ def test_a_limit_holds_in_every_second_over_three_workers(
     assert busiest <= 20
     # It is used, too: 70 messages a twentieth of a second apart, and a tenth more.
     assert moments[-1] - moments[0] < 70 / 20 * 1.1 * 3
+
+
+def test_a_tenants_limit_holds_over_its_senders_and_workers(
+    office: Office, server: MailServer
+) -> None:
+    office.add(server.port, connections=3, max_per_second=40)
+    office.add(server.port, key="second", connections=3)
+    limit = ConfigureTenant(max_messages_per_second=20)
+    office.shop.ask(lambda unit: configure_tenant(unit, limit))
+    office.queue(50)
+    with ThreadPoolExecutor(2) as workers:
+        rounds = list(workers.map(lambda _: office.worker().send_waiting(), range(2)))
+    assert sum(one.taken for one in rounds) == 50
+    moments = sorted(mail.at for mail in server.mails)
+    assert max(sum(begin <= moment < begin + 1 for moment in moments) for begin in moments) <= 20
+    assert len({one.sender for _, one in office.shop.messages()}) == 2
 
 
 def test_a_connection_rests_between_messages(office: Office, server: MailServer) -> None:

@@ -19,16 +19,19 @@ from commands.fee_policies import (
     add_fee_policy,
     fee_policy_view,
 )
+from commands.plan_loading import UnknownPlan
 from commands.reference_rates import (
     ReferenceRateView,
     SetReferenceRate,
     reference_rate_views,
     set_reference_rate,
 )
+from commands.template_loading import UnknownTemplate
 from commands.tenants import (
     ConfigureTenant,
     MonthClosed,
     NotAMonthEnd,
+    RateOutOfRange,
     TenantView,
     WindowTooLong,
     configure_tenant,
@@ -36,6 +39,7 @@ from commands.tenants import (
 )
 from ledger.additional_holidays import HolidayTwice, HolidayYear, TooManyHolidays
 from ledger.calendars import NoBusinessDay
+from ledger.dunning.plan import MalformedTag
 from ledger.money import WithdrawnCurrency
 from ledger.numbering import MalformedNumberFormat, MalformedSeries, YearNotInFormat
 from ledger.policy import GraceTooLong, MarginNotYearly, WrongPeriod
@@ -86,6 +90,10 @@ async def show_tenant(request: Call) -> Response[bytes]:
         WindowTooLong,
         NotAMonthEnd,
         MonthClosed,
+        UnknownPlan,
+        MalformedTag,
+        UnknownTemplate,
+        RateOutOfRange,
     ),
 )
 async def configure(request: Call) -> Response[bytes]:
