@@ -71,7 +71,7 @@ def test_runs_with_our_settings_and_on_its_socket_only(private_server: Server) -
     assert answer(server, "SHOW fsync") == "on"
     assert answer(server, "SHOW synchronous_commit") == "on"
     assert answer(server, "SHOW data_checksums") == "on"
-    assert answer(server, "SHOW max_wal_size") == "4GB"
+    assert answer(server, "SHOW max_wal_size") == "8GB"
     assert answer(server, "SHOW jit") == "off"
     assert answer(server, "SHOW server_encoding") == "UTF8"
     assert server.postmaster_pid is not None
