@@ -47,7 +47,7 @@ from schedulers.delivery import (
     Taken,
     Throttled,
 )
-from schedulers.outbox import LEASE_SECONDS, Attempt, Claimed, Ended, Waiting
+from schedulers.outbox_ports import LEASE_SECONDS, Attempt, Claimed, Ended, Waiting
 
 ACTOR = "outbox"
 LOOKED_AT_AGAIN: Final = timedelta(minutes=5)

@@ -27,8 +27,9 @@ from ledger.money import Money
 from ledger.tax import Line
 from schedulers.business_day import DayResult, run_day
 from schedulers.delivery import Sender
-from schedulers.outbox import Outbox, Round
+from schedulers.outbox import Outbox
 from schedulers.ports import Run
+from schedulers.sending import Round
 
 TENANT = UUID(int=5)
 PUBLIC_URL = "https://duebook.example.com"

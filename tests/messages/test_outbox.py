@@ -26,7 +26,7 @@ from schedulers.delivery import (
     Outgoing,
     Taken,
 )
-from schedulers.outbox import Round
+from schedulers.sending import Round
 from tests.messages.conftest import Shop, text_of
 
 DUE = date(2026, 3, 11)

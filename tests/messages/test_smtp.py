@@ -22,7 +22,8 @@ from commands.tenants import ConfigureTenant, configure_tenant
 from ledger.customer import Customer
 from ledger.message import Message
 from ledger.sender import MailSender, stream_id
-from schedulers.outbox import Outbox, Round
+from schedulers.outbox import Outbox
+from schedulers.sending import Round
 from tests.messages.conftest import Shop, text_of
 from tests.messages.mail_server import DROP, MailServer
 

@@ -14,7 +14,7 @@ from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, cr
 from ledger.additional_holidays import AdditionalHoliday
 from ledger.dunning.plan import DEFAULT_KEY, Caps, Step
 from schedulers.catch_up import tick
-from schedulers.outbox import Round
+from schedulers.sending import Round
 from tests.messages.conftest import Shop
 
 HOURS = "mon-fri 08:00-20:00"
