@@ -162,10 +162,12 @@ def begin_sending(
     sender_id: UUID | None = None,
     *,
     recognises_repeats: bool,
+    has_links: bool = False,
 ) -> AttemptBegun:
     """Looks at a message for the last time and claims it for one attempt; cancels it when it is no longer right.
 
     sender_id  the tenant's sender; none, for the installation's own
+    has_links  its text may hold links, and the picture that says when it is opened
 
     An attempt that was left without an outcome is made again by a sender that recognises a message it has taken;
     otherwise the message becomes unknown. Raises Unknown, MessageNotDue, SenderPaused.
@@ -174,7 +176,9 @@ def begin_sending(
         require_active(load(unit, "sender", sender_id))
     message: Message = load(unit, "message", message_id)
     now_on = today(unit)
-    attempted = begin_attempt(message, sender, unit.now)
+    customer: Customer = load(unit, "customer", message.customer_id)
+    tracked = has_links and customer.tracked
+    attempted = begin_attempt(message, sender, unit.now, tracked=tracked)
     if message.state == "attempted" and not recognises_repeats:
         return _ended(unit, message_id, BecameUnknown(LEFT_WITHOUT_OUTCOME))
     not_now = held_back(message, unit.now) or _not_today(unit, message)

@@ -157,11 +157,14 @@ class Approved(Event, frozen=True):
 
 @stored("message.attempted.v1")
 class Attempted(Event, frozen=True):
-    """The message is about to be submitted; nobody else tries before `next_at`."""
+    """The message is about to be submitted; nobody else tries before `next_at`. `tracked`: a picture in it says when it
+    is opened.
+    """
 
     attempt: int
     sender: str
     next_at: datetime
+    tracked: bool = False
 
 
 @stored("message.sent.v1")
@@ -345,14 +348,17 @@ def held_back(message: Message, now: datetime) -> Postponed | Expired | None:
     return Postponed(opens) if opens > now else None
 
 
-def begin_attempt(message: Message, sender: str, now: datetime) -> Attempted:
+def begin_attempt(
+    message: Message, sender: str, now: datetime, *, tracked: bool = False
+) -> Attempted:
     """The next attempt, if it may begin: also when the one before it was left without an outcome.
 
     Raises MessageNotDue.
     """
     if not message.due(now):
         raise MessageNotDue(f"the message is {message.state} and does not wait for an attempt now")
-    return Attempted(message.begun + 1, sender, now + timedelta(minutes=ATTEMPT_MINUTES))
+    next_at = now + timedelta(minutes=ATTEMPT_MINUTES)
+    return Attempted(message.begun + 1, sender, next_at, tracked)
 
 
 def attempt_failed(message: Message, reason: str, now: datetime) -> AttemptFailed | DeadLettered:

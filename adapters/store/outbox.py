@@ -332,6 +332,7 @@ class PostgresOutbox:
                 sender.key,
                 sender.sender_id,
                 recognises_repeats=sender.recognises_repeats,
+                has_links=bool(self._links.public_url),
             ),
             *(() if sender.sender_id is None else (sender.sender_id,)),
             *((plan_stream_id(tenant_id, waiting.plan),) if waiting.plan else ()),

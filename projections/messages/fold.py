@@ -21,6 +21,7 @@ TABLE = RowTable(
     queued_on="date",
     business_date="date",
     opened_on="date",
+    tracked="boolean",
     kind="text",
     channel="text",
     state="text",
@@ -50,6 +51,7 @@ class Folded(msgspec.Struct, gc=False):
     queued_on: date = date.min
     business_date: date = date.min
     opened_on: date | None = None
+    tracked: bool = False
     kind: str = "dunning"
     channel: str = "email"
     state: str = "queued"
@@ -98,6 +100,7 @@ def _attempted(row: Folded, event: e.Attempted, on: date) -> None:
     row.state = "attempted"
     row.attempts += 1
     row.sender = event.sender
+    row.tracked = event.tracked
 
 
 def _sent(row: Folded, event: e.Sent, on: date) -> None:

@@ -15,6 +15,7 @@ SELECT step,
        count(*) FILTER (WHERE state = 'bounced')::integer AS bounced,
        count(*) FILTER (WHERE state = 'unknown')::integer AS unknown,
        count(*) FILTER (WHERE state IN ('cancelled', 'expired', 'discarded', 'dead_lettered'))::integer AS not_sent,
+       count(*) FILTER (WHERE tracked AND state IN ('sent', 'delivered', 'bounced', 'unknown'))::integer AS tracked,
        count(*) FILTER (WHERE opened_on IS NOT NULL)::integer AS opened,
        count(*) FILTER (WHERE complaint <> '')::integer AS complained
   FROM messages
@@ -29,6 +30,7 @@ class StepResult(msgspec.Struct, frozen=True):
 
     sent      a sender took them, whatever came of them after
     not_sent  cancelled, expired, discarded or dead-lettered
+    tracked   may have left with a picture that says when it is opened: what `opened` is to be held against
     opened    perhaps: a picture was fetched, by customers who consent to that being noted
     """
 
@@ -39,6 +41,7 @@ class StepResult(msgspec.Struct, frozen=True):
     bounced: int
     unknown: int
     not_sent: int
+    tracked: int
     opened: int
     complained: int
 

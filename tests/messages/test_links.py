@@ -230,4 +230,13 @@ def test_what_came_of_a_plan_is_told_by_step(visited: Visited) -> None:
     with shop.books.reading(shop.tenant_id) as connection:
         (found,) = step_results(connection, shop.tenant_id, message.plan)
         assert step_results(connection, shop.tenant_id, "another") == []
-    assert found == StepResult("due", 1, 1, 1, 0, 0, 0, 1, 0)
+    assert found == StepResult("due", 1, 1, 1, 0, 0, 0, 1, 1, 0)
+
+
+def test_opens_are_held_against_the_messages_that_could_tell(visited: Visited) -> None:
+    visited.remind(email="unasked@example.com")
+    shop = visited.shop
+    shop.books.projections.catch_up()
+    with shop.books.reading(shop.tenant_id) as connection:
+        (found,) = step_results(connection, shop.tenant_id, "default")
+    assert (found.sent, found.tracked, found.opened) == (1, 0, 0)

@@ -107,6 +107,7 @@ STEP_RESULT: Final = StepResult(
     bounced=2,
     unknown=0,
     not_sent=2,
+    tracked=64,
     opened=31,
     complained=0,
 )
