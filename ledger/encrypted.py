@@ -1,7 +1,7 @@
 """Encrypted text: personal data as it stands in events and snapshots.
 
 An encrypted text is `encrypted:1:<customer id>:<base64url of nonce, ciphertext and tag>`. The ledger only carries it;
-whoever shows it opens it with the customer's key, and shows a stable pseudonym once that key is destroyed.
+the adapter that shows it opens it with the customer's key, and shows a stable pseudonym once that key is destroyed.
 Text that is stored unencrypted may not look like it.
 """
 

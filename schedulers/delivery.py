@@ -108,7 +108,7 @@ class Connection(Protocol):
 
 
 class Sender(Protocol):
-    """Whoever sends messages.
+    """A way to send messages: a mail server, or a folder of files.
 
     key                 as events name it
     sender_id           of a tenant's own; none, of the installation's

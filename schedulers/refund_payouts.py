@@ -1,4 +1,4 @@
-"""Handing refunds over to whoever pays them out: find what waits, claim one, hand it over, record the outcome.
+"""Handing refunds over to the provider of payouts: find what waits, claim one, hand it over, record the outcome.
 
 The port is idempotent by the refund's id, so that a run that was killed between any two steps is repeated and leaves
 one instruction. An attempt is an event before it begins: two runners never make one at the same time, and an attempt
@@ -67,7 +67,7 @@ Outcome = HandedOver | NotHandedOver | Refused
 
 
 class Payout(Protocol):
-    """Whoever pays out."""
+    """A provider of payouts."""
 
     def hand_over(self, instruction: Instruction) -> Outcome:
         """Hands an instruction over; again with the same id and content changes nothing. Ends within half a minute."""

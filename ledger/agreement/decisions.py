@@ -28,7 +28,7 @@ YEAR_AHEAD: Final = timedelta(days=365)
 
 
 class SameActor(Rejected):
-    """Whoever requested an agreement neither approves nor rejects it: another person does."""
+    """The person who requested an agreement neither approves nor rejects it: another one does."""
 
 
 class AlreadyDecided(Rejected):

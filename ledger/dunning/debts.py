@@ -50,7 +50,7 @@ def closed_on(invoice: Invoice) -> date | None:
 def in_question(
     invoice_id: UUID, invoice: Invoice, choice: Choice, taken: tuple[StepTaken, ...]
 ) -> Debt:
-    """A debt of which only its steps are asked for: whether one has come is told before what is open is counted."""
+    """A debt of which only the steps are needed: whether one has come is found before what is open is counted."""
     due_on = invoice.due_on
     return Debt(invoice_id, invoice.currency, due_on, due_on, 0, None, taken, choice)
 

@@ -83,7 +83,7 @@ class JournalEntries:
                 facts = evolve(facts, event)
             except (
                 Exception
-            ):  # it is parked, or will be, with its reason; whoever asked says how many are
+            ):  # it is parked, or will be, with its reason; the caller says how many are
                 failed = True
                 self.failed += 1
                 continue

@@ -1,8 +1,8 @@
 """Automatic rebuild: read models whose tables an earlier version of the code filled are rebuilt, while the old
 tables serve.
 
-After an upgrade nobody has to think of it: whoever keeps the read models up to date rebuilds them first. A read model
-that a later version filled is left alone, so that two releases that run side by side never take turns.
+After an upgrade nobody has to think of it: the process that keeps the read models up to date rebuilds them first. A
+read model that a later version filled is left alone, so that two releases that run side by side never take turns.
 """
 
 import logging

@@ -47,7 +47,7 @@ class Differences:
     def add(
         self, table: str, key: dict[str, str], column: str, live: str | None, rebuilt: object
     ) -> None:
-        """One more; `rebuilt` is told as text."""
+        """One more; `rebuilt` is text."""
         if len(self.found) < self._most:
             by_events = None if rebuilt is None else str(rebuilt)
             self.found.append(Difference(table, key, column, live, by_events))

@@ -1,4 +1,4 @@
-"""`duebook import`: bad rows are told by line, the others go in, and nothing is half written."""
+"""`duebook import`: bad rows are named by line, the others go in, and nothing is half written."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""`duebook worker` as a program of its own: refunds are handed over, accepted requests carried out, nothing is told."""
+"""`duebook worker` as a program of its own: refunds handed over, accepted requests carried out, nothing printed."""
 
 import smtplib
 import socket

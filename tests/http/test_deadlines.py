@@ -1,4 +1,4 @@
-"""A database that stands still, or whose disk is full, is told soon and for what it is."""
+"""A database that stands still, or whose disk is full, is reported soon, and for what it is."""
 
 import os
 import signal

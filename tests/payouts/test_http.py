@@ -1,4 +1,4 @@
-"""Payouts over HTTP: what each answer of a provider means, and what is told it."""
+"""Payouts over HTTP: what each answer of a provider means, and what it learns."""
 
 import logging
 import socket
