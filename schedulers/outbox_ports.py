@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -50,6 +50,13 @@ class Ended(msgspec.Struct, frozen=True):
 Claimed = Attempt | Ended | Exception
 
 
+class Slot(NamedTuple):
+    """A moment at which a message is sent, by `time.monotonic()`: not before the first, not after the second."""
+
+    earliest: float
+    latest: float
+
+
 class OutboxStore(Protocol):
     """The store as the outbox sees it."""
 
@@ -80,8 +87,8 @@ class OutboxStore(Protocol):
         """Messages that the tenant sends in a second at the most, over all senders and workers; 0: no limit."""
         ...
 
-    def slot(self, tenant_id: UUID, sender: Sender, limit: int) -> float:
-        """The next moment at which sender and tenant send a message, over all workers: in so many seconds."""
+    def slot(self, tenant_id: UUID, sender: Sender, limit: int) -> Slot:
+        """Takes the next moment at which sender and tenant both send a message, over all workers."""
         ...
 
     def pause(self, tenant_id: UUID, sender: Sender, reason: str) -> None:

@@ -164,7 +164,6 @@ class TenantSending:
 
     async def run(self) -> None:
         senders = await asyncio.to_thread(self._means.roster, self._tenant_id)
-        self._limit = await asyncio.to_thread(self._store.limit, self._tenant_id)
         # Senders take turns: the first connection of each, then the second of each.
         self._lanes = [
             Lane(sender, number)
@@ -265,6 +264,7 @@ class TenantSending:
             await self._release()
         if not self._queue:
             leased = await self._call(self._store.lease, self._tenant_id, LEASED_AT_ONCE)
+            self._limit = await self._call(self._store.limit, self._tenant_id)
             self._leased_at = time.monotonic()
             self._queue.extend(leased)
             self._dry = not leased
@@ -344,12 +344,9 @@ class TenantSending:
         """Waits until sender and tenant may send a message. One that comes too late for its moment takes another, so
         that no second has more than its messages."""
         while sender.max_per_second or self._limit:
-            asked_at = time.monotonic()
-            slot_at = asked_at + await self._call(
-                self._store.slot, self._tenant_id, sender, self._limit
-            )
-            await asyncio.sleep(max(0.0, slot_at - time.monotonic()))
-            if time.monotonic() - slot_at <= LATE_SECONDS:
+            slot = await self._call(self._store.slot, self._tenant_id, sender, self._limit)
+            await asyncio.sleep(max(0.0, slot.latest - time.monotonic()))
+            if time.monotonic() - slot.earliest <= LATE_SECONDS:
                 return
 
     def _ready_in(self, lane: Lane) -> float:

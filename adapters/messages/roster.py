@@ -13,10 +13,8 @@ from adapters.settings import Settings
 from adapters.store import snapshots
 from adapters.store.sender_secrets import SenderSecrets
 from ledger.sender import MailSender
-from ledger.tenant import Tenant
 from schedulers.delivery import Sender
 
-# The index snapshots_sender holds nothing else.
 SELECT_SENDERS = """
 SELECT stream_id, fold_version, state FROM snapshots
  WHERE stream = 'sender' AND tenant_id = %s
@@ -53,10 +51,7 @@ class Roster:
 
     def _is_test(self, tenant_id: UUID) -> bool:
         with self._pool.connection() as connection:
-            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
-        assert found is not None, f"tenant {tenant_id} has no settings"
-        tenant: Tenant = found[1]
-        return tenant.settings.test_mode
+            return snapshots.tenant(connection, tenant_id).settings.test_mode
 
     def _stored(self, tenant_id: UUID) -> list[tuple[UUID, MailSender]]:
         with self._pool.connection() as connection:

@@ -139,10 +139,12 @@ class PostgresClock:
         return self._tenant(tenant_id).reference_rates
 
     def dunning_plans(self, tenant_id: UUID) -> Plans:
+        # The tenant first: no plan is ever deleted, so that each one that it names is among those read after it.
+        tenant = self._tenant(tenant_id)
         with self._pool.connection() as connection:
             ids = [row[0] for row in connection.execute(SELECT_PLANS, (tenant_id,))]
             found = snapshots.read_many(connection, tenant_id, "dunning_plan", ids)
-        return Plans(self._tenant(tenant_id), {plan.key: plan for plan in found.values()})
+        return Plans(tenant, {plan.key: plan for plan in found.values()})
 
     def templates(self, tenant_id: UUID, keys: Iterable[str]) -> dict[str, int]:
         ids = {template_stream_id(tenant_id, key): key for key in keys if key}
@@ -154,10 +156,7 @@ class PostgresClock:
 
     def _tenant(self, tenant_id: UUID) -> Tenant:
         with self._pool.connection() as connection:
-            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
-        assert found is not None, f"tenant {tenant_id} has no settings"
-        tenant: Tenant = found[1]
-        return tenant
+            return snapshots.tenant(connection, tenant_id)
 
     def clock_states(self) -> list[tuple[UUID, Settings, date | None]]:
         with self._pool.connection() as connection:

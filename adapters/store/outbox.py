@@ -5,6 +5,7 @@ A claim and an outcome are appended at the version they were decided on: of two 
 keep workers from trying the same. Rates are counted by the database's clock, so that workers' clocks may differ.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,6 @@ from commands.unit_of_work import Unit
 from ledger.customer import Customer
 from ledger.dunning.plan import stream_id as plan_stream_id
 from ledger.message import STOPPED_BY_OPT_OUT, Message, MessageNotDue
-from ledger.tenant import Tenant
 from schedulers.delivery import (
     Faulty,
     MaybeTaken,
@@ -47,7 +47,7 @@ from schedulers.delivery import (
     Taken,
     Throttled,
 )
-from schedulers.outbox_ports import LEASE_SECONDS, Attempt, Claimed, Ended, Waiting
+from schedulers.outbox_ports import LEASE_SECONDS, Attempt, Claimed, Ended, Slot, Waiting
 
 ACTOR = "outbox"
 LOOKED_AT_AGAIN: Final = timedelta(minutes=5)
@@ -102,14 +102,24 @@ RELEASE = """
 DELETE FROM message_leases
  WHERE tenant_id = %s AND message_id = ANY(%s) AND holder = %s
 """
-# One row per sender, and one for the tenant: the generic cell rate algorithm, with no burst.
-TAKE_SLOT = """
+# One row per sender, and one for the tenant: the generic cell rate algorithm, with no burst. A message takes one moment
+# in all rates that hold for it. They are locked in the order of their names, so that no two workers deadlock.
+LOCK_RATES = """
 INSERT INTO sending_rates AS rate (tenant_id, name, next_at, interval_seconds)
-VALUES (%(tenant)s, %(name)s, clock_timestamp() + make_interval(secs => %(interval)s), %(interval)s)
-ON CONFLICT (tenant_id, name) DO UPDATE
-   SET next_at = greatest(rate.next_at, clock_timestamp()) + make_interval(secs => excluded.interval_seconds),
-       interval_seconds = excluded.interval_seconds
-RETURNING extract(epoch FROM next_at - make_interval(secs => interval_seconds) - clock_timestamp())::float8
+SELECT %(tenant)s, name, clock_timestamp(), seconds
+  FROM unnest(%(names)s::text[], %(intervals)s::float8[]) AS wanted (name, seconds)
+ ORDER BY name
+ON CONFLICT (tenant_id, name) DO UPDATE SET interval_seconds = excluded.interval_seconds
+"""
+TAKE_MOMENT = """
+WITH moment AS (
+    SELECT greatest(max(next_at), clock_timestamp()) AS at FROM sending_rates
+     WHERE tenant_id = %(tenant)s AND name = ANY(%(names)s))
+UPDATE sending_rates AS rate
+   SET next_at = moment.at + make_interval(secs => rate.interval_seconds)
+  FROM moment
+ WHERE rate.tenant_id = %(tenant)s AND rate.name = ANY(%(names)s)
+RETURNING extract(epoch FROM moment.at - clock_timestamp())::float8
 """
 SLOW_DOWN = """
 INSERT INTO sending_rates AS rate (tenant_id, name, next_at, interval_seconds)
@@ -213,23 +223,22 @@ class PostgresOutbox:
 
     def limit(self, tenant_id: UUID) -> int:
         with self._pool.connection() as connection:
-            found = snapshots.read(connection, tenant_id, "tenant", tenant_id)
-        assert found is not None, f"tenant {tenant_id} has no settings"
-        tenant: Tenant = found[1]
-        return tenant.settings.max_messages_per_second
+            return snapshots.tenant(connection, tenant_id).settings.max_messages_per_second
 
-    def slot(self, tenant_id: UUID, sender: Sender, limit: int) -> float:
-        # In one order, so that no two workers wait for each other.
-        rates = {f"sender {sender.sender_id or sender.key}": sender.max_per_second, "tenant": limit}
-        waits: list[float] = []
+    def slot(self, tenant_id: UUID, sender: Sender, limit: int) -> Slot:
+        limits = {
+            f"sender {sender.sender_id or sender.key}": sender.max_per_second,
+            "tenant": limit,
+        }
+        rates = {name: SLACK / per_second for name, per_second in limits.items() if per_second}
+        values = {"tenant": tenant_id, "names": list(rates), "intervals": list(rates.values())}
         with self._pool.connection() as connection:
-            for name, per_second in rates.items():
-                if per_second:
-                    values = {"tenant": tenant_id, "name": name, "interval": SLACK / per_second}
-                    row = connection.execute(TAKE_SLOT, values).fetchone()
-                    assert row is not None
-                    waits.append(row[0])
-        return max(waits)
+            connection.execute(LOCK_RATES, values)
+            before = time.monotonic()
+            row = connection.execute(TAKE_MOMENT, values).fetchone()
+            after = time.monotonic()
+        assert row is not None
+        return Slot(before + row[0], after + row[0])
 
     def pause(self, tenant_id: UUID, sender: Sender, reason: str) -> None:
         sender_id = sender.sender_id

@@ -14,6 +14,7 @@ from adapters.store.append import Snapshot
 from ledger import event_registry as registry
 from ledger import streams
 from ledger.streams import STREAMS, State
+from ledger.tenant import Tenant
 
 SELECT_SNAPSHOT = """
 SELECT version, fold_version, state FROM snapshots
@@ -70,6 +71,14 @@ def read(
         return None
     version, fold_version, data = row
     return version, state_of(connection, kind, tenant_id, stream_id, fold_version, data)
+
+
+def tenant(connection: psycopg.Connection[Any], tenant_id: UUID) -> Tenant:
+    """A tenant that is there, with its settings as they are now."""
+    found = read(connection, tenant_id, "tenant", tenant_id)
+    assert found is not None, f"tenant {tenant_id} has no settings"
+    state: Tenant = found[1]
+    return state
 
 
 def read_many(

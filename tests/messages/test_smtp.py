@@ -307,6 +307,26 @@ def test_a_tenants_limit_holds_over_its_senders_and_workers(
     assert len({one.sender for _, one in office.shop.messages()}) == 2
 
 
+def test_a_message_takes_one_moment_in_the_limits_of_its_sender_and_of_its_tenant(
+    office: Office, server: MailServer
+) -> None:
+    """However far the other sender has filled the tenant's moments, each rate keeps its distance."""
+    office.add(server.port, max_per_second=1)
+    office.add(server.port, key="fast")
+    office.shop.books.projections.catch_up()
+    slow, fast = sorted(
+        office.roster.of(office.shop.tenant_id), key=lambda one: -one.max_per_second
+    )
+    store, tenant_id = office.outbox(), office.shop.tenant_id
+    taken = [(one, store.slot(tenant_id, one, 4)) for one in (fast, fast, slow, fast, slow, slow)]
+    late = 0.05
+    every = [slot.earliest for _, slot in taken]
+    assert all(after - before >= 1 / 4 - late for before, after in pairwise(every))
+    own = [slot.earliest for one, slot in taken if one is slow]
+    assert all(after - before >= 1 - late for before, after in pairwise(own))
+    assert all(slot.latest - slot.earliest >= 0 for _, slot in taken)
+
+
 def test_a_connection_rests_between_messages(office: Office, server: MailServer) -> None:
     office.add(server.port, pause_ms=200)
     office.queue(4)
