@@ -163,7 +163,7 @@ def change_customer(unit: Unit, customer_id: UUID, command: ChangeCustomer) -> C
         language=plain(changes.get("language", customer.language), "language"),
         timezone=changes.get("timezone", customer.timezone),
         country=plain(changes.get("country", customer.country), "country"),
-        tags=_checked(changes.get("tags", tuple(one.tag for one in customer.tags))),
+        tags=_checked(changes.get("tags", customer.tags)),
         dunning_plan=_known(unit, changes.get("dunning_plan", customer.dunning_plan)),
     )
     state = unit.append("customer", customer_id, [New(event, today(unit))])
@@ -227,7 +227,7 @@ def customer_view(customer_id: UUID, customer: Customer) -> CustomerView:
         opted_out=customer.opted_out,
         undeliverable=customer.undeliverable,
         tracked=customer.tracked,
-        tags=tuple(one.tag for one in customer.tags),
+        tags=customer.tags,
         dunning_plan=customer.dunning_plan,
     )
 

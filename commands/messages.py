@@ -4,7 +4,7 @@ The outbox (`schedulers.outbox`) begins attempts and records their outcomes by t
 names its attempt, so that one that comes too late changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -341,7 +341,13 @@ def _listed_in(
     """The invoices that a message lists, or why it is about nothing any more."""
     if message.kind == "dunning":
         payable = unit.payable(message.customer_id)
-        return open_invoices(message, tenant, customer, payable, now_on)
+        return open_invoices(
+            message,
+            lambda invoice: reason_for(tenant, customer, invoice).plan,
+            lambda key: load_plan(unit, key).active_from is not None,
+            payable,
+            now_on,
+        )
     found: list[ListedInvoice] = []
     for invoice_id in message.invoice_ids:
         invoice: Invoice = load(unit, "invoice", invoice_id)
@@ -402,16 +408,19 @@ def letter_of(
 
 def open_invoices(
     message: Message,
-    tenant: Tenant,
-    customer: Customer,
+    plan_of: Callable[[Invoice], str],
+    is_active: Callable[[str], bool],
     payable: Iterable[tuple[UUID, Invoice]],
     now_on: date,
 ) -> tuple[ListedInvoice, ...] | CancelReason:
     """What the message lists, or why it is about nothing any more: none of its own invoices is open, or each that is
-    has been kept back from dunning.
+    has been kept back from dunning, if only by a plan that contacts nobody any more.
 
     It lists its own invoices, and the customer's others that follow the same plan; of a plan that groups by agreement,
     those of its agreement.
+
+    plan_of    the key of the plan that an invoice follows now
+    is_active  whether customers are contacted by a plan
     """
     owed = [
         (invoice_id, invoice)
@@ -423,12 +432,13 @@ def open_invoices(
     listed: dict[UUID, ListedInvoice] = {}
     kept_back = False
     for invoice_id, invoice in owed:
+        plan = plan_of(invoice)
         if invoice_id not in own and (
-            reason_for(tenant, customer, invoice).plan != message.plan
+            plan != message.plan
             or (message.group_by == "agreement" and _agreement_of(invoice) not in agreements)
         ):
             continue
-        if block_of(invoice, now_on) is not None:
+        if block_of(invoice, now_on) is not None or not is_active(plan):
             kept_back = kept_back or invoice_id in own
             continue
         listed[invoice_id] = _listed(invoice)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger.dunning.plan import Channel
 from ledger.event_registry import Event, stored
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 
 
 NO_SOURCE = UUID(int=0)
@@ -167,13 +167,6 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
     minor: int
 
 
-class Tag(msgspec.Struct, frozen=True, array_like=True):
-    """A tag that a customer has, and since when."""
-
-    tag: str
-    on: date
-
-
 class Customer(msgspec.Struct, frozen=True, array_like=True):
     """A customer as folded.
 
@@ -184,7 +177,6 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     links          how often its links were revoked
     tags           in order
     dunning_plan   the key of the plan that its debts follow; empty, they follow the tenant's
-    plan_since     the day on which that was last changed
     """
 
     reference: str
@@ -197,9 +189,8 @@ class Customer(msgspec.Struct, frozen=True, array_like=True):
     undeliverable: tuple[Channel, ...] = ()
     tracked: bool = False
     links: int = 0
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[str, ...] = ()
     dunning_plan: str = ""
-    plan_since: date | None = None
 
     @property
     def reachable(self) -> frozenset[Channel]:
@@ -241,7 +232,7 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
             event.language,
             event.timezone,
             event.country,
-            tags=_tagged((), event.tags, effective_on),
+            tags=event.tags,
             dunning_plan=event.dunning_plan,
         )
     assert customer is not None, f"{event.TAG} came before the customer was registered"
@@ -257,13 +248,8 @@ def evolve(customer: Customer | None, event: Event, effective_on: date) -> Custo
                 language=event.language,
                 timezone=event.timezone,
                 country=event.country,
-                tags=_tagged(customer.tags, event.tags, effective_on),
+                tags=event.tags,
                 dunning_plan=event.dunning_plan,
-                plan_since=(
-                    customer.plan_since
-                    if event.dunning_plan == customer.dunning_plan
-                    else effective_on
-                ),
             )
         case CreditAdded():
             return _credited(customer, event.currency, source_of(event), event.amount_minor)
@@ -307,12 +293,6 @@ def drawn(customer: Customer, currency: str, most_minor: int) -> tuple[CreditPar
             parts.append(CreditPart(lot.source_id, taken_minor))
             most_minor -= taken_minor
     return tuple(parts)
-
-
-def _tagged(before: tuple[Tag, ...], tags: tuple[str, ...], on: date) -> tuple[Tag, ...]:
-    """The tags, each since the day on which it was given."""
-    since = {one.tag: one.on for one in before}
-    return tuple(Tag(tag, since.get(tag, on)) for tag in tags)
 
 
 def _parts(customer: Customer, currency: str, parts: tuple[CreditPart, ...], sign: int) -> Customer:

@@ -19,7 +19,7 @@ from ledger.rates import YearlyRate
 from ledger.reference_rates import ReferenceRate
 from ledger.rounding import Rounding
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 
 Role = Literal["administrator", "operator", "auditor"]
 NumberRestarts = Literal["never", "yearly"]
@@ -190,8 +190,6 @@ class Tenant(msgspec.Struct, frozen=True, array_like=True):
     policies: tuple[FeePolicy, ...] = (FeePolicy(version=0),)
     keys: tuple[Key, ...] = ()
     reference_rates: dict[str, tuple[ReferenceRate, ...]] = {}
-    plan_since: date | None = None
-    """The day on which it was last changed which plans debts follow."""
 
     @property
     def policy(self) -> FeePolicy:
@@ -205,15 +203,7 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
     assert tenant is not None, f"{event.TAG} came before the tenant was created"
     match event:
         case Configured():
-            return replace(
-                tenant,
-                settings=event.settings,
-                plan_since=(
-                    tenant.plan_since
-                    if _plans(event.settings) == _plans(tenant.settings)
-                    else effective_on
-                ),
-            )
+            return replace(tenant, settings=event.settings)
         case FeePolicyAdded():
             return replace(tenant, policies=(*tenant.policies, event.policy))
         case ReferenceRateSet():
@@ -232,8 +222,3 @@ def evolve(tenant: Tenant | None, event: Event, effective_on: date) -> Tenant:
             )
             return replace(tenant, keys=keys)
     raise AssertionError(f"a tenant does not know {event.TAG}")
-
-
-def _plans(settings: Settings) -> tuple[str, tuple[TagPlan, ...]]:
-    """What settings say about which plans debts follow."""
-    return settings.dunning_plan, settings.dunning_plans_by_tag

@@ -1,6 +1,6 @@
 """The dunning step of a business day: whom to contact about which debts, as events of several streams."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -10,7 +10,7 @@ from ledger.customer import Customer
 from ledger.dunning.choice import Plans
 from ledger.dunning.contact_days import EARLIEST_CONTACT
 from ledger.dunning.debts import debt_of, is_owed
-from ledger.dunning.deciding import Contact, Debtor, Decision, Due, decide_day
+from ledger.dunning.deciding import Contact, Debt, Debtor, Decision, Due, caps_of, decide_day
 from ledger.dunning.plan import DunningPlan
 from ledger.dunning.window import opens_at
 from ledger.event_registry import New
@@ -63,10 +63,10 @@ def decide_case(plans: Plans, case: DebtorCase, day: date) -> Decision:
         if is_owed(invoice)
         and (debt := debt_of(invoice_id, invoice, plans.of(customer, invoice), day)) is not None
     ]
-    return decide_day(_debtor(case), debts, day)
+    return decide_day(_debtor(case, debts), debts, day)
 
 
-def _debtor(case: DebtorCase) -> Debtor:
+def _debtor(case: DebtorCase, debts: Iterable[Debt]) -> Debtor:
     """The customer as dunning sees it."""
     customer = case.customer
     return Debtor(
@@ -74,14 +74,10 @@ def _debtor(case: DebtorCase) -> Debtor:
         customer.reachable,
         frozenset(customer.opted_out),
         case.contacts,
-        tags_of(customer),
+        caps_of(debt.choice for debt in debts),
+        frozenset(customer.tags),
         case.opened_on,
     )
-
-
-def tags_of(customer: Customer) -> frozenset[str]:
-    """The tags that a customer has."""
-    return frozenset(one.tag for one in customer.tags)
 
 
 def _post(night: Night, case: DebtorCase, day: date) -> Sequence[StreamEvents]:

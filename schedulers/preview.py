@@ -20,6 +20,7 @@ from ledger.dunning.deciding import (
     Debtor,
     Decision,
     SkipReason,
+    caps_of,
     decide_day,
     steps_come,
 )
@@ -32,7 +33,7 @@ from ledger.invoice.state import Invoice, StepTaken
 from ledger.money import Money
 from ledger.tax import Line, price_lines
 from ledger.tenant import Tenant
-from schedulers.dunning import decide_case, tags_of
+from schedulers.dunning import decide_case
 from schedulers.forecast import forecast
 from schedulers.ports import DebtorCase
 
@@ -151,7 +152,7 @@ def _simulated(case: SimulatedCase, plans: Plans, first: date, last: date) -> It
     taken: dict[UUID, tuple[StepTaken, ...]] = {}
     contacts: tuple[date, ...] = ()
     channels: frozenset[Channel] = frozenset(get_args(Channel))
-    opted_out = frozenset(case.customer.opted_out)
+    opted_out, tags = frozenset(case.customer.opted_out), frozenset(case.customer.tags)
     spans = []
     for invoice_id, invoice in case.invoices:
         choice = plans.of(case.customer, invoice)
@@ -169,7 +170,15 @@ def _simulated(case: SimulatedCase, plans: Plans, first: date, last: date) -> It
             debt = debt_on(invoice_id, invoice, choice, day, mine)
             if debt is not None:
                 debts.append(debt)
-        debtor = Debtor(case.customer_id, channels, opted_out, contacts, tags_of(case.customer))
+        if not debts:
+            day += _ONE_DAY
+            continue
+        owed = [
+            choice
+            for _, invoice, choice, _, ends_on in spans
+            if invoice.terms is not None and invoice.terms.issued_on <= day < ends_on
+        ]
+        debtor = Debtor(case.customer_id, channels, opted_out, contacts, caps_of(owed), tags)
         decision = decide_day(debtor, debts, day)
         for contact in decision.contacts:
             contacts = (*contacts, day)

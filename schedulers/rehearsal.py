@@ -5,10 +5,12 @@ The night's own decisions are taken over invoices brought up to the day in memor
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from commands.messages import Letter, letter_of, open_invoices
+from ledger.customer import Customer
 from ledger.dunning.choice import Plans
 from ledger.invoice.accrual import bring_up_to_date
 from ledger.invoice.evolve import evolve as evolve_invoice
@@ -44,6 +46,7 @@ def rehearse(
     decide = decide_debtor_with(tenant_id, plans, templates)
     for case in cases:
         brought = [(one, bring_up_to_date(invoice, day).invoice) for one, invoice in case.invoices]
+        plan_of = partial(_plan_of, plans, case.customer)
         streams = decide(case._replace(invoices=brought), day)
         after = _after(brought, streams).items()
         for stream in streams:
@@ -51,10 +54,14 @@ def rehearse(
                 if not isinstance(event, Queued):
                     continue
                 message = evolve(None, event, effective_on)
-                listed = open_invoices(message, tenant, case.customer, after, day)
+                listed = open_invoices(message, plan_of, plans.is_active, after, day)
                 assert not isinstance(listed, str), "the night queues nothing that it would cancel"
                 letter = letter_of(stream.stream_id, message, case.customer, tenant, listed, day)
                 yield Rehearsed(stream.stream_id, message, letter)
+
+
+def _plan_of(plans: Plans, customer: Customer, invoice: Invoice) -> str:
+    return plans.of(customer, invoice).plan.key
 
 
 def _after(

@@ -73,8 +73,11 @@ def starts(
             night = active.of(case.customer, invoice).days.moved(today + _ONE_DAY)
             released = bring_up_to_date(release(invoice, "", today).invoice, night).invoice
             nights.setdefault(night, []).append((invoice_id, released))
+        contacts = case.contacts
         for night, invoices in sorted(nights.items()):
-            decision = decide_case(active, case._replace(invoices=invoices), night)
+            then = case._replace(invoices=invoices, contacts=contacts)
+            decision = decide_case(active, then, night)
+            contacts = (*contacts, *(night for _ in decision.contacts))
             yield from items_of(case.customer_id, case.customer, invoices, decision, night)
 
 

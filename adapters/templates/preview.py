@@ -68,7 +68,13 @@ def preview_template(
         purpose=purpose,
         queued_on=today,
     )
-    listed = open_invoices(message, tenant, customer, payable, today)
+    listed = open_invoices(
+        message,
+        lambda other: reason_for(tenant, customer, other).plan,
+        lambda key: True,
+        payable,
+        today,
+    )
     if isinstance(listed, str):
         raise NothingToShow(f"no message would be about the invoice: {listed}")
     letter = letter_of(NOBODY, message, customer, tenant, listed, today)

@@ -20,14 +20,12 @@ class Choice(NamedTuple):
     days       the days on which the plan contacts customers
     chosen_by  what names the plan
     tag        the customer's tag, where that is what names it
-    since      the day from which the debt follows the plan; None, from its first day
     """
 
     plan: DunningPlan
     days: ContactDays
     chosen_by: ChosenBy = "default"
     tag: str = ""
-    since: date | None = None
 
 
 class Reason(NamedTuple):
@@ -36,7 +34,6 @@ class Reason(NamedTuple):
     plan: str
     chosen_by: ChosenBy
     tag: str = ""
-    since: date | None = None
 
 
 def reason_for(tenant: Tenant, customer: Customer, invoice: Invoice) -> Reason:
@@ -45,15 +42,12 @@ def reason_for(tenant: Tenant, customer: Customer, invoice: Invoice) -> Reason:
     if invoice.dunning_plan:
         return Reason(invoice.dunning_plan, "invoice")
     if customer.dunning_plan:
-        return Reason(customer.dunning_plan, "customer", since=customer.plan_since)
+        return Reason(customer.dunning_plan, "customer")
     if customer.tags:
-        tagged_on = {one.tag: one.on for one in customer.tags}
         for rule in tenant.settings.dunning_plans_by_tag:
-            since = tagged_on.get(rule.tag)
-            if since is not None:
-                return Reason(rule.plan, "tag", rule.tag, _later(since, tenant.plan_since))
-    since = _later(customer.plan_since, tenant.plan_since)
-    return Reason(tenant.settings.dunning_plan, "default", since=since)
+            if rule.tag in customer.tags:
+                return Reason(rule.plan, "tag", rule.tag)
+    return Reason(tenant.settings.dunning_plan, "default")
 
 
 class Plans:
@@ -86,6 +80,10 @@ class Plans:
         """Whether anybody is contacted by any plan."""
         return any(plan.active_from is not None for plan in self.all)
 
+    def is_active(self, key: str) -> bool:
+        """Whether customers are contacted by a plan."""
+        return any(plan.key == key and plan.active_from is not None for plan in self.all)
+
     @property
     def templates(self) -> set[str]:
         """The keys of the templates that write the plans' messages."""
@@ -100,12 +98,12 @@ class Plans:
         if found is None:
             plan = self._stored[reason.plan]
             days = ContactDays(plan.rules, self.settings.business_days)
-            found = Choice(plan, days, reason.chosen_by, reason.tag, reason.since)
+            found = Choice(plan, days, reason.chosen_by, reason.tag)
             self._choices[reason] = found
         return found
 
     def only(self, plan: DunningPlan) -> "Plans":
-        """As if every debt followed one plan from its first day."""
+        """As if every debt followed one plan."""
         found = Plans(self._tenant, {plan.key: plan})
         found._only = Choice(plan, ContactDays(plan.rules, self.settings.business_days))
         return found
@@ -121,7 +119,3 @@ class Plans:
         if self._only is not None:
             return self.only(active(self._only.plan))
         return Plans(self._tenant, {key: active(plan) for key, plan in self._stored.items()})
-
-
-def _later(one: date | None, other: date | None) -> date | None:
-    return max((day for day in (one, other) if day is not None), default=None)

@@ -5,6 +5,9 @@ come and were not taken, the highest whose conditions hold is taken; those below
 taken later. One message goes to a customer for each plan and currency, or for each agreement where the plan says so, at
 the highest of its debts' steps, and takes the step of each of them. When something keeps a debt from being dunned, no
 step is taken: it is taken when that has ended.
+
+A debt keeps the stage it has reached when it comes to another plan: steps up to the offset of its last one are over in
+every plan.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from ledger.dunning.choice import Choice
-from ledger.dunning.plan import WEEK_DAYS, Channel, DunningPlan, Step
+from ledger.dunning.plan import WEEK_DAYS, Caps, Channel, DunningPlan, Step
 from ledger.invoice.events import PassedStep
 from ledger.invoice.state import StepTaken
 
@@ -84,12 +87,14 @@ class Debt(NamedTuple):
 
 class Debtor(NamedTuple):
     """A customer as dunning sees it: the channels that reach it, those it has opted out of, the days of its last
-    contacts in order, its tags, the day on which it last opened a reminder."""
+    contacts in order, its tags, the day on which it last opened a reminder, and the limits of contact of the active
+    plans that its debts follow, which all hold."""
 
     customer_id: UUID
     channels: frozenset[Channel]
     opted_out: frozenset[Channel]
     contacts: tuple[date, ...]
+    caps: tuple[Caps, ...]
     tags: frozenset[str] = frozenset()
     opened_on: date | None = None
 
@@ -157,7 +162,9 @@ def decide_day(debtor: Debtor, debts: Iterable[Debt], day: date) -> Decision:
     for _, group in sorted(groups.items(), key=lambda one: (-_highest(one[1]).step.offset, one[0])):
         step, plan = _highest(group).step, group[0].debt.choice.plan
         channel = next((one for one in step.channels if _reaches(debtor, one)), None)
-        reason = _unreached(debtor, step) if channel is None else _capped(plan, contacted, day)
+        reason = (
+            _unreached(debtor, step) if channel is None else _capped(debtor.caps, contacted, day)
+        )
         if channel is None or reason is not None:
             skips += [Skip(one.debt, one.step, reason or "no_address") for one in group]
             continue
@@ -182,12 +189,12 @@ def step_due(debtor: Debtor, debt: Debt, day: date) -> Due | Skip | None:
     highest = come[-1][0]
     if plan.active_from is None:
         return Skip(debt, highest, "plan_inactive")
-    entered_on = max(debt.entered_on, plan.active_from, debt.choice.since or date.min)
+    entered_on = max(debt.entered_on, plan.active_from)
     if debt.block is not None:
         return Skip(debt, highest, debt.block)
     if not days.includes(day):
         return Skip(debt, highest, "no_contact_day")
-    taken = {one.step for one in debt.taken if one.plan == plan.key}
+    taken = _reached(debt)
     reasons: list[SkipReason] = []
     for place in range(len(come) - 1, -1, -1):
         step, comes_on = come[place]
@@ -207,17 +214,26 @@ def step_due(debtor: Debtor, debt: Debt, day: date) -> Due | Skip | None:
     return Skip(debt, highest, reasons[0])
 
 
+def _reached(debt: Debt) -> set[str]:
+    """The steps of the debt's plan that were taken, or are covered by a step as high of another plan."""
+    plan = debt.choice.plan
+    found = {one.step for one in debt.taken if one.plan == plan.key}
+    elsewhere = [one.offset for one in debt.taken if one.plan != plan.key]
+    if elsewhere:
+        found |= {step.key for step in plan.rules.steps if step.offset <= max(elsewhere)}
+    return found
+
+
 def _is_before_entry(plan: DunningPlan, comes_on: date, entered_on: date) -> bool:
     return plan.rules.late_entry == "next" and comes_on < entered_on
 
 
 def steps_come(debt: Debt, day: date) -> Sequence[tuple[Step, date]]:
     """The steps that have come and were not taken, lowest first, each with the day on which it came. A step that is
-    not above every step that was taken is over."""
+    not above every step that was taken, by any plan, is over."""
     plan, days = debt.choice.plan, debt.choice.days
-    taken = [one for one in debt.taken if one.plan == plan.key]
-    keys = {one.step for one in taken}
-    floor = max((one.offset for one in taken), default=None)
+    keys = {one.step for one in debt.taken if one.plan == plan.key}
+    floor = max((one.offset for one in debt.taken), default=None)
     come: list[tuple[Step, date]] = []
     late_days = (day - debt.due_on).days
     for step in plan.rules.steps:
@@ -252,7 +268,7 @@ def _unmet(step: Step, debtor: Debtor, debt: Debt, taken: set[str], day: date) -
 
 def _has_opened(debtor: Debtor, debt: Debt) -> bool:
     """Whether the customer has opened a reminder since the debt's last step."""
-    taken = [one.on for one in debt.taken if one.plan == debt.choice.plan.key]
+    taken = [one.on for one in debt.taken]
     return debtor.opened_on is not None and bool(taken) and debtor.opened_on >= max(taken)
 
 
@@ -269,13 +285,19 @@ def _unreached(debtor: Debtor, step: Step) -> SkipReason:
     return "opted_out" if debtor.channels & set(step.channels) else "no_address"
 
 
-def _capped(plan: DunningPlan, contacts: Sequence[date], day: date) -> SkipReason | None:
+def _capped(limits: Iterable[Caps], contacts: Sequence[date], day: date) -> SkipReason | None:
     """Which limit of contact is reached."""
-    caps = plan.rules.caps
-    if sum(one == day for one in contacts) >= caps.day:
-        return "cap_day"
-    if sum(0 <= (day - one).days < WEEK_DAYS for one in contacts) >= caps.week:
-        return "cap_week"
-    if contacts and (day - max(contacts)).days < caps.min_gap_days:
-        return "cap_gap"
+    for caps in limits:
+        if sum(one == day for one in contacts) >= caps.day:
+            return "cap_day"
+        if sum(0 <= (day - one).days < WEEK_DAYS for one in contacts) >= caps.week:
+            return "cap_week"
+        if contacts and (day - max(contacts)).days < caps.min_gap_days:
+            return "cap_gap"
     return None
+
+
+def caps_of(choices: Iterable[Choice]) -> tuple[Caps, ...]:
+    """The limits of contact of the active plans among those that a customer's debts follow."""
+    plans = {choice.plan.key: choice.plan for choice in choices}
+    return tuple(plan.rules.caps for plan in plans.values() if plan.active_from is not None)

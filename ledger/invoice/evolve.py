@@ -383,15 +383,14 @@ def _released(invoice: Invoice, event: e.Released, on: date) -> Invoice:
 
 
 def _let_go(invoice: Invoice, on: date) -> Invoice:
-    """Dunning begins on the invoice: what kept it away has ended, or its plan was chosen. The latest day counts."""
+    """What kept dunning from the invoice has ended; the latest end counts."""
     if invoice.dunning_from is not None and on <= invoice.dunning_from:
         return invoice
     return replace(invoice, dunning_from=on)
 
 
 def _dunning_plan_chosen(invoice: Invoice, event: e.DunningPlanChosen, on: date) -> Invoice:
-    invoice = replace(invoice, dunning_plan=event.plan)
-    return _let_go(invoice, on) if invoice.dunning_from is not None else invoice
+    return replace(invoice, dunning_plan=event.plan)
 
 
 def _dunning_step_taken(invoice: Invoice, event: e.DunningStepTaken, on: date) -> Invoice:

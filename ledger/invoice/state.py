@@ -151,8 +151,7 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
     hold      what keeps dunning from it
     credited_lines  what credit notes credited, by line; empty before the first
     rates     the reference rates of its interest that are known, in order
-    dunning_from  since when dunning may act on it: it was sent, its plan was chosen, or a hold, dispute or promise
-                  has ended
+    dunning_from  since when dunning may act on it: it was sent, or a hold, dispute or promise has ended
     dunned    the dunning steps that were taken, in the order of their days
     dunning_plan  the key of the plan that it follows; empty, its customer's or the tenant's
     """

@@ -16,7 +16,7 @@ SELECT step,
        count(*) FILTER (WHERE state = 'unknown')::integer AS unknown,
        count(*) FILTER (WHERE state IN ('cancelled', 'expired', 'discarded', 'dead_lettered'))::integer AS not_sent,
        count(*) FILTER (WHERE tracked AND state IN ('sent', 'delivered', 'bounced', 'unknown'))::integer AS tracked,
-       count(*) FILTER (WHERE opened_on IS NOT NULL)::integer AS opened,
+       count(*) FILTER (WHERE tracked AND opened_on IS NOT NULL)::integer AS opened,
        count(*) FILTER (WHERE complaint <> '')::integer AS complained
   FROM messages
  WHERE tenant_id = %s AND kind = 'dunning' AND plan = %s

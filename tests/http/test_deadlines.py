@@ -1,4 +1,4 @@
-"""A database that stands still, or whose disk is full, is reported soon, and for what it is."""
+"""A stalled database and a full disk are reported within seconds, each by its own error."""
 
 import os
 import signal

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from ledger.calendars import Calendar, is_business_day
 from ledger.dunning.choice import Choice
 from ledger.dunning.contact_days import ContactDays
-from ledger.dunning.deciding import Contact, Debt, Debtor, Due, Skip, decide_day, step_due
+from ledger.dunning.deciding import (
+    Contact,
+    Debt,
+    Debtor,
+    Due,
+    Skip,
+    caps_of,
+    decide_day,
+    step_due,
+)
 from ledger.dunning.plan import (
     SHIPPED,
     AmountRangeEmpty,
@@ -35,7 +44,7 @@ from ledger.money import Money
 
 ANN, ONE, TWO, THREE = (UUID(int=n) for n in (9, 1, 2, 3))
 WEEKENDS = Calendar("weekends", "1")
-NOBODY = Debtor(ANN, frozenset(("email",)), frozenset(), ())
+NOBODY = Debtor(ANN, frozenset(("email",)), frozenset(), (), ())
 DUE = date(2026, 3, 4)  # a Wednesday
 FREE = Caps(day=9, week=60, min_gap_days=0)
 STEPS = (
@@ -58,8 +67,8 @@ def debt(invoice_id: UUID = ONE, due_on: date = DUE, **fields: object) -> Debt:
     return known._replace(**fields)
 
 
-def chosen(of: DunningPlan, since: date | None = None) -> Choice:
-    return Choice(of, ContactDays(of.rules, WEEKENDS), since=since)
+def chosen(of: DunningPlan) -> Choice:
+    return Choice(of, ContactDays(of.rules, WEEKENDS))
 
 
 def taken(*steps: tuple[str, int]) -> tuple[StepTaken, ...]:
@@ -85,7 +94,8 @@ def contacts(
 ) -> tuple[list[Contact], list[Skip]]:
     if of is not None:
         debts = [debt._replace(choice=chosen(of)) for debt in debts]
-    ann = Debtor(ANN, frozenset(("email",)), frozenset(), before)._replace(**debtor)
+    caps = caps_of(debt.choice for debt in debts)
+    ann = Debtor(ANN, frozenset(("email",)), frozenset(), before, caps)._replace(**debtor)
     decision = decide_day(ann, debts, day)
     return list(decision.contacts), list(decision.skips)
 
@@ -115,7 +125,7 @@ def test_a_step_below_one_that_was_taken_is_over_whatever_the_plan_says_now() ->
     known = debt(taken=taken(("d3", 3)))
     assert found(known, on(5), edited) is None
     assert found(known, on(6), edited) == ("later", "")
-    other_plan = debt(taken=(StepTaken("another", "d3", 3, DUE),))
+    other_plan = debt(taken=(StepTaken("another", "d1", 1, DUE),))
     assert found(other_plan, on(5), edited) == ("renamed", "")
 
 
@@ -282,7 +292,7 @@ def test_over_any_run_of_nights(
         day = on(n - 40)
         if n in missed:
             continue
-        ann = Debtor(ANN, frozenset(("email",)), frozenset(), tuple(sent))
+        ann = Debtor(ANN, frozenset(("email",)), frozenset(), tuple(sent), (caps,))
         decision = decide_day(ann, list(known.values()), day)
         for contact in decision.contacts:
             sent.append(day)
@@ -348,18 +358,33 @@ def test_messages_by_agreement_are_about_one_agreement_each() -> None:
     assert len(whole.due) == 5
 
 
-def test_debts_of_two_plans_are_two_messages_within_the_limits_of_both() -> None:
-    firm = plan((Step("d1", 1),), caps=Caps(2, 9, 0))
-    soft = msgspec.structs.replace(plan((Step("s1", 1),)), key="soft")
+@pytest.mark.parametrize(
+    ("strict", "expected"),
+    [
+        (FREE, ["firm", "soft"]),
+        (Caps(1, 9, 0), ["soft"]),
+        (Caps(9, 1, 0), ["soft"]),
+        (Caps(9, 9, 1), ["soft"]),
+    ],
+)
+@pytest.mark.parametrize("strict_is", ["firm", "soft"])
+def test_debts_of_two_plans_are_two_messages_within_the_limits_of_both(
+    strict: Caps, strict_is: str, expected: list[str]
+) -> None:
+    """Whichever of the plans is the stricter, and whichever comes first."""
+    caps = {"firm": FREE, "soft": FREE, strict_is: strict}
+    firm = msgspec.structs.replace(plan((Step("d1", 1),), caps=caps["firm"]), key="firm")
+    soft = msgspec.structs.replace(plan((Step("s2", 2),), caps=caps["soft"]), key="soft")
     debts = [debt(ONE, choice=chosen(firm)), debt(TWO, choice=chosen(soft))]
-    found, skips = contacts(debts, on(1))
-    assert {(one.plan.key, one.step.key) for one in found} == {("test", "d1"), ("soft", "s1")}
-    assert skips == []
-    once = plan((Step("d1", 1),), caps=Caps(1, 9, 0))
-    debts[0] = debt(ONE, choice=chosen(once))
-    found, skips = contacts(debts, on(1))
+    found, skips = contacts(debts, on(2))
+    assert sorted(one.plan.key for one in found) == expected
     assert len(found) + len(skips) == 2
-    assert {one.reason for one in contacts(debts, on(1), before=(on(1),))[1]} == {"cap_day"}
+
+
+def test_a_plan_that_is_not_active_limits_nobody() -> None:
+    resting = msgspec.structs.replace(plan(caps=Caps(1, 1, 9)), key="resting", active_from=None)
+    debts = [debt(ONE, choice=chosen(resting)), debt(TWO)]
+    assert caps_of(one.choice for one in debts) == (FREE,)
 
 
 def test_a_plan_that_is_not_active_contacts_nobody_and_says_so() -> None:
@@ -368,11 +393,15 @@ def test_a_plan_that_is_not_active_contacts_nobody_and_says_so() -> None:
     assert found(debt(), on(-9), resting) is None
 
 
-def test_a_debt_that_comes_to_a_plan_enters_it_late() -> None:
-    of = plan(late_entry="next")
-    moved = debt(choice=chosen(of, since=on(6)))
-    assert found(moved, on(6)) == ("d3", "before_entry")
-    assert found(debt(choice=chosen(of, since=on(5))), on(6)) == ("d3", "")
+def test_a_debt_keeps_its_stage_when_it_comes_to_another_plan() -> None:
+    steps = (Step("f5", 5), Step("f7", 7), Step("f15", 15, "final_notice", requires=("f7",)))
+    moved = debt(taken=(StepTaken("other", "o7", 7, on(7)),))
+    assert found(moved, on(8), plan(steps)) is None
+    # A step as high of another plan stands for the one that is required: this is not the first contact.
+    assert found(moved, on(15), plan(steps)) == ("f15", "")
+    lower = debt(taken=(StepTaken("other", "o5", 5, on(5)),))
+    assert found(lower, on(8), plan(steps)) == ("f7", "")
+    assert found(debt(), on(16), plan(steps)) == ("f7", "")
 
 
 @given(st.sampled_from(["BR", "DE-BE", "weekends", "none"]), st.integers(0, 800))

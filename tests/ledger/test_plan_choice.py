@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ledger.customer import Changed, Customer, Person, Registered
+from ledger.customer import Customer, Person, Registered
 from ledger.customer import evolve as evolve_customer
 from ledger.dunning.choice import Plans, reason_for
 from ledger.dunning.plan import SHIPPED, Created, DunningPlan, PlanRules, Step
@@ -14,9 +14,7 @@ from ledger.dunning.plan import evolve as evolve_plan
 from ledger.invoice.events import DunningPlanChosen
 from ledger.invoice.evolve import evolve as evolve_invoice
 from ledger.invoice.state import Invoice
-from ledger.tenant import Configured, Settings, TagPlan, Tenant
-from ledger.tenant import Created as TenantCreated
-from ledger.tenant import evolve as evolve_tenant
+from ledger.tenant import Settings, TagPlan, Tenant
 from ledger.waterfall import Split
 
 OPENED, LATER = date(2026, 1, 5), date(2026, 3, 2)
@@ -32,8 +30,9 @@ INVOICE = Invoice(
 )
 
 
-def customer(*tags: str, plan: str = "", on: date = OPENED) -> Customer:
-    return evolve_customer(None, Registered(person=Person(), tags=tags, dunning_plan=plan), on)
+def customer(*tags: str, plan: str = "") -> Customer:
+    registered = Registered(person=Person(), tags=tags, dunning_plan=plan)
+    return evolve_customer(None, registered, OPENED)
 
 
 def chosen(invoice: Invoice, plan: str) -> Invoice:
@@ -54,32 +53,7 @@ def chosen(invoice: Invoice, plan: str) -> Invoice:
 def test_the_closest_to_the_debt_names_its_plan(
     who: Customer, own: str, expected: tuple[str, str, str]
 ) -> None:
-    assert reason_for(TENANT, who, chosen(INVOICE, own) if own else INVOICE)[:3] == expected
-
-
-def test_a_debt_follows_a_plan_since_that_was_said() -> None:
-    tenant = evolve_tenant(None, TenantCreated("Acme", SETTINGS), OPENED)
-    assert reason_for(tenant, customer(), INVOICE).since is None
-    assert reason_for(tenant, customer("vip", on=LATER), INVOICE).since == LATER
-    other = msgspec.structs.replace(SETTINGS, dunning_plan="other")
-    tenant = evolve_tenant(tenant, Configured(other), LATER)
-    assert reason_for(tenant, customer(), INVOICE).since == LATER
-    tenant = evolve_tenant(tenant, Configured(msgspec.structs.replace(other, series="X")), date.max)
-    assert reason_for(tenant, customer(), INVOICE).since == LATER
-
-    ann = evolve_customer(customer(), Changed(dunning_plan="own", tags=("vip",)), LATER)
-    assert reason_for(TENANT, ann, INVOICE).since == LATER
-    again = evolve_customer(ann, Changed(dunning_plan="own", tags=("old", "vip")), date.max)
-    assert [(one.tag, one.on) for one in again.tags] == [("old", date.max), ("vip", LATER)]
-    assert reason_for(TENANT, again, INVOICE).since == LATER
-    without = evolve_customer(ann, Changed(), date.max)
-    assert reason_for(TENANT, without, INVOICE) == ("usual", "default", "", date.max)
-
-
-def test_an_invoice_enters_the_plan_that_is_chosen_for_it() -> None:
-    sent = msgspec.structs.replace(INVOICE, dunning_from=OPENED)
-    assert chosen(sent, "firm").dunning_from == LATER
-    assert chosen(INVOICE, "firm").dunning_from is None
+    assert reason_for(TENANT, who, chosen(INVOICE, own) if own else INVOICE) == expected
 
 
 def plan(key: str) -> DunningPlan:
@@ -93,6 +67,7 @@ def test_plans_of_a_tenant() -> None:
     assert known.of(customer(), INVOICE) is known.of(customer(), INVOICE)
     assert known.templates == {"soft"}
     assert not known.is_any_active
+    assert not known.is_active("usual")
     active = known.active_from(LATER, always=False)
     assert active.is_any_active
     assert active.of(customer(), INVOICE).plan.active_from == LATER

@@ -4,7 +4,7 @@ listed."""
 from datetime import date, timedelta
 from uuid import UUID
 
-from adapters.store.debtors import open_cases
+from adapters.store.debtors import open_cases, sent_cases
 from commands.customers import ChangeCustomer, ChangeTracking, change_customer, change_tracking
 from commands.dunning_plans import SavePlan, deactivate_plan, save_plan
 from commands.invoices import ChooseDunningPlan, choose_dunning_plan
@@ -15,7 +15,7 @@ from commands.unit_of_work import Unit
 from ledger.dunning.plan import Caps, Step
 from ledger.invoice.events import DunningStepTaken
 from ledger.tenant import TagPlan
-from schedulers.preview import PreviewItem, preview
+from schedulers.preview import PreviewItem, preview, simulate
 from tests.messages.conftest import Shop
 
 DUE = date(2026, 3, 4)
@@ -99,7 +99,7 @@ def test_each_debt_follows_the_plan_that_is_closest_to_it(shop: Shop) -> None:
         assert listed(shop, message_id) == [shop.state("invoice", invoice_id).number]
 
 
-def test_a_debt_that_moves_to_another_plan_begins_with_its_next_step(shop: Shop) -> None:
+def test_a_debt_keeps_its_stage_when_it_moves_to_another_plan(shop: Shop) -> None:
     add_plan(shop, "default", Step("a1", 1), Step("a9", 9))
     add_plan(shop, "gentle", Step("g2", 2), Step("g4", 4), Step("g9", 9))
     moved = shop.invoice(shop.customer(), DUE)
@@ -115,6 +115,74 @@ def test_a_debt_that_moves_to_another_plan_begins_with_its_next_step(shop: Shop)
     choose(shop, moved, "")
     shop.nights(DUE + 30 * DAY)
     assert len(steps_of(shop, moved)) == 3
+
+
+def test_what_is_said_about_other_debts_loses_no_step(shop: Shop) -> None:
+    """A step that waits for the limits of contact is taken after them, whatever rules and names have changed since."""
+    add_plan(shop, "other", Step("o1", 1))
+    gap = Caps(9, 60, 3)
+    waiting = SavePlan("default", "Default", (Step("a1", 1), Step("a2", 2)), "none", caps=gap)
+    shop.ask(lambda unit: save_plan(unit, waiting))
+    shop.activate()
+    ann = shop.customer()
+    invoice_id = shop.invoice(ann, DUE)
+    shop.nights(DUE + 2 * DAY)
+    rules = ConfigureTenant(dunning_plans_by_tag=(TagPlan("vip", "other"),))
+    shop.ask(lambda unit: configure_tenant(unit, rules))
+    change(shop, ann, tags=("new",))
+    change(shop, ann, dunning_plan="default")
+    choose(shop, invoice_id, "default")
+    change(shop, ann, dunning_plan="")
+    shop.nights(DUE + 5 * DAY)
+    assert [(day, step) for day, step, _ in shop.told()] == [
+        (DUE + DAY, "a1"),
+        (DUE + 4 * DAY, "a2"),
+    ]
+
+
+def test_nobody_hears_a_stage_twice_by_a_tag_that_is_taken_away(shop: Shop) -> None:
+    add_plan(shop, "default", Step("h5", 5), Step("h7", 7), Step("h15", 15))
+    add_plan(shop, "soft", Step("s7", 7), Step("s30", 30))
+    rules = ConfigureTenant(dunning_plans_by_tag=(TagPlan("vip", "soft"),))
+    shop.ask(lambda unit: configure_tenant(unit, rules))
+    ann = shop.customer()
+    change(shop, ann, tags=("vip",))
+    shop.invoice(ann, DUE)
+    shop.nights(DUE + 8 * DAY)
+    change(shop, ann, tags=())
+    shop.nights(DUE + 20 * DAY)
+    assert [step for _, step, _ in shop.told()] == ["s7", "h15"]
+
+
+def test_a_simulation_of_the_past_is_what_the_nights_did(shop: Shop) -> None:
+    add_plan(shop, "default", Step("a1", 1), Step("a5", 5))
+    add_plan(shop, "own", Step("b2", 2), Step("b6", 6))
+    ann, bob = shop.customer("Ann"), shop.customer("Bob")
+    change(shop, bob, dunning_plan="own")
+    for one in (ann, bob):
+        shop.invoice(one, DUE)
+    shop.nights(DUE + 10 * DAY)
+    shop.books.projections.catch_up()
+    plans = shop.books.clock.dunning_plans(shop.tenant_id)
+    cases = sent_cases(shop.books.database.writer, shop.tenant_id)
+    items = simulate(cases, plans, DUE - DAY, DUE + 10 * DAY)
+    played = sorted((one.date, one.step) for one in items if one.kind == "message")
+    assert played == sorted((day, step) for day, step, _ in shop.told())
+
+
+def test_a_message_that_waits_is_not_sent_when_its_plan_contacts_nobody(shop: Shop) -> None:
+    add_plan(shop, "default", Step("a1", 1))
+    add_plan(shop, "none", Step("n1", 1))
+    shop.ask(lambda unit: deactivate_plan(unit, "none"))
+    for name in ("Ann", "Bob"):
+        shop.invoice(shop.customer(name, f"{name.lower()}@example.com"), DUE)
+    shop.nights(DUE + DAY)
+    (first, second) = (one for _, one in shop.messages())
+    choose(shop, first.invoice_ids[0], "none")
+    assert (shop.send().taken, shop.send().ended) == (1, 0)
+    states = {one.invoice_ids: (one.state, one.reason) for _, one in shop.messages()}
+    assert states[first.invoice_ids] == ("cancelled", "kept_back")
+    assert states[second.invoice_ids][0] == "sent"
 
 
 def test_a_debt_whose_plan_rests_is_left_alone_and_the_preview_says_so(shop: Shop) -> None:
