@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
+from tests.http.answers import body_of
 from tests.http.conftest import Client, Clients
-from tests.http.test_routes import body_of
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.daylight import TODAY
+from tests.http.answers import body_of
 from tests.http.conftest import LATER, Client, Clients, usd
-from tests.http.test_routes import body_of
 
 LINES = [
     {"description": "Work", "quantity": "3", "unit_price": "33.33", "tax_rate": "19%"},

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from tests.http.answers import body_of
 from tests.http.conftest import Client, Clients
-from tests.http.test_routes import body_of
 
 STEPS = [{"key": "d3", "offset": 3, "tags": ["vip"], "opened": False}]
 

@@ -9,8 +9,8 @@ import pytest
 
 from adapters.payouts.files import FilePayout
 from schedulers.refund_payouts import pay_out
+from tests.http.answers import body_of
 from tests.http.conftest import Client, Clients, Service, usd
-from tests.http.test_routes import body_of
 
 IBAN = "PT50 0002 0123"
 
