@@ -428,14 +428,14 @@ def open_invoices(
         if is_owed(invoice) and invoice.currency == message.currency
     ]
     own = set(message.invoice_ids)
-    agreements = {_agreement_of(invoice) for invoice_id, invoice in owed if invoice_id in own}
+    agreements = {invoice.agreement_id for invoice_id, invoice in owed if invoice_id in own}
     listed: dict[UUID, ListedInvoice] = {}
     kept_back = False
     for invoice_id, invoice in owed:
         plan = plan_of(invoice)
         if invoice_id not in own and (
             plan != message.plan
-            or (message.group_by == "agreement" and _agreement_of(invoice) not in agreements)
+            or (message.group_by == "agreement" and invoice.agreement_id not in agreements)
         ):
             continue
         if block_of(invoice, now_on) is not None or not is_active(plan):
@@ -445,11 +445,6 @@ def open_invoices(
     if not any(invoice_id in listed for invoice_id in message.invoice_ids):
         return "kept_back" if kept_back else "nothing_open"
     return tuple(sorted(listed.values(), key=lambda one: (one.due_on, one.number)))
-
-
-def _agreement_of(invoice: Invoice) -> UUID | None:
-    """The agreement of which an invoice is an instalment."""
-    return invoice.instalment.agreement_id if invoice.instalment is not None else None
 
 
 def refuse_address(unit: Unit, message: Message, address: str, reason: str) -> None:

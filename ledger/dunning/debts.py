@@ -80,7 +80,7 @@ def _debt(
         block,
         taken,
         choice,
-        invoice.instalment.agreement_id if invoice.instalment is not None else None,
+        invoice.agreement_id,
     )
 
 

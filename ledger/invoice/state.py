@@ -200,6 +200,11 @@ class Invoice(msgspec.Struct, frozen=True, array_like=True):
         return self.forgiven_of.get("written_off", NOTHING)
 
     @property
+    def agreement_id(self) -> UUID | None:
+        """The agreement of which it is an instalment."""
+        return self.instalment.agreement_id if self.instalment is not None else None
+
+    @property
     def number(self) -> str:
         return self.terms.number if self.terms else ""
 

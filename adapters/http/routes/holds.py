@@ -171,8 +171,8 @@ async def release(request: Call, id: FromPath[UUID]) -> Response[bytes]:
 async def choose_plan(request: Call, id: FromPath[UUID]) -> Response[bytes]:
     """Have an invoice follow a dunning plan of its own, or none of its own
 
-    It goes before the plan of its customer, one for a tag of the customer, and the tenant's. Steps that the
-    invoice took under another plan stay taken there.
+    It goes before the plan of its customer, one for a tag of the customer, and the tenant's. The
+    invoice keeps the stage it has reached: steps up to its last one are over in the new plan as well.
     """
     choice = await read_body(request, ChooseDunningPlan)
     return await execute(
