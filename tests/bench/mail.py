@@ -18,12 +18,14 @@ from aiosmtplib import SMTP
 
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
+from commands.dunning_plans import SavePlan
 from commands.senders import SaveSender, save_sender
 from ledger.customer import Person, Registered
+from ledger.dunning.plan import DEFAULT_KEY, Step
 from ledger.event_registry import Event
 from ledger.ids import derived_id
 from ledger.message import Queued
-from tests.bench.seed import append_streams, new_tenant, sent_invoice
+from tests.bench.seed import append_streams, begin_dunning, new_tenant, sent_invoice
 from tests.bench.sizes import Size
 
 WORKERS = 2
@@ -104,7 +106,10 @@ def running_sink(told: str | None = None) -> Iterator[int]:
 
 
 def queue_messages(books: Books, tenant_id: UUID, count: int) -> None:
-    """`count` messages that wait, each to a customer of its own with one open invoice."""
+    """`count` reminders that wait, each to a customer of its own with one open invoice, by a plan that contacts on any
+    day."""
+    plan = SavePlan(DEFAULT_KEY, "Any day", (Step("d1", 1),), calendar="none")
+    begin_dunning(books, tenant_id, plan)
     tenant = books.tenants.state(tenant_id)
     cipher = books.cipher
     for first in range(0, count, CHUNK):
@@ -122,7 +127,17 @@ def queue_messages(books: Books, tenant_id: UUID, count: int) -> None:
                 name=cipher.encrypt(key, owner, f"Customer {n}"),
                 email=cipher.encrypt(key, owner, f"c{n}@d{n % 50}.example"),
             )
-            queued = Queued("dunning", "email", customer_id, "BRL", 100, QUEUED_ON, (invoice_id,))
+            queued = Queued(
+                "dunning",
+                "email",
+                customer_id,
+                "BRL",
+                100,
+                QUEUED_ON,
+                (invoice_id,),
+                plan=plan.key,
+                step="d1",
+            )
             streams += [
                 (customer_id, "customer", [(Registered(person=person), QUEUED_ON)]),
                 (invoice_id, "invoice", sent_invoice(tenant, customer_id, n, imported=False)),

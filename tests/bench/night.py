@@ -7,7 +7,6 @@ as `duebook worker` has them do.
 
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -16,9 +15,7 @@ import msgspec
 
 from adapters.settings import Settings
 from adapters.wiring import Books, open_books
-from commands.dunning_plans import SavePlan, activate_plan, save_plan
-from commands.tenants import ConfigureTenant, configure_tenant
-from commands.unit_of_work import Unit
+from commands.dunning_plans import SavePlan
 from ledger.customer import Person, Registered
 from ledger.dunning.plan import DEFAULT_KEY, Step
 from ledger.event_registry import Event
@@ -32,6 +29,7 @@ from tests.bench.seed import (
     ISSUED_ON,
     Seeded,
     append_streams,
+    begin_dunning,
     new_tenant,
     seed_apart,
     sent_invoice,
@@ -118,18 +116,8 @@ def _database_mb(books: Books) -> float:
 def seed_debtors(books: Books, count: int) -> UUID:
     """A tenant with `count` customers who owe an invoice each, due on DUE_ON, and a plan that reminds the day after."""
     tenant_id = new_tenant(books)
-    creditor = ConfigureTenant(
-        creditor_name="Bench", creditor_address="Rua A, 1", creditor_tax_number="11222333000181"
-    )
     plan = SavePlan(DEFAULT_KEY, "The day after", (Step("d1", 1),))
-    commands: list[Callable[[Unit], object]] = [
-        lambda unit: configure_tenant(unit, creditor),
-        lambda unit: save_plan(unit, plan),
-        lambda unit: activate_plan(unit, DEFAULT_KEY),
-    ]
-    issued_at = datetime.combine(ISSUED_ON, datetime.min.time(), UTC)
-    for command in commands:
-        books.run(tenant_id, "bench", command, now=issued_at)
+    begin_dunning(books, tenant_id, plan, now=datetime.combine(ISSUED_ON, datetime.min.time(), UTC))
     tenant = books.tenants.state(tenant_id)
     person = Person(name=ADDRESS, email=ADDRESS)
     for first in range(0, count, CHUNK):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
@@ -17,8 +18,10 @@ from adapters.settings import Settings
 from adapters.store.append import Origin, Row, Snapshot, append, pack_row
 from adapters.store.snapshots import Loaded, snapshot_of
 from adapters.wiring import Books, open_books
+from commands.dunning_plans import SavePlan, activate_plan, save_plan
 from commands.fee_policies import AddFeePolicy, add_fee_policy
-from commands.tenants import CreateTenant, create_tenant
+from commands.tenants import ConfigureTenant, CreateTenant, configure_tenant, create_tenant
+from commands.unit_of_work import Unit
 from ledger.calendars import calendar_named
 from ledger.customer import Registered
 from ledger.event_registry import Event, encode
@@ -50,6 +53,22 @@ def new_tenant(books: Books, name: str = "bench") -> UUID:
     policy = AddFeePolicy(late_fee="2%", mora="1%/month")
     books.run(tenant_id, "bench", lambda unit: add_fee_policy(unit, policy))
     return tenant_id
+
+
+def begin_dunning(
+    books: Books, tenant_id: UUID, plan: SavePlan, *, now: datetime | None = None
+) -> None:
+    """Saves a plan and activates it, for a creditor who says who it is."""
+    creditor = ConfigureTenant(
+        creditor_name="Bench", creditor_address="Rua A, 1", creditor_tax_number="11222333000181"
+    )
+    commands: list[Callable[[Unit], object]] = [
+        lambda unit: configure_tenant(unit, creditor),
+        lambda unit: save_plan(unit, plan),
+        lambda unit: activate_plan(unit, plan.key),
+    ]
+    for command in commands:
+        books.run(tenant_id, "bench", command, now=now)
 
 
 def seed_invoices(books: Books, tenant_id: UUID, count: int, customers: int = 1_000) -> list[UUID]:
