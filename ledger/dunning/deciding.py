@@ -230,7 +230,10 @@ def _is_before_entry(plan: DunningPlan, comes_on: date, entered_on: date) -> boo
 
 def steps_come(debt: Debt, day: date) -> Sequence[tuple[Step, date]]:
     """The steps that have come and were not taken, lowest first, each with the day on which it came. A step that is
-    not above every step that was taken, by any plan, is over."""
+    not above every step that was taken, by any plan, is over. A debt takes one step a day, so that a night that is run
+    again does not go on to the next one."""
+    if debt.taken and debt.taken[-1].on >= day:
+        return ()
     plan, days = debt.choice.plan, debt.choice.days
     keys = {one.step for one in debt.taken if one.plan == plan.key}
     floor = max((one.offset for one in debt.taken), default=None)

@@ -72,7 +72,7 @@ def chosen(of: DunningPlan) -> Choice:
 
 
 def taken(*steps: tuple[str, int]) -> tuple[StepTaken, ...]:
-    return tuple(StepTaken("test", key, offset, DUE) for key, offset in steps)
+    return tuple(StepTaken("test", key, offset, on(offset)) for key, offset in steps)
 
 
 def found(debt: Debt, day: date, of: DunningPlan | None = None) -> tuple[str, str] | None:
@@ -314,6 +314,14 @@ def test_over_any_run_of_nights(
         assert sum(0 <= (day - one).days < 7 for one in sent) <= caps.week
     for first, second in itertools.pairwise(sent):
         assert (second - first).days >= caps.min_gap_days
+
+
+def test_a_debt_takes_one_step_a_day() -> None:
+    """Also when a night is run again and the step that was required has just been taken."""
+    of = plan((Step("d7", 7), Step("last", 12, requires=("d7",))))
+    today = debt(taken=(StepTaken("test", "d7", 7, on(14)),))
+    assert found(today, on(14), of) is None
+    assert found(today, on(15), of) == ("last", "")
 
 
 def test_a_step_is_for_customers_with_one_of_its_tags() -> None:
